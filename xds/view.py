@@ -1,0 +1,28 @@
+"""What the server needs from whoever produces resources: a View per class of proxies, and who gets which.
+
+A View is read on the event loop only. Its owner changes it between two reads and then announces the
+change with ``XdsServer.publish``; streams pick up the newest state when they are ready for it.
+"""
+
+from collections.abc import Mapping, Set
+from typing import Protocol
+
+from xds.resource import Resource
+from xds.types import TypeUrl
+
+# Names that were added, altered or removed, by type: all that a push has to look at.
+ViewChange = Mapping[TypeUrl, Set[str]]
+
+
+class View(Protocol):
+    """The resources that one class of proxies sees; shared by all streams of that class."""
+
+    def resources(self, type_url: TypeUrl) -> Mapping[str, Resource]:
+        """All current resources of a type, by name; empty for a type that the View does not hold."""
+
+    def fallback(self, type_url: TypeUrl, name: str) -> Resource | None:
+        """What to answer for a name the View does not hold: None (it does not exist), or a stand-in.
+
+        Envoy keeps warming until it is answered, so a mesh answers unknown endpoints and routes with empty
+        resources; a plain cache answers None.
+        """
