@@ -2,13 +2,11 @@
 
 import msgspec
 
-from translator.objects.meta import Metadata, Record
+from translator.objects.meta import MeshObject, Record
 
 
-class Namespace(Record, frozen=True, kw_only=True):
+class Namespace(MeshObject, frozen=True, kw_only=True):
     """A namespace: its labels and annotations are all that counts."""
-
-    metadata: Metadata
 
 
 class ServicePort(Record, frozen=True, kw_only=True):
@@ -58,10 +56,9 @@ class ServiceStatus(Record, frozen=True, kw_only=True):
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
 
 
-class Service(Record, frozen=True, kw_only=True):
+class Service(MeshObject, frozen=True, kw_only=True):
     """A Kubernetes Service."""
 
-    metadata: Metadata
     spec: ServiceSpec = ServiceSpec()
     status: ServiceStatus = ServiceStatus()
 
@@ -102,10 +99,9 @@ class SlicePort(Record, frozen=True, kw_only=True):
     app_protocol: str = ""
 
 
-class EndpointSlice(Record, frozen=True, kw_only=True):
+class EndpointSlice(MeshObject, frozen=True, kw_only=True):
     """A part of the endpoints of a Service, which its label ``kubernetes.io/service-name`` names."""
 
-    metadata: Metadata
     address_type: str = "IPv4"
     endpoints: tuple[SliceEndpoint, ...] = ()
     ports: tuple[SlicePort, ...] = ()
@@ -159,10 +155,9 @@ class PodStatus(Record, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...] = ()
 
 
-class Pod(Record, frozen=True, kw_only=True):
+class Pod(MeshObject, frozen=True, kw_only=True):
     """A Pod."""
 
-    metadata: Metadata
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
@@ -180,17 +175,15 @@ class KubeNodeStatus(Record, frozen=True, kw_only=True):
     addresses: tuple[NodeAddress, ...] = ()
 
 
-class KubeNode(Record, frozen=True, kw_only=True):
+class KubeNode(MeshObject, frozen=True, kw_only=True):
     """A machine of the cluster (Kubernetes' Node; the bare word is Envoy's)."""
 
-    metadata: Metadata
     status: KubeNodeStatus = KubeNodeStatus()
 
 
-class Secret(Record, frozen=True, kw_only=True):
+class Secret(MeshObject, frozen=True, kw_only=True):
     """Key material; it never prints."""
 
-    metadata: Metadata
     type: str = "Opaque"
     data: dict[str, bytes] = {}
     string_data: dict[str, str] = {}
@@ -205,9 +198,8 @@ class Secret(Record, frozen=True, kw_only=True):
         return self.data.get(key) if text is None else text.encode()
 
 
-class ConfigMap(Record, frozen=True, kw_only=True):
+class ConfigMap(MeshObject, frozen=True, kw_only=True):
     """Plain settings."""
 
-    metadata: Metadata
     data: dict[str, str] = {}
     binary_data: dict[str, bytes] = {}

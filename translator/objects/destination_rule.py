@@ -5,7 +5,7 @@ import enum
 import msgspec
 
 from translator.objects.duration import Duration
-from translator.objects.meta import Int32, Message, Metadata, PolicySelector, Record, Uint32, Uint64
+from translator.objects.meta import Int32, MeshObject, Message, PolicySelector, Uint32, Uint64
 from translator.objects.virtual_service import PortSelector
 
 
@@ -273,8 +273,7 @@ class DestinationRuleSpec(Message, frozen=True, kw_only=True):
     workload_selector: PolicySelector | None = None
 
 
-class DestinationRule(Record, frozen=True, kw_only=True):
+class DestinationRule(MeshObject, frozen=True, kw_only=True):
     """Policies that apply after routing."""
 
-    metadata: Metadata
     spec: DestinationRuleSpec

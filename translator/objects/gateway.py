@@ -2,7 +2,7 @@
 
 import enum
 
-from translator.objects.meta import Message, Metadata, Record, Uint32
+from translator.objects.meta import MeshObject, Message, Uint32
 
 
 class ServerPort(Message, frozen=True, kw_only=True):
@@ -83,8 +83,7 @@ class IstioGatewaySpec(Message, frozen=True, kw_only=True):
     selector: dict[str, str] = {}
 
 
-class IstioGateway(Record, frozen=True, kw_only=True):
+class IstioGateway(MeshObject, frozen=True, kw_only=True):
     """The servers of the gateway proxies that the selector chooses."""
 
-    metadata: Metadata
     spec: IstioGatewaySpec = IstioGatewaySpec()

@@ -1,6 +1,6 @@
 """What every object has in common: metadata, selectors, and the base records that fix how JSON is read."""
 
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import msgspec
 
@@ -62,9 +62,7 @@ class PolicySelector(Message, frozen=True, kw_only=True):
     match_labels: dict[str, str] = {}
 
 
-class MeshObject(Protocol):
+class MeshObject(Record, frozen=True, kw_only=True):
     """Any object that can be a row of the store."""
 
-    @property
-    def metadata(self) -> Metadata:
-        """Name, namespace, labels, annotations and age."""
+    metadata: Metadata

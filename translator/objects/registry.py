@@ -25,7 +25,7 @@ class Kind(enum.StrEnum):
     ENDPOINT_SLICE = "EndpointSlice"
     POD = "Pod"
     NODE = "Node"
-    SECRET = "Secret"
+    SECRET = "Secret"  # noqa: S105 - the name of a kind
     CONFIG_MAP = "ConfigMap"
     VIRTUAL_SERVICE = "VirtualService"
     DESTINATION_RULE = "DestinationRule"

@@ -1,24 +1,21 @@
 """PeerAuthentication, RequestAuthentication, AuthorizationPolicy (security.istio.io), kept as they were written."""
 
-from translator.objects.meta import Metadata, Record
+from translator.objects.meta import MeshObject
 
 
-class PeerAuthentication(Record, frozen=True, kw_only=True):
+class PeerAuthentication(MeshObject, frozen=True, kw_only=True):
     """Which workloads accept or demand mutual TLS."""
 
-    metadata: Metadata
     spec: dict[str, object] = {}
 
 
-class RequestAuthentication(Record, frozen=True, kw_only=True):
+class RequestAuthentication(MeshObject, frozen=True, kw_only=True):
     """Which tokens are accepted."""
 
-    metadata: Metadata
     spec: dict[str, object] = {}
 
 
-class AuthorizationPolicy(Record, frozen=True, kw_only=True):
+class AuthorizationPolicy(MeshObject, frozen=True, kw_only=True):
     """Who may call what."""
 
-    metadata: Metadata
     spec: dict[str, object] = {}

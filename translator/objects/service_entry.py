@@ -2,7 +2,7 @@
 
 import enum
 
-from translator.objects.meta import Message, Metadata, Record, Uint32, WorkloadSelector
+from translator.objects.meta import MeshObject, Message, Record, Uint32, WorkloadSelector
 from translator.objects.workload import WorkloadEntrySpec
 
 
@@ -59,9 +59,8 @@ class ServiceEntryStatus(Record, frozen=True, kw_only=True):
     addresses: tuple[AllocatedAddress, ...] = ()
 
 
-class ServiceEntry(Record, frozen=True, kw_only=True):
+class ServiceEntry(MeshObject, frozen=True, kw_only=True):
     """A service beside those of Kubernetes."""
 
-    metadata: Metadata
     spec: ServiceEntrySpec = ServiceEntrySpec()
     status: ServiceEntryStatus = ServiceEntryStatus()

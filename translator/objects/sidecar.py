@@ -4,7 +4,7 @@ import enum
 
 from translator.objects.destination_rule import ConnectionPoolSettings
 from translator.objects.gateway import ServerTLSSettings
-from translator.objects.meta import Message, Metadata, Record, Uint32, WorkloadSelector
+from translator.objects.meta import MeshObject, Message, Uint32, WorkloadSelector
 from translator.objects.virtual_service import Destination
 
 
@@ -70,8 +70,7 @@ class SidecarSpec(Message, frozen=True, kw_only=True):
     outbound_traffic_policy: OutboundTrafficPolicy | None = None
 
 
-class Sidecar(Record, frozen=True, kw_only=True):
+class Sidecar(MeshObject, frozen=True, kw_only=True):
     """What the proxies of some workloads see and serve."""
 
-    metadata: Metadata
     spec: SidecarSpec = SidecarSpec()

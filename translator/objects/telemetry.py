@@ -1,10 +1,9 @@
 """Telemetry (telemetry.istio.io), kept as it was written."""
 
-from translator.objects.meta import Metadata, Record
+from translator.objects.meta import MeshObject
 
 
-class Telemetry(Record, frozen=True, kw_only=True):
+class Telemetry(MeshObject, frozen=True, kw_only=True):
     """Access logs, traces and metrics of some workloads."""
 
-    metadata: Metadata
     spec: dict[str, object] = {}

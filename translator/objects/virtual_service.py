@@ -5,7 +5,7 @@ import enum
 import msgspec
 
 from translator.objects.duration import Duration
-from translator.objects.meta import Int32, Message, Metadata, Record, Uint32
+from translator.objects.meta import Int32, MeshObject, Message, Uint32
 
 
 class StringMatch(Message, frozen=True, kw_only=True):
@@ -275,8 +275,7 @@ class VirtualServiceSpec(Message, frozen=True, kw_only=True):
     export_to: tuple[str, ...] = ()
 
 
-class VirtualService(Record, frozen=True, kw_only=True):
+class VirtualService(MeshObject, frozen=True, kw_only=True):
     """Rules for the traffic to some hosts."""
 
-    metadata: Metadata
     spec: VirtualServiceSpec = VirtualServiceSpec()

@@ -1,6 +1,6 @@
 """WorkloadEntry and WorkloadGroup (networking.istio.io): workloads that are not pods."""
 
-from translator.objects.meta import Int32, Message, Metadata, Record, Uint32
+from translator.objects.meta import Int32, MeshObject, Message, Record, Uint32
 
 
 class WorkloadEntrySpec(Message, frozen=True, kw_only=True):
@@ -28,10 +28,9 @@ class WorkloadEntryStatus(Record, frozen=True, kw_only=True):
     conditions: tuple[WorkloadCondition, ...] = ()
 
 
-class WorkloadEntry(Record, frozen=True, kw_only=True):
+class WorkloadEntry(MeshObject, frozen=True, kw_only=True):
     """A workload with an address of its own."""
 
-    metadata: Metadata
     spec: WorkloadEntrySpec = WorkloadEntrySpec()
     status: WorkloadEntryStatus = WorkloadEntryStatus()
 
@@ -102,8 +101,7 @@ class WorkloadGroupSpec(Message, frozen=True, kw_only=True):
     probe: ReadinessProbe | None = None
 
 
-class WorkloadGroup(Record, frozen=True, kw_only=True):
+class WorkloadGroup(MeshObject, frozen=True, kw_only=True):
     """The template from which workloads register themselves."""
 
-    metadata: Metadata
     spec: WorkloadGroupSpec
