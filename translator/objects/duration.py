@@ -32,8 +32,7 @@ class Duration(int):
         unsigned = text[1:] if text[:1] in ("+", "-") else text
         nanoseconds = 0 if unsigned == "0" else _sum_of_parts(unsigned, text)
         if nanoseconds >= _LIMIT:
-            msg = f"duration {text!r} is too long"
-            raise ValueError(msg)
+            raise ValueError(f"duration {text!r} is too long")
         return cls(-nanoseconds if text[0] == "-" else nanoseconds)
 
     @classmethod
@@ -65,8 +64,7 @@ def _sum_of_parts(unsigned: str, text: str) -> int:
     while position < len(unsigned) or not unsigned:
         part = _PART.match(unsigned, position)
         if part is None or not (part[1] or part[2]):
-            msg = f"invalid duration {text!r}: expected a number with a unit, such as 1.5s, 100ms or 1h30m"
-            raise ValueError(msg)
+            raise ValueError(f"invalid duration {text!r}: expected a number with a unit, such as 1.5s or 1h30m")
         unit = _UNITS[part[3]]
         fraction = part[2] or ""
         total += int(part[1] or 0) * unit + int(fraction or 0) * unit // 10 ** len(fraction)

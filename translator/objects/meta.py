@@ -5,7 +5,8 @@ from typing import Annotated
 import msgspec
 
 Uint32 = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
-Uint64 = Annotated[int, msgspec.Meta(ge=0, le=2**64 - 1)]
+# msgspec bounds integers only within the signed range.
+Uint64 = Annotated[int, msgspec.Meta(ge=0)]
 Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 
 

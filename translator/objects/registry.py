@@ -101,6 +101,7 @@ KINDS: Final = (
     KindSpec(Kind.TELEMETRY, "telemetry.istio.io", ("v1", "v1alpha1"), Telemetry),
 )
 BY_KIND: Final = {spec.kind: spec for spec in KINDS}
+KIND_OF: Final[dict[type[MeshObject], Kind]] = {spec.struct: spec.kind for spec in KINDS}
 BY_NAME: Final = {
     (f"{spec.group}/{version}" if spec.group else version, str(spec.kind)): spec
     for spec in KINDS
