@@ -1,0 +1,296 @@
+"""Every index of the store: which questions about the objects can be answered without scanning them.
+
+Reading an entry is a dependency on that entry alone, so entries are chosen as narrow as the question.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from translator.model.host import kubernetes_host, normalize_host, resolve_short_name
+from translator.objects import core
+from translator.objects.destination_rule import DestinationRule
+from translator.objects.gateway import IstioGateway
+from translator.objects.meta import MeshObject, WorkloadSelector
+from translator.objects.registry import KIND_OF, Kind, ObjectKey
+from translator.objects.service_entry import ServiceEntry
+from translator.objects.sidecar import Sidecar
+from translator.objects.virtual_service import VirtualService
+from translator.store import Index
+
+Pairs = Iterator[tuple[Any, Any]]
+
+# The gateway name by which rules bind to the sidecars of the mesh.
+MESH: Final = "mesh"
+
+
+def key_of(source: MeshObject) -> ObjectKey:
+    """The key under which an object is stored."""
+    return ObjectKey(KIND_OF[type(source)], source.metadata.namespace, source.metadata.name)
+
+
+def external_name_of(source: core.Service) -> str:
+    """The host an ExternalName Service is an alias of, normalised; empty for every other Service."""
+    spec = source.spec
+    return normalize_host(spec.external_name).rstrip(".") if spec.type == "ExternalName" and spec.external_name else ""
+
+
+def hosts_of(source: core.Service | ServiceEntry, suffix: str) -> Iterable[str]:
+    """The hostnames an object provides."""
+    if isinstance(source, core.Service):
+        return (kubernetes_host(source.metadata.name, source.metadata.namespace, suffix),)
+    return {normalize_host(host) for host in source.spec.hosts}
+
+
+def gateways_of(source: VirtualService) -> set[str]:
+    """Where a VirtualService applies, by any of its rules: ``mesh`` and qualified gateway names."""
+    namespace = source.metadata.namespace
+    return {qualify_gateway(name, namespace) for name in source.spec.gateways} or {MESH}
+
+
+def qualify_gateway(name: str, namespace: str) -> str:
+    """A gateway reference as ``namespace/name``.
+
+    Istio: ``./name`` and a bare name are of the object's own namespace; ``name.ns.svc...`` is the legacy form.
+    """
+    if name == MESH:
+        return name
+    owner, slash, rest = name.partition("/")
+    if slash:
+        return f"{namespace if owner == '.' else owner}/{rest}"
+    gateway, dot, domain = name.partition(".")
+    return f"{domain.partition('.')[0]}/{gateway}" if dot else f"{namespace}/{name}"
+
+
+def _service_hosts(entry: Callable[[str, str], Any], member: Callable[[str, MeshObject], Any]) -> dict[Kind, Any]:
+    def extract(source: core.Service | ServiceEntry, suffix: str) -> Pairs:
+        for host in hosts_of(source, suffix):
+            yield entry(source.metadata.namespace, host), member(host, source)
+
+    return {Kind.SERVICE: extract, Kind.SERVICE_ENTRY: extract}
+
+
+def _by_namespace(source: MeshObject, _suffix: str) -> Pairs:
+    yield source.metadata.namespace, key_of(source)
+
+
+def _alias(source: core.Service, suffix: str) -> Pairs:
+    target = external_name_of(source)
+    if target:
+        yield target, kubernetes_host(source.metadata.name, source.metadata.namespace, suffix)
+
+
+def _selecting_service(source: core.Service, suffix: str) -> Pairs:
+    if source.spec.selector:
+        yield source.metadata.namespace, kubernetes_host(source.metadata.name, source.metadata.namespace, suffix)
+
+
+def _slice_of_service(source: core.EndpointSlice, _suffix: str) -> Pairs:
+    service = source.metadata.labels.get("kubernetes.io/service-name")
+    if service and "multicluster.kubernetes.io/service-name" not in source.metadata.labels:
+        yield (source.metadata.namespace, service), key_of(source)
+
+
+def _slice_address(source: core.EndpointSlice, _suffix: str) -> Pairs:
+    service = source.metadata.labels.get("kubernetes.io/service-name")
+    if service:
+        for endpoint in source.endpoints:
+            for address in endpoint.addresses:
+                yield (source.metadata.namespace, address), service
+
+
+def _pod_address(source: core.Pod, _suffix: str) -> Pairs:
+    if source.status.pod_ip and source.status.phase not in ("Failed", "Succeeded"):
+        yield (source.metadata.namespace, source.status.pod_ip), key_of(source)
+
+
+def _destination_rule_host(source: DestinationRule, suffix: str) -> Pairs:
+    namespace = source.metadata.namespace
+    yield (namespace, resolve_short_name(source.spec.host, namespace, suffix)), key_of(source)
+
+
+def _virtual_service_hosts(source: VirtualService, suffix: str) -> Pairs:
+    for gateway in gateways_of(source):
+        for host in source.spec.hosts:
+            yield (gateway, resolve_short_name(host, source.metadata.namespace, suffix)), key_of(source)
+
+
+def _virtual_service_host_names(source: VirtualService, suffix: str) -> Pairs:
+    for gateway in gateways_of(source):
+        for host in source.spec.hosts:
+            yield gateway, resolve_short_name(host, source.metadata.namespace, suffix)
+
+
+def _virtual_service_gateways(source: VirtualService, _suffix: str) -> Pairs:
+    if source.spec.hosts:
+        for gateway in gateways_of(source):
+            yield gateway, key_of(source)
+
+
+def _gateway(source: IstioGateway, _suffix: str) -> Pairs:
+    yield "", key_of(source)
+
+
+def _sidecar_labels(source: Sidecar | DestinationRule, _suffix: str) -> Pairs:
+    selector = source.spec.workload_selector
+    if selector is not None:
+        labels = selector.labels if isinstance(selector, WorkloadSelector) else selector.match_labels
+        for label in labels:
+            yield source.metadata.namespace, label
+
+
+def _source_labels(source: VirtualService, _suffix: str) -> Pairs:
+    for rule in (*source.spec.http, *source.spec.tcp, *source.spec.tls):
+        for match in rule.match:
+            for label in match.source_labels:
+                yield "", label
+
+
+def _gateway_labels(source: IstioGateway, _suffix: str) -> Pairs:
+    for label in source.spec.selector:
+        yield "gateway", label
+
+
+def _policy_locality(source: DestinationRule, _suffix: str) -> Pairs:
+    policy = source.spec.traffic_policy
+    policies = [policy, *(subset.traffic_policy for subset in source.spec.subsets)]
+    policies += [port for each in policies if each for port in each.port_level_settings]
+    for each in policies:
+        balancer = each.load_balancer if each else None
+        if each and (each.outlier_detection or (balancer and balancer.locality_lb_setting)):
+            yield "", key_of(source)
+
+
+def _service_locality(source: core.Service, _suffix: str) -> Pairs:
+    if source.spec.traffic_distribution or "networking.istio.io/traffic-distribution" in source.metadata.annotations:
+        yield "", key_of(source)
+
+
+def _namespace_locality(source: core.Namespace, _suffix: str) -> Pairs:
+    if "networking.istio.io/traffic-distribution" in source.metadata.annotations:
+        yield "", key_of(source)
+
+
+def _node_local(source: core.Service, _suffix: str) -> Pairs:
+    if source.spec.internal_traffic_policy == "Local":
+        yield "", key_of(source)
+
+
+HOST_OBJECTS: Final[Index[tuple[str, str], ObjectKey]] = Index(
+    "host-objects", _service_hosts(lambda namespace, host: (namespace, host), lambda _host, source: key_of(source))
+)
+"""(namespace, hostname) -> the Services and ServiceEntries that provide it."""
+
+HOSTS_IN_NAMESPACE: Final[Index[str, str]] = Index(
+    "hosts-in-namespace", _service_hosts(lambda namespace, _host: namespace, lambda host, _source: host)
+)
+"""Namespace -> hostnames of its services."""
+
+HOST_NAMESPACES: Final[Index[str, str]] = Index(
+    "host-namespaces", _service_hosts(lambda _namespace, host: host, lambda _host, source: source.metadata.namespace)
+)
+"""Hostname -> namespaces that provide it."""
+
+SERVICE_NAMESPACES: Final[Index[str, str]] = Index(
+    "service-namespaces", _service_hosts(lambda _namespace, _host: "", lambda _host, source: source.metadata.namespace)
+)
+"""Empty string -> namespaces that have services."""
+
+ALIASES: Final[Index[str, str]] = Index("aliases", {Kind.SERVICE: _alias})
+"""Target hostname -> hostnames of the ExternalName Services that point at it."""
+
+SELECTING_SERVICES: Final[Index[str, str]] = Index("selecting-services", {Kind.SERVICE: _selecting_service})
+"""Namespace -> hostnames of Kubernetes Services with a selector."""
+
+SLICES_OF_SERVICE: Final[Index[tuple[str, str], ObjectKey]] = Index(
+    "slices-of-service", {Kind.ENDPOINT_SLICE: _slice_of_service}
+)
+"""(namespace, Service name) -> its EndpointSlices."""
+
+SERVICES_AT_ADDRESS: Final[Index[tuple[str, str], str]] = Index(
+    "services-at-address", {Kind.ENDPOINT_SLICE: _slice_address}
+)
+"""(namespace, IP) -> names of the Kubernetes Services with an endpoint at that address."""
+
+POD_AT_ADDRESS: Final[Index[tuple[str, str], ObjectKey]] = Index("pod-at-address", {Kind.POD: _pod_address})
+"""(namespace, IP) -> pods."""
+
+PODS_IN_NAMESPACE: Final[Index[str, ObjectKey]] = Index("pods-in-namespace", {Kind.POD: _by_namespace})
+"""Namespace -> pods."""
+
+WORKLOAD_ENTRIES_IN_NAMESPACE: Final[Index[str, ObjectKey]] = Index(
+    "workload-entries-in-namespace", {Kind.WORKLOAD_ENTRY: _by_namespace}
+)
+"""Namespace -> WorkloadEntries."""
+
+DESTINATION_RULES: Final[Index[tuple[str, str], ObjectKey]] = Index(
+    "destination-rules", {Kind.DESTINATION_RULE: _destination_rule_host}
+)
+"""(namespace of the rule, host or pattern) -> DestinationRules."""
+
+VIRTUAL_SERVICES: Final[Index[tuple[str, str], ObjectKey]] = Index(
+    "virtual-services", {Kind.VIRTUAL_SERVICE: _virtual_service_hosts}
+)
+"""(``mesh`` or qualified gateway, host or pattern) -> VirtualServices."""
+
+VIRTUAL_SERVICE_HOSTS: Final[Index[str, str]] = Index(
+    "virtual-service-hosts", {Kind.VIRTUAL_SERVICE: _virtual_service_host_names}
+)
+"""``mesh`` or qualified gateway -> hosts and patterns of VirtualServices bound to it."""
+
+VIRTUAL_SERVICES_OF_GATEWAY: Final[Index[str, ObjectKey]] = Index(
+    "virtual-services-of-gateway", {Kind.VIRTUAL_SERVICE: _virtual_service_gateways}
+)
+"""``mesh`` or qualified gateway -> VirtualServices bound to it (delegates, which have no hosts, are not)."""
+
+GATEWAYS: Final[Index[str, ObjectKey]] = Index("gateways", {Kind.ISTIO_GATEWAY: _gateway})
+"""Empty string -> all Gateways."""
+
+SIDECARS: Final[Index[str, ObjectKey]] = Index("sidecars", {Kind.SIDECAR: _by_namespace})
+"""Namespace -> Sidecars."""
+
+SELECTED_LABELS: Final[Index[str, str]] = Index(
+    "selected-labels",
+    {
+        Kind.SIDECAR: _sidecar_labels,
+        Kind.DESTINATION_RULE: _sidecar_labels,
+        Kind.VIRTUAL_SERVICE: _source_labels,
+        Kind.ISTIO_GATEWAY: _gateway_labels,
+    },
+)
+"""Namespace, "" (any namespace) or "gateway" -> the label names that some rule selects proxies by."""
+
+LOCALITY_RULES: Final[Index[str, ObjectKey]] = Index(
+    "locality-rules",
+    {
+        Kind.DESTINATION_RULE: _policy_locality,
+        Kind.SERVICE: _service_locality,
+        Kind.NAMESPACE: _namespace_locality,
+    },
+)
+"""Empty string -> the objects because of which a proxy's locality matters."""
+
+NODE_LOCAL_SERVICES: Final[Index[str, ObjectKey]] = Index("node-local-services", {Kind.SERVICE: _node_local})
+"""Empty string -> Services whose endpoints depend on the client's node."""
+
+INDEXES: Final[tuple[Index[Any, Any], ...]] = (
+    HOST_OBJECTS,
+    HOSTS_IN_NAMESPACE,
+    HOST_NAMESPACES,
+    SERVICE_NAMESPACES,
+    ALIASES,
+    SELECTING_SERVICES,
+    SLICES_OF_SERVICE,
+    SERVICES_AT_ADDRESS,
+    POD_AT_ADDRESS,
+    PODS_IN_NAMESPACE,
+    WORKLOAD_ENTRIES_IN_NAMESPACE,
+    DESTINATION_RULES,
+    VIRTUAL_SERVICES,
+    VIRTUAL_SERVICE_HOSTS,
+    VIRTUAL_SERVICES_OF_GATEWAY,
+    GATEWAYS,
+    SIDECARS,
+    SELECTED_LABELS,
+    LOCALITY_RULES,
+    NODE_LOCAL_SERVICES,
+)

@@ -1,0 +1,84 @@
+"""The algebra of hostnames: normal form, wildcards, which of two patterns covers the other, specificity.
+
+A pattern is a lower-case DNS name, ``*``, or ``*`` followed by a suffix (``*.example.com``). Istio: a wildcard
+covers names of any depth below its suffix but not the suffix itself.
+"""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+
+def normalize_host(host: str) -> str:
+    """Hosts are compared and emitted in lower case."""
+    return host.lower()
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether ``host`` is a pattern and not a single name."""
+    return host.startswith("*")
+
+
+def is_ip(host: str) -> bool:
+    """Whether ``host`` is an IP address literal."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def covers(pattern: str, host: str) -> bool:
+    """Whether every name that ``host`` stands for is also one of ``pattern`` (Istio: "subset of")."""
+    if pattern == host or pattern == "*":
+        return True
+    if not pattern.startswith("*"):
+        return False
+    suffix = pattern[1:]
+    if host.startswith("*"):
+        return host[1:].endswith(suffix)
+    return len(host) > len(suffix) and host.endswith(suffix)
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether some name belongs to both patterns: for this algebra, whether one covers the other."""
+    return covers(one, other) or covers(other, one)
+
+
+def specificity(pattern: str) -> tuple[bool, int, str]:
+    """A sort key, most specific first: exact names before wildcards, longer before shorter, then alphabetical."""
+    return (is_wildcard(pattern), -len(pattern), pattern)
+
+
+def most_specific(patterns: Iterable[str], host: str) -> str | None:
+    """The most specific pattern that covers ``host``, or None."""
+    return min((pattern for pattern in patterns if covers(pattern, host)), key=specificity, default=None)
+
+
+def covering_patterns(host: str) -> Iterable[str]:
+    """Every pattern that covers ``host``, most specific first: a wildcard table can be looked up, not scanned.
+
+    Istio's patterns may start with ``*`` anywhere in the first label (``*-a.example.com``), which this does not
+    list: such patterns are rejected as hosts of mesh objects.
+    """
+    yield host
+    rest = host[2:] if host.startswith("*.") else host
+    while "." in rest:
+        rest = rest.partition(".")[2]
+        pattern = "*." + rest
+        if pattern != host:
+            yield pattern
+    if host != "*":
+        yield "*"
+
+
+def resolve_short_name(host: str, namespace: str, domain_suffix: str) -> str:
+    """Istio: a name without a dot means a service of the object's own namespace; everything else stays as it is."""
+    host = normalize_host(host)
+    if "." in host or "*" in host or not host or is_ip(host):
+        return host
+    return f"{host}.{namespace}.svc.{domain_suffix}"
+
+
+def kubernetes_host(name: str, namespace: str, domain_suffix: str) -> str:
+    """The fully qualified name of a Kubernetes Service."""
+    return f"{name}.{namespace}.svc.{domain_suffix}"

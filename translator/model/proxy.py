@@ -1,0 +1,333 @@
+"""Proxies: connected Envoys, what their Node says of them, and the class of proxies (View) each belongs to."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Any, Final
+
+import msgspec
+from envoy.config.core.v3 import base_pb2
+from google.protobuf.json_format import MessageToDict
+
+from translator.database import Database
+from translator.engine import query
+from translator.indexes import (
+    LOCALITY_RULES,
+    NODE_LOCAL_SERVICES,
+    SELECTED_LABELS,
+    SELECTING_SERVICES,
+    SERVICES_AT_ADDRESS,
+)
+from translator.model.host import kubernetes_host
+from translator.model.protocol import Protocol
+from translator.model.service import Service, ServicePort, service
+from translator.model.workload import Workload, has_labels, locality_label, pod_key, pod_workload
+from translator.objects import core
+
+Labels = tuple[tuple[str, str], ...]
+
+_NODE_ID_PARTS: Final = 4
+
+
+class NodeError(Exception):
+    """An Envoy announced itself with a Node that cannot be served; the text says why."""
+
+
+class Role(StrEnum):
+    """What a proxy is there for; the values are those of Istio's node IDs."""
+
+    SIDECAR = "sidecar"
+    GATEWAY = "router"
+
+
+class Capture(StrEnum):
+    """How traffic gets into a sidecar (Istio: INTERCEPTION_MODE)."""
+
+    REDIRECT = "REDIRECT"
+    TPROXY = "TPROXY"
+    NONE = "NONE"
+
+
+class IpFamilies(StrEnum):
+    """Which IP versions a proxy has addresses of."""
+
+    V4 = "v4"
+    V6 = "v6"
+    DUAL = "dual"
+
+
+_ROLES: Final = {role.value: role for role in Role}
+_CAPTURES: Final = {capture.value: capture for capture in Capture}
+
+
+class Proxy(msgspec.Struct, frozen=True, kw_only=True):
+    """One connected Envoy, as its Node describes it. ``pod_ports`` are (name, transport, number) of its containers."""
+
+    role: Role
+    name: str
+    namespace: str
+    addresses: tuple[str, ...]
+    dns_domain: str
+    cluster_id: str = ""
+    network: str = ""
+    locality: str = ""
+    labels: Labels = ()
+    capture: Capture = Capture.REDIRECT
+    pod_ports: tuple[tuple[str, str, int], ...] = ()
+    reserved_ports: tuple[int, ...] = ()
+    unprivileged: bool = False
+    http10: bool = False
+
+    @property
+    def id(self) -> str:
+        """How people name a proxy: ``pod.namespace``."""
+        return f"{self.name}.{self.namespace}"
+
+
+class ServiceTarget(msgspec.Struct, frozen=True):
+    """A service port that a workload serves, and at which of its own ports."""
+
+    hostname: str
+    namespace: str
+    port: ServicePort
+    target_port: int
+
+
+class ViewKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about a proxy that its configuration depends on; proxies with equal keys share one View.
+
+    ``labels`` are only those that some rule selects by; ``locality`` and ``node`` are empty unless they matter;
+    ``own_addresses`` are given only to members of headless services, which must not dial themselves; ``bind``
+    is where a sidecar without interception listens.
+    """
+
+    role: Role
+    namespace: str
+    dns_domain: str
+    cluster_id: str = ""
+    network: str = ""
+    labels: Labels = ()
+    locality: str = ""
+    node: str = ""
+    capture: Capture = Capture.REDIRECT
+    families: IpFamilies = IpFamilies.V4
+    bind: str = ""
+    targets: tuple[ServiceTarget, ...] = ()
+    own_addresses: tuple[str, ...] = ()
+    reserved_ports: tuple[int, ...] = ()
+    unprivileged: bool = False
+    http10: bool = False
+
+    @property
+    def wildcard(self) -> str:
+        """The address that means every interface."""
+        return "::" if self.families is IpFamilies.V6 else "0.0.0.0"  # noqa: S104 - an Envoy listener, by design
+
+    @property
+    def loopback(self) -> str:
+        """The address of the machine itself."""
+        return "::1" if self.families is IpFamilies.V6 else "127.0.0.1"
+
+
+def parse_node(node: base_pb2.Node) -> Proxy:
+    """The proxy that a Node announces.
+
+    Istio: the id is ``type~ip~name.namespace~dnsDomain``; metadata values are strings, booleans included.
+    Raises NodeError when the Node cannot be used.
+    """
+    parts = node.id.split("~")
+    if len(parts) != _NODE_ID_PARTS:
+        message = f"node id {node.id!r} does not have the form type~ip~name.namespace~domain"
+        raise NodeError(message)
+    kind, address, full_name, domain = parts
+    metadata = MessageToDict(node.metadata)
+    name, _, namespace_of_id = full_name.partition(".")
+    namespace = _text(metadata, "NAMESPACE") or namespace_of_id or domain.partition(".")[0]
+    if not name or not namespace:
+        message = f"node id {node.id!r} names no workload and namespace"
+        raise NodeError(message)
+    role = _ROLES.get(kind)
+    if role is None:
+        message = f"node id {node.id!r} has the unsupported type {kind!r}; expected sidecar or router"
+        raise NodeError(message)
+    labels = metadata.get("LABELS")
+    label_pairs = labels.items() if isinstance(labels, Mapping) else ()
+    return Proxy(
+        role=role,
+        name=name,
+        namespace=namespace,
+        addresses=_addresses(metadata, address, node.id),
+        dns_domain=domain,
+        cluster_id=_text(metadata, "CLUSTER_ID"),
+        network=_text(metadata, "NETWORK"),
+        locality=_locality(node.locality),
+        labels=tuple(sorted((str(name), str(value)) for name, value in label_pairs)),
+        capture=_capture(_text(metadata, "INTERCEPTION_MODE")),
+        pod_ports=_pod_ports(_text(metadata, "POD_PORTS")),
+        reserved_ports=tuple(
+            int(port)
+            for key in ("ENVOY_STATUS_PORT", "ENVOY_PROMETHEUS_PORT")
+            if (port := _text(metadata, key)).isdigit()
+        ),
+        unprivileged=_flag(metadata, "UNPRIVILEGED_POD"),
+        http10=_flag(metadata, "HTTP10"),
+    )
+
+
+@query
+def view_key(db: Database, proxy: Proxy) -> ViewKey:
+    """The View that a proxy belongs to now. Changes when its pod, or a rule that could select it, changes."""
+    workload = pod_workload(db, pod_key(proxy.namespace, proxy.name))
+    labels = workload.labels if workload else dict(proxy.labels)
+    targets = service_targets(db, proxy)
+    families = _families(proxy.addresses)
+    own = proxy.addresses[0]
+    loopback_pod = proxy.capture is Capture.NONE and ip_address(own).is_loopback
+    return ViewKey(
+        role=proxy.role,
+        namespace=proxy.namespace,
+        dns_domain=proxy.dns_domain,
+        cluster_id=proxy.cluster_id,
+        network=proxy.network or (workload.network if workload else ""),
+        labels=_selected_labels(db, proxy, labels),
+        locality=_relevant_locality(db, proxy, workload, labels),
+        node=workload.node if workload and db.members(NODE_LOCAL_SERVICES, "") else "",
+        capture=proxy.capture if proxy.role is Role.SIDECAR else Capture.NONE,
+        families=families,
+        bind=own if loopback_pod and proxy.role is Role.SIDECAR else "",
+        targets=targets,
+        own_addresses=proxy.addresses if _serves_headless(db, targets) else (),
+        reserved_ports=proxy.reserved_ports,
+        unprivileged=proxy.unprivileged,
+        http10=proxy.http10,
+    )
+
+
+@query
+def service_targets(db: Database, proxy: Proxy) -> tuple[ServiceTarget, ...]:
+    """The service ports that a proxy's workload serves, oldest service first.
+
+    Istio: the services that select the pod; if there are none, the services that list its address; while the pod
+    is unknown, those that select the labels of the Node.
+    """
+    found = _selecting(db, proxy) or _listing(db, proxy)
+    targets: list[ServiceTarget] = []
+    for each in sorted(found, key=lambda each: each.age):
+        seen: set[tuple[int, Protocol]] = set()
+        for port in each.ports:
+            number = _resolve_target_port(db, proxy, port)
+            if port.protocol is not Protocol.UDP and number and (number, port.protocol) not in seen:
+                seen.add((number, port.protocol))
+                targets.append(ServiceTarget(each.hostname, each.namespace, port, number))
+    return tuple(targets)
+
+
+def _selecting(db: Database, proxy: Proxy) -> list[Service]:
+    pod = db.get(core.Pod, proxy.namespace, proxy.name)
+    labels = pod.metadata.labels if pod else dict(proxy.labels)
+    candidates = (
+        service(db, proxy.namespace, hostname) for hostname in db.members(SELECTING_SERVICES, proxy.namespace)
+    )
+    return [each for each in candidates if each is not None and has_labels(labels, each.selector)]
+
+
+def _listing(db: Database, proxy: Proxy) -> list[Service]:
+    names = db.members(SERVICES_AT_ADDRESS, (proxy.namespace, proxy.addresses[0]))
+    hosts = (kubernetes_host(name, proxy.namespace, db.settings.domain_suffix) for name in names)
+    candidates = (service(db, proxy.namespace, host) for host in hosts)
+    return [each for each in candidates if each is not None and not each.selector]
+
+
+def _resolve_target_port(db: Database, proxy: Proxy, port: ServicePort) -> int:
+    """A named target port is looked up in the containers, then in restartable init containers; 0 if not found."""
+    if isinstance(port.target_port, int):
+        return port.target_port or port.number
+    if port.target_port is None:
+        return port.number
+    pod = db.get(core.Pod, proxy.namespace, proxy.name)
+    if pod is None:
+        known: Iterator[tuple[str, str, int]] = iter(proxy.pod_ports)
+    else:
+        sidecars = (each for each in pod.spec.init_containers if each.restart_policy == "Always")
+        known = (
+            (each.name, each.protocol, each.container_port)
+            for container in (*pod.spec.containers, *sidecars)
+            for each in container.ports
+        )
+    return next((number for name, transport, number in known if name == port.target_port and transport == "TCP"), 0)
+
+
+def _selected_labels(db: Database, proxy: Proxy, labels: Mapping[str, str]) -> Labels:
+    scopes = [proxy.namespace, ""]
+    if proxy.role is Role.GATEWAY:
+        scopes.append("gateway")
+    wanted = {label for scope in scopes for label in db.members(SELECTED_LABELS, scope)}
+    return tuple(sorted((name, labels[name]) for name in wanted if name in labels))
+
+
+def _relevant_locality(db: Database, proxy: Proxy, workload: Workload | None, labels: Mapping[str, str]) -> str:
+    mesh = db.settings.mesh.locality_lb_setting
+    if not db.members(LOCALITY_RULES, "") and not mesh.distribute:
+        return ""
+    known = workload.locality if workload else locality_label(labels)
+    return known or proxy.locality
+
+
+def _serves_headless(db: Database, targets: tuple[ServiceTarget, ...]) -> bool:
+    owners = (service(db, target.namespace, target.hostname) for target in targets)
+    return any(owner is not None and owner.headless for owner in owners)
+
+
+def _addresses(metadata: Mapping[str, Any], address: str, node_id: str) -> tuple[str, ...]:
+    listed = tuple(part.strip() for part in _text(metadata, "INSTANCE_IPS").split(",") if part.strip())
+    for candidates in (listed, (address,)):
+        if candidates and all(_is_address(candidate) for candidate in candidates):
+            return candidates
+    message = f"node id {node_id!r} holds no valid IP address, and neither does the metadata INSTANCE_IPS"
+    raise NodeError(message)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _families(addresses: tuple[str, ...]) -> IpFamilies:
+    versions = {ip_address(address).version for address in addresses}
+    if versions == {4}:
+        return IpFamilies.V4
+    return IpFamilies.V6 if versions == {6} else IpFamilies.DUAL
+
+
+def _capture(text: str) -> Capture:
+    """Istio: an empty or unknown mode is REDIRECT."""
+    return _CAPTURES.get(text.upper(), Capture.REDIRECT)
+
+
+def _pod_ports(text: str) -> tuple[tuple[str, str, int], ...]:
+    """Istio: a JSON text inside the metadata. One that cannot be read only loses named target ports."""
+    try:
+        ports = msgspec.json.decode(text or "[]", type=tuple[core.ContainerPort, ...])
+    except msgspec.DecodeError:
+        return ()
+    return tuple((port.name, port.protocol, port.container_port) for port in ports)
+
+
+def _locality(locality: base_pb2.Locality) -> str:
+    if not (locality.region or locality.zone or locality.sub_zone):
+        return ""
+    return f"{locality.region}/{locality.zone}/{locality.sub_zone}"
+
+
+def _text(metadata: Mapping[str, Any], key: str) -> str:
+    value = metadata.get(key, "")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value if isinstance(value, str) else str(value)
+
+
+def _flag(metadata: Mapping[str, Any], key: str) -> bool:
+    return _text(metadata, key).lower() in ("true", "1")

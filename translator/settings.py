@@ -1,0 +1,17 @@
+"""The mesh-wide settings that translation depends on."""
+
+import msgspec
+
+from translator.objects.mesh_config import MeshConfig
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Mesh-wide settings: Istio's MeshConfig and what lives beside it in an Istio installation.
+
+    ``cluster_id`` names the cluster whose objects the store holds; ``domain_suffix`` is the DNS suffix of
+    its Kubernetes services.
+    """
+
+    mesh: MeshConfig = MeshConfig()
+    cluster_id: str = "Kubernetes"
+    domain_suffix: str = "cluster.local"

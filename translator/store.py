@@ -1,0 +1,159 @@
+"""The tables of objects and their indexes.
+
+A row is an object under its key; an index groups *members* (hostnames, keys, ...) under *entries*, as a
+function of each row alone. Applying writes tells exactly which rows and which index entries changed, so that
+readers of one entry are not disturbed by a change of another. A write that leaves an object equal to what is
+stored (only its status or resourceVersion moved) changes nothing.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from translator.objects.meta import MeshObject
+from translator.objects.registry import Kind, ObjectKey
+
+O_contra = TypeVar("O_contra", contravariant=True)
+Entry = TypeVar("Entry", bound=Hashable)
+Member = TypeVar("Member", bound=Hashable)
+
+
+class _Comparable(Hashable, Protocol):
+    def __lt__(self, other: Any, /) -> bool: ...  # noqa: ANN401 - members of one index compare among themselves
+
+
+class Index(Generic[Entry, Member]):
+    """The declaration of one index: which (entry, member) pairs each kind of object contributes.
+
+    An extractor gets the object and the DNS suffix of Kubernetes services, with which short names are resolved.
+    Members of an entry are kept sorted, so they must be comparable with each other.
+    """
+
+    __slots__ = ("extractors", "name")
+
+    def __init__(
+        self, name: str, extractors: Mapping[Kind, Callable[[Any, str], Iterable[tuple[Entry, Member]]]]
+    ) -> None:
+        self.name = name
+        self.extractors = extractors
+
+    def __repr__(self) -> str:
+        return f"<index {self.name}>"
+
+
+class IndexEntry(NamedTuple):
+    """Names one entry of one index: what a reader of it depends on."""
+
+    index: str
+    entry: Hashable
+
+
+class Write(NamedTuple):
+    """One change of one object; ``value`` is None when the object is gone."""
+
+    key: ObjectKey
+    value: MeshObject | None
+
+
+Touched = ObjectKey | IndexEntry
+
+
+class _Bucket:
+    """The members of one index entry, sorted, with the number of rows that contribute each."""
+
+    __slots__ = ("counts", "members", "ordered")
+
+    def __init__(self) -> None:
+        self.counts: dict[_Comparable, int] = {}
+        self.ordered: list[_Comparable] = []
+        self.members: tuple[Any, ...] | None = None
+
+    def add(self, member: _Comparable) -> bool:
+        count = self.counts.get(member, 0)
+        self.counts[member] = count + 1
+        if count:
+            return False
+        self.ordered.insert(bisect_left(self.ordered, member), member)
+        self.members = None
+        return True
+
+    def remove(self, member: _Comparable) -> bool:
+        count = self.counts[member]
+        if count > 1:
+            self.counts[member] = count - 1
+            return False
+        del self.counts[member]
+        del self.ordered[bisect_left(self.ordered, member)]
+        self.members = None
+        return True
+
+    def snapshot(self) -> tuple[Any, ...]:
+        if self.members is None:
+            self.members = tuple(self.ordered)
+        return self.members
+
+
+class Store:
+    """All objects by key, and the indexes over them."""
+
+    def __init__(self, indexes: Iterable[Index[Any, Any]], domain_suffix: str) -> None:
+        self._domain_suffix = domain_suffix
+        self._rows: dict[ObjectKey, MeshObject] = {}
+        self._buckets: dict[IndexEntry, _Bucket] = {}
+        self._indexes_of: dict[Kind, list[Index[Any, Any]]] = {kind: [] for kind in Kind}
+        for index in indexes:
+            for kind in index.extractors:
+                self._indexes_of[kind].append(index)
+
+    def get(self, key: ObjectKey) -> MeshObject | None:
+        """The object under a key, or None."""
+        return self._rows.get(key)
+
+    def members(self, entry: IndexEntry) -> tuple[Any, ...]:
+        """The sorted members of an index entry; empty when no row contributes to it."""
+        bucket = self._buckets.get(entry)
+        return bucket.snapshot() if bucket is not None else ()
+
+    def keys(self) -> Iterable[ObjectKey]:
+        """Every stored key."""
+        return self._rows.keys()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def apply(self, writes: Iterable[Write]) -> set[Touched]:
+        """Carry out writes in order; returns the rows and index entries that are different afterwards."""
+        touched: set[Touched] = set()
+        for key, value in writes:
+            before = self._rows.get(key)
+            if before == value:
+                continue
+            if value is None:
+                del self._rows[key]
+            else:
+                self._rows[key] = value
+            touched.add(key)
+            self._reindex(key.kind, before, value, touched)
+        return touched
+
+    def _reindex(self, kind: Kind, before: MeshObject | None, after: MeshObject | None, touched: set[Touched]) -> None:
+        for index in self._indexes_of[kind]:
+            extract = index.extractors[kind]
+            old = set(extract(before, self._domain_suffix)) if before is not None else set()
+            new = set(extract(after, self._domain_suffix)) if after is not None else set()
+            for entry, member in old - new:
+                self._discard(IndexEntry(index.name, entry), member, touched)
+            for entry, member in new - old:
+                name = IndexEntry(index.name, entry)
+                bucket = self._buckets.get(name)
+                if bucket is None:
+                    bucket = self._buckets[name] = _Bucket()
+                if bucket.add(member):
+                    touched.add(name)
+
+    def _discard(self, name: IndexEntry, member: _Comparable, touched: set[Touched]) -> None:
+        bucket = self._buckets[name]
+        if bucket.remove(member):
+            touched.add(name)
+        if not bucket.counts:
+            del self._buckets[name]
