@@ -46,9 +46,12 @@ class Failure(NamedTuple):
 
 
 class _Table:
-    """The resources of one type: the node that lists them, and a node and last good value for each."""
+    """The resources of one type: the node that lists them, and a node and last good value for each.
 
-    __slots__ = ("generator", "listing", "nodes", "references", "resources")
+    ``staged`` holds what a refresh found (None: gone) until all of it comes into force together.
+    """
+
+    __slots__ = ("generator", "listing", "nodes", "references", "resources", "staged")
 
     def __init__(self, generator: Generator, listing: Node) -> None:
         self.generator = generator
@@ -56,12 +59,26 @@ class _Table:
         self.references: dict[str, ResourceReference] = {}
         self.nodes: dict[str, Node] = {}
         self.resources: dict[str, Resource] = {}
+        self.staged: dict[str, Resource | None] = {}
+
+    def commit(self) -> set[str]:
+        """Put what is staged in force; returns the names that are different now."""
+        changed = {name for name, resource in self.staged.items() if resource != self.resources.get(name)}
+        for name in changed:
+            resource = self.staged[name]
+            if resource is None:
+                del self.resources[name]
+            else:
+                self.resources[name] = resource
+        self.staged.clear()
+        return changed
 
 
 class View:
     """What one class of proxies sees. Made by ``Translator.acquire``; implements ``xds.view.View``.
 
-    ``refresh`` brings it up to date and says what changed; until then ``resources`` show the state before.
+    ``refresh`` finds out what changed and ``commit`` puts it in force, all types at once; until then ``resources``
+    show one consistent state, the one before.
     """
 
     def __init__(self, db: Database, key: ViewKey, announce: Callable[["View"], None]) -> None:
@@ -73,17 +90,17 @@ class View:
         self._tables: dict[TypeUrl, _Table] = {}
         self._owners: dict[Node, tuple[_Table, str | None]] = {}
         self._stale: dict[Node, None] = {}
-        self._changed: dict[TypeUrl, set[str]] = {}
+        self._stale_listings: dict[Node, None] = {}
         for generator in GENERATORS:
             listing = db.watch(generator.references, (key,), self)
             table = self._tables[generator.type_url] = _Table(generator, listing)
             self._owners[listing] = (table, None)
-            self._stale[listing] = None
+            self._stale_listings[listing] = None
 
     @property
     def is_stale(self) -> bool:
         """Whether something that the View is made of may have changed since the last refresh."""
-        return bool(self._stale)
+        return bool(self._stale or self._stale_listings)
 
     def resources(self, type_url: TypeUrl) -> Mapping[str, Resource]:
         """The current resources of a type by name."""
@@ -97,21 +114,21 @@ class View:
 
     def invalidated(self, node: Node) -> None:
         """Called by the engine: a watched node may have changed."""
-        if not self._stale:
+        if not self.is_stale:
             self._announce(self)
-        self._stale[node] = None
+        stale = self._stale_listings if self._owners[node][1] is None else self._stale
+        stale[node] = None
 
     def refresh(self) -> Iterator[None]:
         """Bring every stale resource up to date, yielding after each so that the caller can take turns.
 
-        More may become stale while the caller has its turn; the iteration ends when nothing is. Then call
-        ``take_changes``.
+        More may become stale while the caller has its turn; the iteration ends when nothing is. Then ``commit``.
         """
-        while self._stale:
+        while self.is_stale:
             # Lists first: a resource that is no longer listed is not worth building.
-            node = next((each for each in self._stale if self._owners[each][1] is None), None)
-            node = node or next(iter(self._stale))
-            del self._stale[node]
+            stale = self._stale_listings or self._stale
+            node = next(iter(stale))
+            del stale[node]
             table, name = self._owners[node]
             if name is None:
                 self._relist(table)
@@ -119,10 +136,10 @@ class View:
                 self._rebuild(table, name, node)
             yield
 
-    def take_changes(self) -> Mapping[TypeUrl, Set[str]]:
-        """The names that changed since the last call, by type."""
-        changed, self._changed = self._changed, {}
-        return changed
+    def commit(self) -> Mapping[TypeUrl, Set[str]]:
+        """Put what the refresh found in force; returns the names that changed, by type (no type without any)."""
+        changed = {type_url: table.commit() for type_url, table in self._tables.items() if table.staged}
+        return {type_url: names for type_url, names in changed.items() if names}
 
     def node(self, type_url: TypeUrl, name: str) -> Node | None:
         """The node behind a resource: what ``Engine.origins`` explains."""
@@ -136,62 +153,51 @@ class View:
         self._owners.clear()
         self._tables.clear()
         self._stale.clear()
+        self._stale_listings.clear()
 
     def _relist(self, table: _Table) -> None:
-        wanted = self._pull(table, "", table.listing)
+        wanted = self._pull_listing(table)
         if wanted is None:
             return
         references = {reference.name: reference for reference in wanted}
-        for name, before in table.references.items():
-            after = references.get(name)
-            if after is None or after != before:
-                self._drop(table, name)
-                if after is None and table.resources.pop(name, None) is not None:
-                    self._note(table, name)
+        before, table.references = table.references, references
         for name, reference in references.items():
-            if name not in table.nodes:
-                node = self._db.watch(reference.query, reference.args, self)
-                table.nodes[name] = node
+            if before.get(name) != reference:
+                replaced = table.nodes.get(name)
+                # Watched before the old node goes, so that what both are made of is not built again.
+                node = table.nodes[name] = self._db.watch(reference.query, reference.args, self)
+                if replaced is not None:
+                    self._forget(replaced)
                 self._owners[node] = (table, name)
                 self._stale[node] = None
-        table.references = references
+        for name in before.keys() - references.keys():
+            self._forget(table.nodes.pop(name))
+            self.failures.pop((table.generator.type_url, name), None)
+            table.staged[name] = None
 
     def _rebuild(self, table: _Table, name: str, node: Node) -> None:
         key = (table.generator.type_url, name)
-        before = table.resources.get(name)
         try:
-            after: Resource | None = self._db.pull(node)
+            table.staged[name] = self._db.pull(node)
         except QueryFailedError as error:
             self.failures[key] = Failure(*key, error)
-            return
-        self.failures.pop(key, None)
-        if after == before:
-            return
-        if after is None:
-            del table.resources[name]
         else:
-            table.resources[name] = after
-        self._note(table, name)
+            self.failures.pop(key, None)
 
-    def _pull(self, table: _Table, name: str, node: Node) -> Iterable[ResourceReference] | None:
-        key = (table.generator.type_url, name)
+    def _pull_listing(self, table: _Table) -> Iterable[ResourceReference] | None:
+        key = (table.generator.type_url, "")
         try:
-            wanted: Iterable[ResourceReference] = self._db.pull(node)
+            wanted: Iterable[ResourceReference] = self._db.pull(table.listing)
         except QueryFailedError as error:
             self.failures[key] = Failure(*key, error)
             return None
         self.failures.pop(key, None)
         return wanted
 
-    def _drop(self, table: _Table, name: str) -> None:
-        node = table.nodes.pop(name)
+    def _forget(self, node: Node) -> None:
         self._owners.pop(node, None)
         self._stale.pop(node, None)
-        self.failures.pop((table.generator.type_url, name), None)
         self._db.unwatch(node, self)
-
-    def _note(self, table: _Table, name: str) -> None:
-        self._changed.setdefault(table.generator.type_url, set()).add(name)
 
     def __repr__(self) -> str:
         counts: dict[str, Any] = {table.listing.query.name: len(table.resources) for table in self._tables.values()}
