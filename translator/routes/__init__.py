@@ -1,0 +1,1 @@
+"""Route tables: where an HTTP request goes, by host, path and headers."""
