@@ -1,0 +1,83 @@
+"""A real control plane as a child process."""
+
+import json
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from fairlead.mesh.process import ChildProcess
+from fairlead.mesh.waiting import DEADLINE, NotYetError, wait_until
+
+_READY = 200
+
+
+class ControlPlaneProcess(ChildProcess):
+    """``fairlead serve`` on a folder; an async context manager that is ready when the block is entered."""
+
+    def __init__(self, config_dir: Path, xds: str, admin: str, log: Path, *arguments: str) -> None:
+        """Prepare: xds and admin are the addresses (``host:port``) to listen on."""
+        serve = ("serve", "--config-dir", str(config_dir), "--xds", xds, "--admin", admin)
+        super().__init__("control plane", (sys.executable, "-m", "fairlead", *serve, *arguments), log)
+        self.config_dir = config_dir
+        self.xds = xds
+        self.admin = admin
+
+    async def wait_ready(self, deadline: float = DEADLINE) -> None:
+        """Wait until the folder is read and proxies are served. ProcessEndedError or DeadlineExceededError."""
+
+        async def probe() -> None:
+            self.check_running()
+            async with aiohttp.request("GET", f"http://{self.admin}/ready") as response:
+                if response.status != _READY:
+                    raise NotYetError(f"/ready answers {response.status}")
+
+        await wait_until(probe, deadline=deadline, context=self.describe)
+
+    async def restart(self) -> None:
+        """End it in an orderly way, start it again on the same addresses and wait until it is ready."""
+        await self.terminate()
+        await self.start()
+        await self.wait_ready()
+
+    def records(self) -> list[dict[str, Any]]:
+        """Its log so far, one record per line of JSON; other lines become ``{"event": LINE}``."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return [_record(line) for line in lines if line.strip()]
+
+    async def wait_record(self, deadline: float = DEADLINE, **fields: object) -> dict[str, Any]:
+        """Wait for a log record with these fields, and return the first. DeadlineExceededError otherwise."""
+
+        async def probe() -> dict[str, Any]:
+            for record in self.records():
+                if fields.items() <= record.items():
+                    return record
+            raise NotYetError(f"no log record with {fields}")
+
+        return await wait_until(probe, deadline=deadline, context=self.describe)
+
+    async def __aenter__(self) -> Self:
+        """Start it and wait until it is ready."""
+        await self.start()
+        try:
+            await self.wait_ready()
+        except BaseException:
+            await self.terminate()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it."""
+        await self.terminate()
+
+
+def _record(line: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return {"event": line}
+    return record if isinstance(record, dict) else {"event": line}

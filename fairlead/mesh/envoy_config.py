@@ -1,0 +1,89 @@
+"""What an Envoy has been told, read from the ``config_dump`` of its admin interface."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EnvoyConfig:
+    """The resources in force, by name, as proto JSON with the field names of the API (snake case)."""
+
+    listeners: Mapping[str, Json]
+    routes: Mapping[str, Json]
+    clusters: Mapping[str, Json]
+    endpoints: Mapping[str, Json]
+
+    def hosts(self, cluster: str) -> frozenset[str]:
+        """The addresses (``ip:port``) of a cluster's endpoints, whatever their health; empty if it has none."""
+        return frozenset(
+            f"{address['address']}:{address['port_value']}"
+            for locality in self.endpoints.get(cluster, {}).get("endpoints", ())
+            for endpoint in locality.get("lb_endpoints", ())
+            if (address := endpoint["endpoint"]["address"].get("socket_address"))
+        )
+
+    def listener_on(self, port: int) -> Json | None:
+        """The listener on a port, whatever its address."""
+        return next((listener for listener in self.listeners.values() if _port(listener) == port), None)
+
+    def http_connection_manager(self, listener: str) -> Json:
+        """The first HTTP connection manager of a listener. LookupError when there is none."""
+        for chain in _filter_chains(self.listeners[listener]):
+            for network_filter in chain.get("filters", ()):
+                if network_filter["name"] == "envoy.filters.network.http_connection_manager":
+                    return dict(network_filter["typed_config"])
+        raise LookupError(f"listener {listener} has no HTTP connection manager")
+
+    def route_clusters(self, route_configuration: str) -> frozenset[str]:
+        """The clusters that some route of a route configuration leads to, weighted ones included."""
+        return frozenset(_referenced_clusters(self.routes[route_configuration]))
+
+
+def parse_config_dump(dump: Json) -> EnvoyConfig:
+    """Read a ``config_dump?include_eds``; what is still warming or was rejected does not count."""
+    sections = {section["@type"].rpartition(".")[2]: section for section in dump.get("configs", ())}
+    return EnvoyConfig(
+        listeners=dict(_listeners(sections.get("ListenersConfigDump", {}))),
+        routes=_named(sections.get("RoutesConfigDump", {}), "route_configs", "route_config", "name"),
+        clusters=_named(sections.get("ClustersConfigDump", {}), "clusters", "cluster", "name", active="active_"),
+        endpoints=_named(
+            sections.get("EndpointsConfigDump", {}), "endpoint_configs", "endpoint_config", "cluster_name"
+        ),
+    )
+
+
+def _named(section: Json, collection: str, field: str, key: str, active: str = "") -> dict[str, Json]:
+    entries = (*section.get(f"static_{collection}", ()), *section.get(f"dynamic_{active}{collection}", ()))
+    return {entry[field].get(key, ""): entry[field] for entry in entries if field in entry}
+
+
+def _listeners(section: Json) -> Iterator[tuple[str, Json]]:
+    for static in section.get("static_listeners", ()):
+        yield static["listener"].get("name", ""), static["listener"]
+    for dynamic in section.get("dynamic_listeners", ()):
+        if "active_state" in dynamic:
+            yield dynamic["name"], dynamic["active_state"]["listener"]
+
+
+def _port(listener: Json) -> int | None:
+    port = listener.get("address", {}).get("socket_address", {}).get("port_value")
+    return int(port) if port is not None else None
+
+
+def _filter_chains(listener: Json) -> Iterator[Json]:
+    yield from listener.get("filter_chains", ())
+    if "default_filter_chain" in listener:
+        yield listener["default_filter_chain"]
+
+
+def _referenced_clusters(route_configuration: Json) -> Iterator[str]:
+    for virtual_host in route_configuration.get("virtual_hosts", ()):
+        for route in virtual_host.get("routes", ()):
+            action = route.get("route", {})
+            if "cluster" in action:
+                yield action["cluster"]
+            for weighted in action.get("weighted_clusters", {}).get("clusters", ()):
+                yield weighted["name"]
