@@ -33,7 +33,6 @@ class LoadGenerator:
         now = asyncio.get_running_loop().time()
         found = await self._wait(lambda: next((a for a in self.traffic if a.sent >= now and check(a)), None), deadline)
         if found is None:
-            seen = self.traffic.sent_since(now)
             fresh = self.traffic.sent_since(now)
             raise DeadlineExceededError(
                 f"no such answer within {deadline:g} s among {len(fresh)}: {fresh.by_instance()}, {fresh.by_status()}"

@@ -1,0 +1,118 @@
+"""A whole mesh on one machine: control plane, workloads, sidecars, gateways."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from fairlead.mesh.addresses import Addresses
+from fairlead.mesh.control_plane import ControlPlaneProcess
+from fairlead.mesh.documents import (
+    StandInPod,
+    StandInPort,
+    StandInService,
+    namespace_document,
+    node_document,
+    pod_document,
+    service_document,
+)
+from fairlead.mesh.folder import ConfigFolder
+from fairlead.mesh.proxy import Proxy, ProxySpec, Stream
+from fairlead.mesh.services import httpbin
+from fairlead.mesh.workload import BuildServer, Workload
+
+GATEWAY_NAMESPACE: Final = "istio-system"
+GATEWAY_LABELS: Final[Mapping[str, str]] = {"app": "istio-ingressgateway", "istio": "ingressgateway"}
+
+
+class LocalMesh:
+    """Starts the control plane when its block is entered, and ends everything it started with the block."""
+
+    def __init__(self, workdir: Path) -> None:
+        """Keep configuration, bootstraps and logs in a folder of its own."""
+        self.workdir = workdir
+        self.addresses = Addresses()
+        self.folder = ConfigFolder(workdir / "config")
+        ip = self.addresses.ip()
+        self.control_plane = ControlPlaneProcess(
+            self.folder.root, f"{ip}:15010", f"{ip}:15014", workdir / "control-plane.log"
+        )
+        self._running = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Write what every mesh has and start the control plane."""
+        self.folder.apply(namespace_document("default"), namespace_document(GATEWAY_NAMESPACE), node_document())
+        self._running.callback(self.addresses.close)
+        await self._running.enter_async_context(self.control_plane)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End everything, in reverse order."""
+        await self._running.aclose()
+
+    def workload(
+        self,
+        name: str,
+        namespace: str = "default",
+        ports: tuple[StandInPort, ...] = (StandInPort(8000, 8080),),
+        build_server: BuildServer = httpbin.build_backend,
+    ) -> Workload:
+        """A Service with as yet no pods."""
+        service = StandInService(name, namespace, ports, self.addresses.cluster_ip())
+        workload = Workload(service, self.folder, self.addresses, build_server)
+        self._running.push_async_callback(workload.close)
+        return workload
+
+    async def start_sidecar(self, pod: StandInPod, stream: Stream = Stream.DELTA) -> Proxy:
+        """Start the sidecar of a pod that the folder knows, on an address of its own."""
+        spec = ProxySpec(
+            role="sidecar",
+            name=pod.name,
+            namespace=pod.namespace,
+            ip=self.addresses.ip(),
+            xds=self.control_plane.xds,
+            admin_port=self.addresses.port(),
+            labels=pod.labels,
+            stream=stream,
+        )
+        return await self._running.enter_async_context(Proxy(spec, self.workdir))
+
+    async def start_client(
+        self, name: str = "sleep", namespace: str = "default", stream: Stream = Stream.DELTA
+    ) -> Proxy:
+        """Start the sidecar of a new pod that only calls others."""
+        pod = StandInPod(name, namespace, self.addresses.ip(), {"app": name})
+        self.folder.apply(pod_document(pod))
+        return await self.start_sidecar(pod, stream)
+
+    async def start_gateway(
+        self,
+        ports: Mapping[int, int],
+        *,
+        name: str = "istio-ingressgateway",
+        labels: Mapping[str, str] = GATEWAY_LABELS,
+        stream: Stream = Stream.DELTA,
+    ) -> Proxy:
+        """Start a gateway whose Service maps port numbers to those it listens on (all addresses of the machine)."""
+        listened = tuple(StandInPort(number, target, f"http-{number}") for number, target in ports.items())
+        service = StandInService(labels["app"], GATEWAY_NAMESPACE, listened, self.addresses.cluster_ip())
+        pod = StandInPod(f"{name}-1", GATEWAY_NAMESPACE, self.addresses.ip(), labels)
+        self.folder.apply(service_document(service), pod_document(pod))
+        spec = ProxySpec(
+            role="gateway",
+            name=pod.name,
+            namespace=pod.namespace,
+            ip=pod.ip,
+            xds=self.control_plane.xds,
+            admin_port=self.addresses.port(),
+            labels=labels,
+            stream=stream,
+        )
+        return await self._running.enter_async_context(Proxy(spec, self.workdir))
+
+    def describe(self) -> str:
+        """The end of the control plane's log, for a failure message."""
+        return self.control_plane.describe()
