@@ -44,3 +44,15 @@ def inbound_cluster(target_port: int) -> str:
 def listener(bind: str, port: int) -> str:
     """The name of a listener bound to an address and port: ``0.0.0.0_80``."""
     return f"{bind}_{port}"
+
+
+def http_gateway_route(port: int, bind: str) -> str:
+    """The route table that all plain servers of a gateway's port share: ``http.8080``, ``http.8080.10.0.0.1``."""
+    return f"http.{port}.{bind}" if bind else f"http.{port}"
+
+
+def https_gateway_route(number: int, port_name: str, gateway: tuple[str, str], bind: str) -> str:
+    """The route table of one HTTPS server: ``https.443.https.NAME.NAMESPACE``; ``gateway`` is name and namespace."""
+    name, namespace = gateway
+    route = f"https.{number}.{port_name}.{name}.{namespace}"
+    return f"{route}.{bind}" if bind else route

@@ -1,0 +1,1 @@
+"""Listeners: the sockets of a proxy and the filter chains behind them."""
