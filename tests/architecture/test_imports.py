@@ -1,0 +1,121 @@
+"""The import rules: the roots live beside the Envoy messages, importing has no effects, and the contracts bite."""
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGES = ("xds", "translator", "protos", "fairlead")
+# What the cncf/xds messages, installed under the same import name, need for themselves.
+RESERVED_IN_XDS = {"annotations", "core", "data", "service", "type"}
+
+LIBRARY_AND_OURS = """
+import envoy.config.listener.v3.listener_pb2
+import xds.core.v3.context_params_pb2, xds.resource
+print(xds.core.v3.context_params_pb2.__file__)
+print(xds.resource.__file__)
+"""
+
+
+@pytest.mark.parametrize("start", ["checkout", "elsewhere"])
+def test_the_library_called_xds_and_ours_are_both_importable(start: str, project_root: Path, tmp_path: Path) -> None:
+    folder = project_root if start == "checkout" else tmp_path
+    output = subprocess.run(
+        [sys.executable, "-c", LIBRARY_AND_OURS], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout
+    theirs, ours = map(Path, output.split())
+    assert "site-packages" in theirs.parts
+    assert ours == project_root / "xds" / "resource.py"
+
+
+def test_no_module_of_xds_hides_one_of_the_library(project_root: Path) -> None:
+    modules = {path.stem for path in (project_root / "xds").iterdir()}
+    assert not modules & RESERVED_IN_XDS
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_has_no_effects(package: str, project_root: Path) -> None:
+    probe = Path(__file__).with_name("import_probe.py")
+    finished = subprocess.run(
+        [sys.executable, str(probe), package], cwd=project_root, check=True, capture_output=True, text=True
+    )
+    assert json.loads(finished.stdout) == []
+    assert finished.stderr == ""
+
+
+FORBIDDEN_IMPORTS = {
+    "translator": ("asyncio, fairlead, grpc, xds.probe", {"layers", "value-types", "pure"}),
+    "xds": ("grpc, kubernetes, translator", {"layers", "strangers", "sans-io"}),
+    "fairlead": ("kubernetes, watchfiles", {"sources"}),
+}
+
+
+@pytest.mark.parametrize("package", FORBIDDEN_IMPORTS)
+def test_a_forbidden_import_breaks_its_contract(package: str, project_root: Path, tmp_path: Path) -> None:
+    for name in PACKAGES:
+        shutil.copytree(project_root / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (tmp_path / name / "probe.py").touch()
+    shutil.copy(project_root / "pyproject.toml", tmp_path)
+    imports, expected = FORBIDDEN_IMPORTS[package]
+    (tmp_path / package / "probe.py").write_text(f"import {imports}\n")
+    lint_imports = Path(sys.executable).with_name("lint-imports")
+    broken = {
+        contract
+        for contract in _contracts(project_root)
+        if subprocess.run(
+            [lint_imports, "--no-cache", "--contract", contract], cwd=tmp_path, check=False, capture_output=True
+        ).returncode
+    }
+    assert broken == expected
+
+
+def _contracts(project_root: Path) -> list[str]:
+    settings = tomllib.loads((project_root / "pyproject.toml").read_text())
+    return [contract["id"] for contract in settings["tool"]["importlinter"]["contracts"]]
+
+
+IMPURE_BUILTINS = {"open", "input", "print", "eval", "exec", "hash"}
+IMPURE_METHODS = {"now", "utcnow", "today", "fromtimestamp", "uuid1", "uuid4", "getenv"}
+
+
+def impure_calls(source: str) -> Iterator[str]:
+    """Calls that import rules cannot see: clock, files, terminal, and str hashes, which differ between processes."""
+    tree = ast.parse(source)
+    allowed = {
+        call
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef) and function.name == "__hash__"
+        for call in ast.walk(function)
+    }
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call) or call in allowed:
+            continue
+        target = call.func
+        if (isinstance(target, ast.Name) and target.id in IMPURE_BUILTINS) or (
+            isinstance(target, ast.Attribute) and target.attr in IMPURE_METHODS
+        ):
+            yield f"line {call.lineno}: {ast.unparse(call)}"
+
+
+def test_the_translator_calls_nothing_impure(project_root: Path) -> None:
+    found = {
+        str(path): calls
+        for path in (project_root / "translator").rglob("*.py")
+        if (calls := list(impure_calls(path.read_text())))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize("call", ["datetime.now()", "open('x')", "hash('x')", "datetime.datetime.today()", "print()"])
+def test_an_impure_call_is_found(call: str) -> None:
+    assert list(impure_calls(f"def build():\n    return {call}\n")) == [f"line 2: {call}"]
+
+
+def test_a_hash_method_may_hash() -> None:
+    assert list(impure_calls("class A:\n    def __hash__(self):\n        return hash(self.name)\n")) == []
