@@ -1,0 +1,22 @@
+"""Run all benchmarks, or those whose names are given: ``python -m bench translation``."""
+
+import sys
+
+from bench import translation
+
+BENCHMARKS = {"translation": translation.run}
+
+
+def main(names: list[str]) -> int:
+    """Run the named benchmarks (all, if none is named); 2 for a name that does not exist."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)  # noqa: T201
+        return 2
+    for name in names or BENCHMARKS:
+        BENCHMARKS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
