@@ -25,13 +25,6 @@ hypothesis.settings.register_profile("fuzz", max_examples=10_000, deadline=None,
 hypothesis.settings.load_profile("fuzz" if FUZZ else "test")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the project's own options."""
-    parser.addoption(
-        "--update-golden", action="store_true", help="rewrite the expected files instead of comparing with them"
-    )
-
-
 def pytest_configure() -> None:
     """Prepare the process once, before the first test."""
     leaks.adopt_orphans()
@@ -66,12 +59,6 @@ def envoy_binary() -> Path:
     if reason := _missing_for_envoy():
         pytest.skip(reason)
     return _envoy_path()
-
-
-@pytest.fixture(scope="session")
-def update_golden(pytestconfig: pytest.Config) -> bool:
-    """Whether golden tests rewrite their expected files."""
-    return bool(pytestconfig.getoption("--update-golden"))
 
 
 @pytest.fixture(autouse=True)
