@@ -11,7 +11,7 @@ def main(names: list[str]) -> int:
     """Run the named benchmarks (all, if none is named); 2 for a name that does not exist."""
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
-        print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)  # noqa: T201
+        print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
     for name in names or BENCHMARKS:
         BENCHMARKS[name]()

@@ -16,7 +16,11 @@ ROUNDS = 50
 def run(services: tuple[int, ...] = (100, 1_000, 10_000)) -> None:
     """Measure and print both tables."""
     show_loading(Population(1_000))
-    show("One endpoint changed among many services", ENDPOINT_COLUMNS, [changed_endpoint(Population(n)) for n in services])
+    show(
+        "One endpoint changed among many services",
+        ENDPOINT_COLUMNS,
+        [changed_endpoint(Population(n)) for n in services],
+    )
 
 
 def client(name: str = "client", namespace: str = "team-0") -> Proxy:

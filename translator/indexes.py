@@ -8,13 +8,21 @@ from typing import Any, Final
 
 from translator.model.host import kubernetes_host, normalize_host, resolve_short_name
 from translator.objects import core
-from translator.objects.destination_rule import DestinationRule
+from translator.objects.destination_rule import DestinationRule, PortTrafficPolicy, TrafficPolicy
 from translator.objects.gateway import IstioGateway
 from translator.objects.meta import MeshObject, WorkloadSelector
 from translator.objects.registry import KIND_OF, Kind, ObjectKey
 from translator.objects.service_entry import ServiceEntry
 from translator.objects.sidecar import Sidecar
-from translator.objects.virtual_service import VirtualService
+from translator.objects.virtual_service import (
+    HTTPMatchRequest,
+    HTTPRoute,
+    L4MatchAttributes,
+    TCPRoute,
+    TLSMatchAttributes,
+    TLSRoute,
+    VirtualService,
+)
 from translator.store import Index
 
 Pairs = Iterator[tuple[Any, Any]]
@@ -139,10 +147,13 @@ def _sidecar_labels(source: Sidecar | DestinationRule, _suffix: str) -> Pairs:
 
 
 def _source_labels(source: VirtualService, _suffix: str) -> Pairs:
-    for rule in (*source.spec.http, *source.spec.tcp, *source.spec.tls):
-        for match in rule.match:
-            for label in match.source_labels:
-                yield "", label
+    spec = source.spec
+    matches: list[HTTPMatchRequest | L4MatchAttributes | TLSMatchAttributes] = []
+    rules: list[HTTPRoute | TCPRoute | TLSRoute] = [*spec.http, *spec.tcp, *spec.tls]
+    for rule in rules:
+        matches += rule.match
+    for label in (label for match in matches for label in match.source_labels):
+        yield "", label
 
 
 def _gateway_labels(source: IstioGateway, _suffix: str) -> Pairs:
@@ -151,12 +162,14 @@ def _gateway_labels(source: IstioGateway, _suffix: str) -> Pairs:
 
 
 def _policy_locality(source: DestinationRule, _suffix: str) -> Pairs:
-    policy = source.spec.traffic_policy
-    policies = [policy, *(subset.traffic_policy for subset in source.spec.subsets)]
-    policies += [port for each in policies if each for port in each.port_level_settings]
-    for each in policies:
-        balancer = each.load_balancer if each else None
-        if each and (each.outlier_detection or (balancer and balancer.locality_lb_setting)):
+    policies = [source.spec.traffic_policy, *(subset.traffic_policy for subset in source.spec.subsets)]
+    present = [policy for policy in policies if policy is not None]
+    blocks: list[TrafficPolicy | PortTrafficPolicy] = [*present]
+    for policy in present:
+        blocks += policy.port_level_settings
+    for each in blocks:
+        balancer = each.load_balancer
+        if each.outlier_detection or (balancer and balancer.locality_lb_setting):
             yield "", key_of(source)
 
 

@@ -44,7 +44,7 @@ class Index(Generic[Entry, Member]):
 class IndexEntry(NamedTuple):
     """Names one entry of one index: what a reader of it depends on."""
 
-    index: str
+    name: str
     entry: Hashable
 
 

@@ -4,7 +4,8 @@ A View watches one query per resource. When something changes, only the resource
 looked at again; the rest of the View costs nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 from translator.clusters.selection import cluster_references
@@ -136,7 +137,7 @@ class View:
                 self._rebuild(table, name, node)
             yield
 
-    def commit(self) -> Mapping[TypeUrl, Set[str]]:
+    def commit(self) -> Mapping[TypeUrl, AbstractSet[str]]:
         """Put what the refresh found in force; returns the names that changed, by type (no type without any)."""
         changed = {type_url: table.commit() for type_url, table in self._tables.items() if table.staged}
         return {type_url: names for type_url, names in changed.items() if names}

@@ -4,14 +4,15 @@ A View is read on the event loop only. Its owner changes it between two reads an
 change with ``XdsServer.publish``; streams pick up the newest state when they are ready for it.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from xds.resource import Resource
 from xds.types import TypeUrl
 
 # Names that were added, altered or removed, by type: all that a push has to look at.
-ViewChange = Mapping[TypeUrl, Set[str]]
+ViewChange = Mapping[TypeUrl, AbstractSet[str]]
 
 
 class View(Protocol):

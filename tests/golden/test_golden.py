@@ -4,19 +4,20 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 from google.protobuf.json_format import MessageToDict
 
-if TYPE_CHECKING:
-    from conftest import Case
+from tests.golden.case import Case, decode
 
+if TYPE_CHECKING:
+HTTP_CONNECTION_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ENVOY = Path(sys.executable).with_name("envoy")
 
 
-def test_the_output_is_the_reviewed_one(case: "Case", update_golden: bool) -> None:  # noqa: FBT001 - a fixture
+def test_the_output_is_the_reviewed_one(case: Case, update_golden: bool) -> None:  # noqa: FBT001 - a fixture
     expected = case.folder / "expected.yaml"
     shown = case.shown()
     assert all(shown.values()), f"{case.folder.name}: a pattern of proxy.yaml shows nothing"
@@ -26,23 +27,21 @@ def test_the_output_is_the_reviewed_one(case: "Case", update_golden: bool) -> No
 
 
 @pytest.mark.envoy
-def test_a_real_envoy_takes_it(case: "Case", tmp_path: Path) -> None:
+def test_a_real_envoy_takes_it(case: Case, tmp_path: Path) -> None:
     bootstrap = tmp_path / "bootstrap.json"
     bootstrap.write_text(json.dumps(static_bootstrap(case)))
-    done = subprocess.run(  # noqa: S603 - the environment's own Envoy
+    done = subprocess.run(
         [ENVOY, "--mode", "validate", "-c", bootstrap], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr[-4000:]
 
 
-def static_bootstrap(case: "Case") -> dict[str, Any]:
+def static_bootstrap(case: Case) -> dict[str, Any]:
     """A bootstrap that holds all resources of a case statically.
 
     Route tables come over ADS in life, where Envoy would not look at them here, so each also gets a listener of
     its own that holds it inline.
     """
-    from conftest import decode  # noqa: PLC0415 - the folder's own conftest
-
     def plain(short: str) -> list[dict[str, Any]]:
         return [MessageToDict(decode(short, each)) for each in case.resources()[short].values()]
 
@@ -85,7 +84,7 @@ def static_bootstrap(case: "Case") -> dict[str, Any]:
 def inline_listener(table: dict[str, Any], port: int) -> dict[str, Any]:
     """A listener whose only purpose is to have Envoy read a route table."""
     manager = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"type.googleapis.com/{HTTP_CONNECTION_MANAGER}",
         "stat_prefix": "golden",
         "route_config": table,
         "http_filters": [

@@ -29,7 +29,7 @@ def is_ip(host: str) -> bool:
 
 def covers(pattern: str, host: str) -> bool:
     """Whether every name that ``host`` stands for is also one of ``pattern`` (Istio: "subset of")."""
-    if pattern == host or pattern == "*":
+    if pattern in (host, "*"):
         return True
     if not pattern.startswith("*"):
         return False
@@ -61,7 +61,7 @@ def covering_patterns(host: str) -> Iterable[str]:
     list: such patterns are rejected as hosts of mesh objects.
     """
     yield host
-    rest = host[2:] if host.startswith("*.") else host
+    rest = host.removeprefix("*.")
     while "." in rest:
         rest = rest.partition(".")[2]
         pattern = "*." + rest

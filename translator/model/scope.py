@@ -172,7 +172,8 @@ class _HostPatterns(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, hosts: Iterable[str], namespace: str) -> "_HostPatterns":
         """Istio: ``.`` is the proxy's namespace; ``~ns/host`` excludes, and ``~/*`` excludes everything."""
-        included, excluded = [], []
+        included: list[tuple[str, str]] = []
+        excluded: list[tuple[str, str]] = []
         for text in hosts:
             owner, _, pattern = text.partition("/")
             pattern = normalize_host(pattern)
