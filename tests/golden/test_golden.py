@@ -12,7 +12,6 @@ from google.protobuf.json_format import MessageToDict
 
 from tests.golden.case import Case, decode
 
-if TYPE_CHECKING:
 HTTP_CONNECTION_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ENVOY = Path(sys.executable).with_name("envoy")
 
@@ -42,6 +41,7 @@ def static_bootstrap(case: Case) -> dict[str, Any]:
     Route tables come over ADS in life, where Envoy would not look at them here, so each also gets a listener of
     its own that holds it inline.
     """
+
     def plain(short: str) -> list[dict[str, Any]]:
         return [MessageToDict(decode(short, each)) for each in case.resources()[short].values()]
 
