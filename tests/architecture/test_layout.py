@@ -70,7 +70,8 @@ def test_no_file_is_too_large(project_root: Path) -> None:
 
 def test_no_file_names_a_machine_or_a_package_index(project_root: Path) -> None:
     found = []
-    for path in tracked_files(project_root):
+    others = [path for path in tracked_files(project_root) if path != Path(__file__)]
+    for path in others:
         lines = path.read_bytes().decode(errors="replace").splitlines()
         found += [f"{path}:{number}: {line}" for number, line in enumerate(lines, 1) if FOREIGN.search(line)]
     assert found == []
