@@ -13,6 +13,7 @@ from fairlead.mesh.traffic import Answer
 from fairlead.mesh.waiting import DEADLINE, NotYetError, wait_until
 
 _TIMEOUT: Final = 10.0
+_OK: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,12 @@ class HttpClient:
             return answer
 
         return await wait_until(probe, deadline=deadline, context=context)
+
+    async def wait_ok(self, request: Request, service: str = "", *, context: Callable[[], str] | None = None) -> Answer:
+        """Repeat a request until it is answered with status 200, by a service if one is named."""
+        return await self.wait_for(
+            request, lambda answer: answer.status == _OK and service in {"", answer.service}, context=context
+        )
 
     async def __aenter__(self) -> Self:
         """Open the connection pool."""

@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -82,6 +83,12 @@ class EnvoyProcess(ChildProcess):
             return config
 
         return await wait_until(probe, deadline=deadline, context=self.describe)
+
+    async def wait_healthy_hosts(
+        self, cluster: str, addresses: AbstractSet[str], deadline: float = DEADLINE
+    ) -> EnvoyConfig:
+        """Wait until it balances a cluster over exactly these endpoints (``ip:port``)."""
+        return await self.wait_config(lambda config: config.healthy_hosts(cluster) == addresses, deadline)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

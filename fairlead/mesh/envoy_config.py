@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 Json = dict[str, Any]
+
+# A control plane that says nothing about the health of an endpoint means a healthy one.
+_SERVING: Final = frozenset({"UNKNOWN", "HEALTHY", "DEGRADED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +21,11 @@ class EnvoyConfig:
 
     def hosts(self, cluster: str) -> frozenset[str]:
         """The addresses (``ip:port``) of a cluster's endpoints, whatever their health; empty if it has none."""
-        return frozenset(
-            f"{address['address']}:{address['port_value']}"
-            for locality in self.endpoints.get(cluster, {}).get("endpoints", ())
-            for endpoint in locality.get("lb_endpoints", ())
-            if (address := endpoint["endpoint"]["address"].get("socket_address"))
-        )
+        return frozenset(address for address, _ in self._endpoint_healths(cluster))
+
+    def healthy_hosts(self, cluster: str) -> frozenset[str]:
+        """Those of its endpoints that may get requests."""
+        return frozenset(address for address, health in self._endpoint_healths(cluster) if health in _SERVING)
 
     def listener_on(self, port: int) -> Json | None:
         """The listener on a port, whatever its address."""
@@ -36,6 +38,13 @@ class EnvoyConfig:
                 if network_filter["name"] == "envoy.filters.network.http_connection_manager":
                     return dict(network_filter["typed_config"])
         raise LookupError(f"listener {listener} has no HTTP connection manager")
+
+    def _endpoint_healths(self, cluster: str) -> Iterator[tuple[str, str]]:
+        for locality in self.endpoints.get(cluster, {}).get("endpoints", ()):
+            for endpoint in locality.get("lb_endpoints", ()):
+                if address := endpoint["endpoint"]["address"].get("socket_address"):
+                    health = endpoint.get("health_status", "UNKNOWN")
+                    yield f"{address['address']}:{address['port_value']}", health
 
     def route_clusters(self, route_configuration: str) -> frozenset[str]:
         """The clusters that some route of a route configuration leads to, weighted ones included."""

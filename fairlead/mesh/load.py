@@ -39,6 +39,10 @@ class LoadGenerator:
             )
         return found
 
+    async def wait_instance(self, address: str, deadline: float = DEADLINE) -> Answer:
+        """Wait for an answer, to a request sent from now on, of one backend (``ip:port``)."""
+        return await self.wait_for(lambda answer: answer.instance == address, deadline)
+
     async def wait_count(self, count: int, deadline: float = DEADLINE) -> Traffic:
         """Wait for a number of answers to requests that are sent from now on. Raises DeadlineExceededError."""
         now = asyncio.get_running_loop().time()

@@ -38,6 +38,7 @@ class LocalMesh:
         self.control_plane = ControlPlaneProcess(
             self.folder.root, f"{ip}:15010", f"{ip}:15014", workdir / "control-plane.log"
         )
+        self.proxies: list[Proxy] = []
         self._running = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -66,19 +67,19 @@ class LocalMesh:
         self._running.push_async_callback(workload.close)
         return workload
 
-    async def start_sidecar(self, pod: StandInPod, stream: Stream = Stream.DELTA) -> Proxy:
-        """Start the sidecar of a pod that the folder knows, on an address of its own."""
+    async def start_sidecar(self, pod: StandInPod, stream: Stream = Stream.DELTA, ip: str | None = None) -> Proxy:
+        """Start the sidecar of a pod that the folder knows, on an address of its own (default: a new one)."""
         spec = ProxySpec(
             role="sidecar",
             name=pod.name,
             namespace=pod.namespace,
-            ip=self.addresses.ip(),
+            ip=ip or self.addresses.ip(),
             xds=self.control_plane.xds,
             admin_port=self.addresses.port(),
             labels=pod.labels,
             stream=stream,
         )
-        return await self._running.enter_async_context(Proxy(spec, self.workdir))
+        return await self._start(spec)
 
     async def start_client(
         self, name: str = "sleep", namespace: str = "default", stream: Stream = Stream.DELTA
@@ -110,9 +111,15 @@ class LocalMesh:
             admin_port=self.addresses.port(),
             labels=labels,
             stream=stream,
+            ports=ports,
         )
-        return await self._running.enter_async_context(Proxy(spec, self.workdir))
+        return await self._start(spec)
 
     def describe(self) -> str:
-        """The end of the control plane's log, for a failure message."""
-        return self.control_plane.describe()
+        """The ends of all logs, for a failure message."""
+        return "\n".join(process.describe() for process in (self.control_plane, *self.proxies))
+
+    async def _start(self, spec: ProxySpec) -> Proxy:
+        proxy = await self._running.enter_async_context(Proxy(spec, self.workdir))
+        self.proxies.append(proxy)
+        return proxy

@@ -33,6 +33,8 @@ class ProxySpec:
     admin_port: int
     labels: Mapping[str, str] = field(default_factory=dict)
     stream: Stream = Stream.DELTA
+    ports: Mapping[int, int] = field(default_factory=dict)
+    """The port that is listened on, for each port of a gateway's Service."""
 
     def arguments(self) -> tuple[str, ...]:
         """The command line of ``fairlead bootstrap`` for it."""
@@ -60,8 +62,8 @@ class Proxy(EnvoyProcess):
         super().__init__(name, self._bootstrap, f"127.0.0.1:{spec.admin_port}")
 
     def address(self, port: int) -> str:
-        """Where its listener for a port is reached."""
-        return f"{self.spec.ip}:{port}"
+        """Where its listener for a port of a Service is reached."""
+        return f"{self.spec.ip}:{self.spec.ports.get(port, port)}"
 
     async def start(self) -> None:
         """Write the bootstrap and start Envoy; does not wait for readiness. Raises BootstrapError."""
