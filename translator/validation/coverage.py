@@ -1,0 +1,78 @@
+"""What is accepted and checked, but does not shape any Envoy configuration yet: users are told instead of left to guess.
+
+Whoever translates a field takes its line out of the table; whoever accepts one without translating it adds a line.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import msgspec
+
+from translator.diagnostics import Severity, Violation
+from translator.objects.meta import MeshObject
+from translator.objects.registry import KINDS, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A field that is not translated: ``spec.http[].fault``, with ``[]`` for each item of an array or map.
+
+    An empty path stands for the whole kind. ``note`` says what users can do instead.
+    """
+
+    kind: Kind
+    path: str = ""
+    note: str = ""
+
+
+GAPS: Final = (
+    Gap(Kind.ENVOY_FILTER),
+    Gap(Kind.PROXY_CONFIG),
+    Gap(Kind.WASM_PLUGIN),
+    Gap(Kind.TRAFFIC_EXTENSION),
+    Gap(Kind.PEER_AUTHENTICATION),
+    Gap(Kind.REQUEST_AUTHENTICATION),
+    Gap(Kind.AUTHORIZATION_POLICY),
+    Gap(Kind.TELEMETRY),
+)
+_KIND_OF: Final = {spec.struct: spec.kind for spec in KINDS}
+
+
+def untranslated(obj: MeshObject, gaps: Iterable[Gap] = GAPS) -> tuple[Violation, ...]:
+    """A warning for everything that ``obj`` sets and that has no effect."""
+    kind = _KIND_OF[type(obj)]
+    return tuple(
+        Violation(path, f"accepted but not translated yet{f': {gap.note}' if gap.note else ''}", Severity.WARNING)
+        for gap in gaps
+        if gap.kind is kind
+        for path in _find_set(obj, gap.path.split(".") if gap.path else [], "")
+    )
+
+
+def _find_set(value: object, steps: list[str], path: str) -> Iterator[str]:
+    """The places that ``steps`` lead to from ``value``, as far as they are set to other than their default."""
+    if not steps:
+        yield path
+        return
+    name = steps[0].removesuffix("[]")
+    field = _fields(type(value))[name]
+    child = getattr(value, field.name)
+    if child is None or child == _default(field):
+        return
+    here = f"{path}.{name}" if path else name
+    if name == steps[0]:
+        yield from _find_set(child, steps[1:], here)
+        return
+    for key, item in sorted(child.items()) if isinstance(child, dict) else enumerate(child):
+        yield from _find_set(item, steps[1:], f"{here}[{key}]")
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
+@cache
+def _fields(record: type) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(record)}
