@@ -48,11 +48,6 @@ class EnvoyAdmin:
         answer = await self._json("/stats", format="json", type="All", filter=pattern)
         return {stat["name"]: int(stat["value"]) for stat in answer["stats"] if "value" in stat}
 
-    async def set_log_level(self, level: str, logger: str | None = None) -> None:
-        """Set the level of one logger ("upstream", "config", ...) or of all."""
-        async with self._session.post("/logging", params={logger or "level": level}) as response:
-            response.raise_for_status()
-
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()

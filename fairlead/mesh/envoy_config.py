@@ -46,10 +46,6 @@ class EnvoyConfig:
                     health = endpoint.get("health_status", "UNKNOWN")
                     yield f"{address['address']}:{address['port_value']}", health
 
-    def route_clusters(self, route_configuration: str) -> frozenset[str]:
-        """The clusters that some route of a route configuration leads to, weighted ones included."""
-        return frozenset(_referenced_clusters(self.routes[route_configuration]))
-
 
 def parse_config_dump(dump: Json) -> EnvoyConfig:
     """Read a ``config_dump?include_eds``; what is still warming or was rejected does not count."""
@@ -86,13 +82,3 @@ def _filter_chains(listener: Json) -> Iterator[Json]:
     yield from listener.get("filter_chains", ())
     if "default_filter_chain" in listener:
         yield listener["default_filter_chain"]
-
-
-def _referenced_clusters(route_configuration: Json) -> Iterator[str]:
-    for virtual_host in route_configuration.get("virtual_hosts", ()):
-        for route in virtual_host.get("routes", ()):
-            action = route.get("route", {})
-            if "cluster" in action:
-                yield action["cluster"]
-            for weighted in action.get("weighted_clusters", {}).get("clusters", ()):
-                yield weighted["name"]

@@ -69,10 +69,6 @@ class Traffic:
         """How many had which status."""
         return Counter(answer.status for answer in self.answers)
 
-    def by_service(self) -> Counter[str]:
-        """How many came from which service."""
-        return Counter(answer.service for answer in self.answers)
-
     def by_version(self) -> Counter[str]:
         """How many came from which version."""
         return Counter(answer.version for answer in self.answers)
