@@ -10,7 +10,15 @@ COPY . .
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
  && pip --python /opt/fairlead/bin/python install --no-cache-dir --no-deps /wheels/*.whl
 
-FROM python:3.13-slim
+# Interception for docker-compose.yml: rules in another container's network namespace, then it ends.
+FROM debian:bookworm-slim AS intercept
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends iptables \
+ && rm -rf /var/lib/apt/lists/*
+COPY examples/compose/intercept.sh /usr/local/bin/intercept
+ENTRYPOINT ["intercept"]
+
+FROM python:3.13-slim AS fairlead
 LABEL org.opencontainers.image.title="fairlead" \
       org.opencontainers.image.description="A control plane for Envoy" \
       org.opencontainers.image.licenses="Apache-2.0"
