@@ -45,7 +45,11 @@ class LocalMesh:
         """Write what every mesh has and start the control plane."""
         self.folder.apply(namespace_document("default"), namespace_document(GATEWAY_NAMESPACE), node_document())
         self._running.callback(self.addresses.close)
-        await self._running.enter_async_context(self.control_plane)
+        try:
+            await self._running.enter_async_context(self.control_plane)
+        except BaseException:
+            await self._running.aclose()
+            raise
         return self
 
     async def __aexit__(
