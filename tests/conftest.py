@@ -1,6 +1,7 @@
 """What all tests share: where things are, what a machine must have for some of them, and that none leaves a mess."""
 
 import functools
+import gc
 import os
 import shutil
 import subprocess
@@ -59,6 +60,13 @@ def envoy_binary() -> Path:
     if reason := _missing_for_envoy():
         pytest.skip(reason)
     return _envoy_path()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _collect_garbage() -> Iterator[None]:
+    # What was not closed warns when it is collected: here, not in whichever test comes next.
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
