@@ -1,6 +1,7 @@
 """The kit for stand-in meshes, by itself: a real Envoy with a static bootstrap, backends, load."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -158,10 +159,11 @@ async def test_a_reset_on_a_kept_connection_is_a_failure_although_the_library_re
     ip = addresses.ip()
 
     async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
-        await reader.readuntil(b"\r\n\r\n")
-        writer.close()
+        # The library's own repetition comes on a connection that the client closes before the second request.
+        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            await reader.readuntil(b"\r\n\r\n")
 
     server = await asyncio.start_server(answer_once, ip, 8080)
     async with HttpClient(f"{ip}:8080") as client:
