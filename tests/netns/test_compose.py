@@ -1,0 +1,190 @@
+"""docker-compose.yml without Docker: the file is valid, and its commands, run as processes, make a working mesh."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from compose_spec import PyCompose, PyOptions, Service
+
+from fairlead.mesh.process import ChildProcess
+from fairlead.mesh.waiting import NotYetError, wait_until
+from tests.netns.lab import Lab
+
+GATEWAY = "172.30.0.1"
+ENVOY_IMAGE = "envoyproxy/envoy"
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+
+
+@pytest.fixture(scope="module")
+def compose(project_root: Path) -> PyCompose:
+    """The project's compose file, checked against the compose specification."""
+    parsed = PyOptions(apply_merge=True).from_yaml((project_root / "docker-compose.yml").read_text())
+    parsed.validate()
+    return parsed
+
+
+def test_the_file_is_valid_and_has_the_parts_that_it_promises(compose: PyCompose) -> None:
+    services = compose.services or {}
+    assert {"control-plane", "gateway", "reviews", "ratings"} <= services.keys()
+    for name in ("reviews", "ratings"):
+        assert services[f"{name}-sidecar"].network_mode == f"service:{name}"
+        assert services[f"{name}-intercept"].cap_add == ["NET_ADMIN", "NET_RAW"]
+
+
+def test_the_image_is_of_the_envoy_that_is_tested(compose: PyCompose) -> None:
+    version = subprocess.run([SCRIPTS / "envoy", "--version"], capture_output=True, text=True, check=True).stdout
+    images = {service.image for service in (compose.services or {}).values() if service.image}
+    tags = {image.rpartition(":v")[2] for image in images if image.startswith(ENVOY_IMAGE)}
+    assert len(tags) == 1
+    assert f"/{tags.pop()}/" in version
+
+
+class Containers:
+    """The services of the compose file as processes, each in the namespace that stands for its network."""
+
+    def __init__(self, compose: PyCompose, root: Path, workdir: Path) -> None:
+        self.services: dict[str, Service] = dict(compose.services or {})
+        self.config = workdir / "config"
+        shutil.copytree(root / "examples" / "compose" / "config", self.config)
+        bootstraps = workdir / "bootstraps"
+        bootstraps.mkdir()
+        self._folders = {
+            "/bootstraps": str(bootstraps),
+            "/compose": str(root / "examples" / "compose"),
+            "/config": str(self.config),
+        }
+        self._root = root
+        self._workdir = workdir
+        self.addresses = {
+            name: (service.networks or {})["mesh"].ipv4_address
+            for name, service in self.services.items()
+            if service.networks
+        }
+        self.running: dict[str, ChildProcess] = {}
+
+    async def start(self, lab: Lab, running: AsyncExitStack) -> None:
+        """What runs once first, then the rest."""
+        command = self.command("bootstraps")
+        path = {**os.environ, "PATH": f"{SCRIPTS}:{os.environ['PATH']}"}
+        subprocess.run(command, check=True, capture_output=True, env=path, cwd=self._root)
+        for name in self.services:
+            if name.endswith("-intercept"):
+                script = (shutil.which("sh") or "sh", str(self._root / "examples" / "compose" / "intercept.sh"))
+                subprocess.run(lab.inside(self.network(name), script), check=True, capture_output=True)
+        for name, service in self.services.items():
+            if name != "bootstraps" and not name.endswith("-intercept"):
+                log = self._workdir / f"{name}.log"
+                command = (*self._identity(service), *self.command(name))
+                process = lab.process(self.network(name), name, command, log)
+                self.running[name] = await running.enter_async_context(process)
+
+    def command(self, name: str) -> tuple[str, ...]:
+        """The command of a service, with the folders of this machine and the programs of this environment."""
+        service = self.services[name]
+        entrypoint = [str(each) for each in service.entrypoint or self._default_entrypoint(service)]
+        arguments = [str(each) for each in service.command or ()]
+        if entrypoint[0] == "python":
+            entrypoint[0] = sys.executable
+        if entrypoint[0] == "sh":
+            entrypoint[0] = shutil.which("sh") or "sh"
+        return tuple(self._here(each) for each in (*entrypoint, *arguments))
+
+    def network(self, name: str) -> str:
+        """Whose network namespace a service uses."""
+        mode = self.services[name].network_mode or ""
+        return mode.removeprefix("service:") if mode.startswith("service:") else name
+
+    def describe(self) -> str:
+        """The ends of all logs."""
+        return "\n".join(process.describe() for process in self.running.values())
+
+    def _default_entrypoint(self, service: Service) -> list[str]:
+        if (service.image or "").startswith(ENVOY_IMAGE):
+            # Two Envoys of one machine, which containers are not, need different shared memory.
+            return [str(SCRIPTS / "envoy"), "--use-dynamic-base-id"]
+        return [str(SCRIPTS / "fairlead")]
+
+    def _here(self, argument: str) -> str:
+        for folder, here in self._folders.items():
+            if argument == folder or argument.startswith(f"{folder}/"):
+                return here + argument.removeprefix(folder)
+        return argument
+
+    @staticmethod
+    def _identity(service: Service) -> tuple[str, ...]:
+        if not service.user:
+            return ()
+        user, _, group = str(service.user).partition(":")
+        # The checkout may be readable by its owner only; the image is readable by all.
+        capabilities = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+        setpriv = shutil.which("setpriv") or "setpriv"
+        return (setpriv, "--reuid", user, "--regid", group, "--clear-groups", *capabilities)
+
+
+@pytest.fixture
+def containers(compose: PyCompose, project_root: Path, tmp_path: Path) -> Containers:
+    """The services, not started."""
+    return Containers(compose, project_root, tmp_path)
+
+
+@pytest.fixture
+def lab(containers: Containers) -> Iterator[Lab]:
+    """The network of the compose file."""
+    with Lab(f"compose{os.getpid()}", containers.addresses, GATEWAY) as lab:
+        yield lab
+
+
+@pytest.fixture
+async def mesh(containers: Containers, lab: Lab) -> AsyncIterator[Containers]:
+    """The services, started."""
+    async with AsyncExitStack() as running:
+        await containers.start(lab, running)
+        yield containers
+
+
+@pytest.mark.envoy
+@pytest.mark.netns
+async def test_its_commands_make_a_mesh_that_follows_its_folder(mesh: Containers, lab: Lab) -> None:
+    url = f"http://{mesh.addresses['gateway']}:8080/reviews/0"
+
+    async def stars() -> object:
+        status, body = await lab.fetch(url)
+        if status != 200:
+            raise NotYetError(f"{status} {body}")
+        return json.loads(body)["reviews"][0].get("rating")
+
+    async def with_stars() -> None:
+        seen = await stars()
+        if not (isinstance(seen, dict) and "stars" in seen):
+            raise NotYetError(f"rating: {seen}")
+
+    async def without_stars() -> None:
+        seen = await stars()
+        if isinstance(seen, dict) and "stars" in seen:
+            raise NotYetError(f"rating: {seen}")
+
+    await wait_until(with_stars, deadline=30, context=mesh.describe)
+    inbound = await _counter(mesh, lab, "ratings", "http.inbound_0.0.0.0_9080;.downstream_rq_2xx")
+    outbound = await _counter(mesh, lab, "reviews", "http.outbound_0.0.0.0_9080;.downstream_rq_2xx")
+    assert inbound > 0
+    assert outbound > 0
+
+    routes = mesh.config / "routes.yaml"
+    routes.write_text(routes.read_text().replace("value: 0}", "value: 100}"))
+    await wait_until(without_stars, deadline=30, context=mesh.describe)
+
+
+async def _counter(mesh: Containers, lab: Lab, service: str, name: str) -> int:
+    """A counter of a service's sidecar, asked from inside its namespace: what the sidecar really saw."""
+    ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:15000/stats').read().decode())"
+    done = subprocess.run(lab.inside(service, (sys.executable, "-c", ask)), capture_output=True, text=True, check=True)
+    lines = dict(line.rpartition(": ")[::2] for line in done.stdout.splitlines())
+    assert name in lines, "\n".join(key for key in lines if "downstream_rq_2xx" in key) + mesh.describe()
+    return int(lines[name])
