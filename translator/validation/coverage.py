@@ -1,4 +1,4 @@
-"""What is accepted and checked, but does not shape any Envoy configuration yet: users are told instead of left to guess.
+"""What is accepted and checked, but does not shape any Envoy configuration yet: users are told, not left to guess.
 
 Whoever translates a field takes its line out of the table; whoever accepts one without translating it adds a line.
 """
@@ -56,6 +56,8 @@ def _find_set(value: object, steps: list[str], path: str) -> Iterator[str]:
     if not steps:
         yield path
         return
+    if not isinstance(value, msgspec.Struct):
+        return
     name = steps[0].removesuffix("[]")
     field = _fields(type(value))[name]
     child = getattr(value, field.name)
@@ -74,5 +76,5 @@ def _default(field: msgspec.structs.FieldInfo) -> object:
 
 
 @cache
-def _fields(record: type) -> dict[str, msgspec.structs.FieldInfo]:
+def _fields(record: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
     return {field.encode_name: field for field in msgspec.structs.fields(record)}
