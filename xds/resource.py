@@ -23,19 +23,39 @@ class Reference(NamedTuple):
 class Resource:
     """One named resource: immutable, compared by content.
 
-    ``version`` is a hash of ``body``, so equal bytes have equal versions on every replica and after
-    every restart. ``references`` let the protocol layer keep make-before-break order without
+    ``version`` is a hash of ``body`` unless one is given, so equal bytes have equal versions on every
+    replica and after every restart. A resource is sent again when its version changes, and only then.
+    ``references`` let the protocol layer keep make-before-break order without
     understanding the message.
     """
 
-    __slots__ = ("_delta_head", "_delta_tail", "_sotw_head", "body", "name", "references", "type_url", "version")
+    __slots__ = (
+        "_delta_head",
+        "_delta_tail",
+        "_reference_set",
+        "_sotw_head",
+        "body",
+        "name",
+        "references",
+        "type_url",
+        "version",
+    )
 
-    def __init__(self, type_url: TypeUrl, name: str, body: bytes, references: tuple[Reference, ...] = ()) -> None:
+    def __init__(
+        self,
+        type_url: TypeUrl,
+        name: str,
+        body: bytes,
+        references: tuple[Reference, ...] = (),
+        *,
+        version: str | None = None,
+    ) -> None:
         self.type_url = type_url
         self.name = name
         self.body = body
         self.references = references
-        self.version = xxhash.xxh3_64_hexdigest(body)
+        self.version = xxhash.xxh3_64_hexdigest(body) if version is None else version
+        self._reference_set: frozenset[Reference] | None = None
         self._sotw_head: bytes | None = None
         self._delta_head: bytes | None = None
         self._delta_tail: bytes | None = None
@@ -58,6 +78,12 @@ class Resource:
 
     def __repr__(self) -> str:
         return f"Resource({self.type_url.rpartition('.')[2]} {self.name!r} @{self.version}, {len(self.body)} bytes)"
+
+    def refers_to(self, reference: Reference) -> bool:
+        """True if this resource needs that one."""
+        if self._reference_set is None:
+            self._reference_set = frozenset(self.references)
+        return reference in self._reference_set
 
     def sotw_record(self) -> tuple[bytes, bytes]:
         """The ``DiscoveryResponse.resources`` record, as pieces to be joined."""

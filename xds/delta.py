@@ -1,0 +1,117 @@
+"""The delta (incremental) half of a lane.
+
+A request edits the subscription, and may at the same time answer any earlier response; a response brings
+what changed and names what is gone.
+"""
+
+from collections.abc import Mapping
+
+from xds.lane import Lane, LaneContext, Selection, Sent, Verdict, same
+from xds.ledger import Holding, Pools
+from xds.resource import Resource
+from xds.subscription import WILDCARD
+from xds.types import ENDPOINT, TypeTraits
+from xds.view import View
+from xds.wire import DeltaRequest
+
+
+class DeltaLane(Lane[DeltaRequest]):
+    """One type on a delta stream."""
+
+    def __init__(self, traits: TypeTraits, pools: Pools, most_names: int) -> None:
+        super().__init__(traits, pools, most_names)
+        self._claims: Mapping[str, str] = {}
+
+    def receive(self, request: DeltaRequest, now: float) -> Verdict | None:
+        """See ``Lane.receive``. The nonce pairs answers with responses; the subscription counts even if it is stale."""
+        if not self.opened:
+            self.opened = True
+            self._open(request)
+            return None
+        verdict = None
+        if request.nonce or request.error is not None:
+            verdict = self._settle(request, now)
+            if verdict is None:
+                self.record.expired += 1
+        self._edit(request)
+        return verdict
+
+    def _open(self, request: DeltaRequest) -> None:
+        self._subscribe(self.subscription.opened(request.subscribe, request.unsubscribe))
+        subscription = self.subscription
+        # Whether an Envoy that reconnects still waits for endpoints cannot be seen from here: they are always sent.
+        if request.initial_versions and self.type_url != ENDPOINT:
+            self._claims = request.initial_versions
+            self.debt.owed.update(subscription.names - request.initial_versions.keys())
+            self.debt.dirty.update(name for name in request.initial_versions if subscription.covers(name))
+        else:
+            self.debt.owed.update(subscription.names)
+            self.debt.everything = subscription.wildcard
+        self.debt.reply = subscription.wildcard
+
+    def _redeem_claims(self, view: View) -> None:
+        """Take over what the client brought from an earlier stream; old versions stand in without their content."""
+        claims, self._claims = self._claims, {}
+        if self.subscription.wildcard:
+            self.debt.dirty.update(view.resources(self.type_url))
+        held = Holding()
+        for name in claims.keys() & self.debt.dirty:
+            version = claims[name]
+            current = self.target(view, name)
+            is_current = current is not None and current.version == version
+            held[name] = current if current and is_current else Resource(self.type_url, name, b"", version=version)
+        self.held.replace(held)
+
+    def _edit(self, request: DeltaRequest) -> None:
+        if not request.subscribe and not request.unsubscribe:
+            return
+        before = self.subscription
+        self._subscribe(before.edited(request.subscribe, request.unsubscribe))
+        after = self.subscription
+        # xDS protocol: whoever subscribes again may have forgotten the resource, so it is sent even if unchanged.
+        self.debt.owed.update(name for name in request.subscribe if name in after.names)
+        if after.wildcard and WILDCARD in request.subscribe:
+            self.debt.everything = self.debt.reply = True
+        if before.wildcard and not after.wildcard:
+            self._forget({*self.held.names(), *self.debt.owed, *self.debt.dirty})
+        dropped = before.names.intersection(request.unsubscribe)
+        if after.wildcard:
+            # xDS protocol: the client cannot know whether the wildcard covers a name that it drops, so it is told.
+            self.debt.owed |= dropped
+        self._forget(dropped)
+
+    def _select(self, context: LaneContext) -> Selection | None:
+        debt = self.debt
+        if self._claims:
+            self._redeem_claims(context.view)
+        if debt.everything and not self.subscription.names and self._is_untouched():
+            return Selection(list(context.view.resources(self.type_url).values()), None)
+        names = debt.owed | debt.dirty
+        if debt.everything:
+            names.update(context.view.resources(self.type_url), self.held.names())
+        changes: dict[str, Resource | None] = {}
+        # Sorted, so that streams that need the same resources need the same list of them.
+        for name in sorted(names):
+            if self.subscription.covers(name):
+                self._choose(context, name, changes)
+        if not changes and not debt.reply:
+            return None
+        removed = tuple(name for name, resource in changes.items() if resource is None)
+        return Selection([resource for resource in changes.values() if resource is not None], changes, removed)
+
+    def _choose(self, context: LaneContext, name: str, changes: dict[str, Resource | None]) -> None:
+        sent = self.sent(name)
+        resource = self._offer(context, name, sent)
+        is_asked = name in self.debt.owed
+        if resource is not None:
+            if is_asked or self.debt.everything or not same(resource, sent):
+                changes[name] = resource
+        elif (is_asked or sent is not None) and self.target(context.view, name) is None:
+            changes[name] = None
+
+    def _accept(self, sent: Sent) -> None:
+        self.held.merge(sent.response.holding)
+        for name, resource in sent.changes.items():
+            if resource is None:
+                self.held.drop(name)
+        self._forget(sent.changes)

@@ -1,0 +1,361 @@
+"""A lane is one resource type on one stream: what the client wants, holds, has been sent and refused.
+
+This is the half that state-of-the-world and delta have in common; ``xds.sotw`` and ``xds.delta`` read
+requests and select what a response brings. Everything is plain state: no I/O, and time comes in as an
+argument.
+
+Two kinds of debt lead to a response. Names in ``owed`` were asked for and are sent whatever the client
+holds; names in ``dirty`` changed in the View and are sent if they differ from what the client was sent.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from xds.encoder import Encoder, Response
+from xds.errors import LimitExceeded
+from xds.ledger import Ledger, Pools
+from xds.quarantine import Quarantine
+from xds.resource import Resource
+from xds.subscription import Subscription
+from xds.types import TypeTraits, TypeUrl
+from xds.view import View
+from xds.wire import Request
+
+# A client that never acknowledges must not make its stream grow: older responses count as accepted.
+_MOST_IN_FLIGHT: Final = 8
+
+RequestT = TypeVar("RequestT", bound=Request)
+
+Referenced = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A response on its way: ``changes`` is what it alters at the client (None: removed), compared with before."""
+
+    response: Response
+    changes: Mapping[str, Resource | None]
+    at: float
+    cause: object
+
+
+@dataclass(slots=True)
+class LaneRecord:
+    """Counters and times of a lane, for whoever watches. Times are those of the caller's clock."""
+
+    version_sent: str = ""
+    nonce_sent: str = ""
+    sent_at: float | None = None
+    version_acked: str = ""
+    nonce_acked: str = ""
+    acked_at: float | None = None
+    error: str | None = None
+    error_at: float | None = None
+    responses: int = 0
+    acks: int = 0
+    nacks: int = 0
+    expired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a response brings: ``resources`` in it, and ``changes`` compared with before (None: all of it is new)."""
+
+    resources: list[Resource]
+    changes: Mapping[str, Resource | None] | None
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a request said about an earlier response; ``sent`` is None when that response is not known (any more)."""
+
+    sent: Sent | None
+    error: str | None
+    nonce: str
+    rejected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LaneContext:
+    """What a lane needs of its stream while it selects."""
+
+    view: View
+    referenced: Referenced
+    now: float
+
+
+@dataclass(slots=True)
+class Debt:
+    """What the client has coming."""
+
+    owed: set[str] = field(default_factory=set)
+    dirty: set[str] = field(default_factory=set)
+    everything: bool = False
+    reply: bool = False
+    cause: object = None
+
+    def clear(self) -> None:
+        """Nothing is due."""
+        self.owed, self.dirty = set(), set()
+        self.everything = self.reply = False
+        self.cause = None
+
+
+class Lane(ABC, Generic[RequestT]):
+    """One type on one stream. Subclasses speak state-of-the-world or delta."""
+
+    def __init__(self, traits: TypeTraits, pools: Pools, most_names: int) -> None:
+        self.traits = traits
+        self._most_names = most_names
+        self.subscription = Subscription(legacy=traits.wildcard)
+        self.held = Ledger(pools.holdings)
+        self.in_flight: list[Sent] = []
+        self.retained: set[str] = set()
+        self.quarantine = Quarantine()
+        self.record = LaneRecord()
+        self.opened = False
+        self.debt = Debt()
+        self._names = pools.names
+        self._serial = 0
+
+    @property
+    def type_url(self) -> TypeUrl:
+        """The type of this lane."""
+        return self.traits.type_url
+
+    # -- what comes in ----------------------------------------------------------------------------
+
+    @abstractmethod
+    def receive(self, request: RequestT, now: float) -> Verdict | None:
+        """Take a request; returns what it said about an earlier response, if anything. May raise LimitExceeded."""
+
+    def mark(self, names: Set[str], cause: object) -> bool:
+        """These resources of the View changed; True if any of them concerns the client."""
+        subscription = self.subscription
+        relevant = names if subscription.wildcard else subscription.names.intersection(names)
+        if not relevant:
+            return False
+        self.debt.dirty |= relevant
+        if self.debt.cause is None:
+            self.debt.cause = cause
+        return True
+
+    def compare(self, view: View, cause: object) -> None:
+        """Anything may have changed: the client belongs to another View now."""
+        names: set[str] = set(self.subscription.names)
+        if self.subscription.wildcard:
+            names.update(view.resources(self.type_url), self.held.names(), *(sent.changes for sent in self.in_flight))
+        self.mark(names, cause)
+
+    def owe(self, names: Iterable[str], cause: object) -> None:
+        """Send these even if they did not change: the client waits for them."""
+        due = {name for name in names if self.subscription.covers(name)}
+        self.debt.owed |= due
+        if due and self.debt.cause is None:
+            self.debt.cause = cause
+
+    def reconsider(self) -> None:
+        """Something was acknowledged somewhere: what was kept only for its sake may go now."""
+        if self.retained:
+            self.debt.dirty |= self.retained
+            self.retained = set()
+
+    # -- what is due ------------------------------------------------------------------------------
+
+    @property
+    def must_reply(self) -> bool:
+        """A response is due that no rule may delay."""
+        return bool(self.debt.reply or self.debt.owed or self.debt.everything)
+
+    @property
+    def must_push(self) -> bool:
+        """Resources changed that the client knows; waits for the ACK of the response before."""
+        return bool(self.debt.dirty)
+
+    def waits_until(self, patience: float) -> float | None:
+        """Until when a push waits for the newest response's ACK; None when nothing is unacknowledged."""
+        return self.in_flight[-1].at + patience if self.in_flight else None
+
+    def compose(self, context: LaneContext, encoder: Encoder) -> Sent | None:
+        """Turn the debt into a response, from the View as it is now; None if the client needs nothing after all."""
+        self.reconsider()
+        selection = None if self.subscription.is_empty else self._select(context)
+        cause = self.debt.cause
+        self.debt.clear()
+        if selection is None:
+            return None
+        response = encoder.response(self.type_url, selection.resources, selection.removed, after=self._serial)
+        changes = response.holding if selection.changes is None else selection.changes
+        return self._dispatch(Sent(response, changes, context.now, cause))
+
+    @abstractmethod
+    def _select(self, context: LaneContext) -> Selection | None:
+        """What to send for the present debt."""
+
+    def _dispatch(self, sent: Sent) -> Sent:
+        self._serial = sent.response.serial
+        self.in_flight.append(sent)
+        while len(self.in_flight) > _MOST_IN_FLIGHT:
+            self._accept(self.in_flight.pop(0))
+        record = self.record
+        record.responses += 1
+        record.version_sent, record.nonce_sent, record.sent_at = sent.response.version, sent.response.nonce, sent.at
+        return sent
+
+    # -- what the client was sent, and holds --------------------------------------------------------
+
+    def sent(self, name: str) -> Resource | None:
+        """What the client was last sent under this name and has not refused."""
+        for sent in reversed(self.in_flight):
+            if name in sent.changes:
+                return sent.changes[name]
+        return self.held.get(name)
+
+    def target(self, view: View, name: str) -> Resource | None:
+        """What the View has for this client under ``name``."""
+        resource = view.resources(self.type_url).get(name)
+        if resource is None and name in self.subscription.names:
+            resource = view.fallback(self.type_url, name)
+        return resource
+
+    def outdated(self, view: View, presumed_before: float) -> Iterator[Resource]:
+        """Resources that the client may still use although the View has others by now.
+
+        Responses sent before ``presumed_before`` count as accepted although no ACK came.
+        """
+        current = view.resources(self.type_url)
+        names = self.debt.dirty | self.retained | self.quarantine.names()
+        settled: dict[str, Resource | None] = {}
+        for sent in self.in_flight:
+            if sent.at < presumed_before:
+                settled.update(sent.changes)
+            else:
+                names.update(sent.changes)
+                yield from (r for n, r in sent.changes.items() if r is not None and not same(r, current.get(n)))
+        for name in names:
+            held = settled[name] if name in settled else self.held.get(name)
+            if held is not None and not same(held, current.get(name)):
+                yield held
+
+    # -- verdicts -----------------------------------------------------------------------------------
+
+    def _settle(self, request: RequestT, now: float) -> Verdict | None:
+        """Pair the request with the response it answers."""
+        if request.error is not None:
+            return self._refused(request.nonce, request.error, now)
+        position = self._position(request.nonce)
+        if position is None:
+            return None
+        # Responses are answered in order, so earlier ones without an answer of their own were accepted too.
+        answered = self.in_flight[: position + 1]
+        del self.in_flight[: position + 1]
+        for sent in answered:
+            self._accept(sent)
+        record = self.record
+        record.acks += 1
+        record.version_acked, record.nonce_acked, record.acked_at = answered[-1].response.version, request.nonce, now
+        record.error = None
+        self._try_again(self.quarantine.next_trial(), answered[-1].cause)
+        return Verdict(answered[-1], None, request.nonce)
+
+    def _refused(self, nonce: str, reason: str, now: float) -> Verdict:
+        record = self.record
+        record.nacks += 1
+        record.error, record.error_at = reason, now
+        position = self._position(nonce)
+        if position is None:
+            return Verdict(None, reason, nonce)
+        for earlier in self.in_flight[:position]:
+            self._accept(earlier)
+        sent = self.in_flight[position]
+        del self.in_flight[: position + 1]
+        again = self._suspect(sent, reason, now)
+        rejected = tuple(r.name for r in sent.response.resources if self.quarantine.is_rejected(r))
+        if again is None:
+            # Nothing in it is new to the client: its complaint leads nowhere, and the removals are not repeated.
+            self._accept(sent)
+        else:
+            self._try_again({*again, *(n for n, r in sent.changes.items() if r is None)}, sent.cause)
+        return Verdict(sent, reason, nonce, rejected)
+
+    def _suspect(self, sent: Sent, reason: str, now: float) -> Collection[str] | None:
+        """Hold back what the client may have meant; returns the names to send again without it, None if no suspects."""
+        new = [resource for resource in sent.response.resources if not same(resource, self.held.get(resource.name))]
+        if not new:
+            return None
+        # The response was composed before an earlier one was refused for the same resource: no news.
+        rest = [resource for resource in new if not self.quarantine.holds_back(resource)]
+        if len(rest) < len(new):
+            return [resource.name for resource in rest]
+        candidates = {resource.name: resource.version for resource in new}
+        return self.quarantine.reject(candidates, reason, now) or self.quarantine.next_trial()
+
+    def _try_again(self, names: Collection[str], cause: object) -> None:
+        if names:
+            self.mark(set(names), cause)
+
+    def _position(self, nonce: str) -> int | None:
+        return next((i for i, sent in enumerate(self.in_flight) if sent.response.nonce == nonce), None)
+
+    @abstractmethod
+    def _accept(self, sent: Sent) -> None:
+        """The client holds what this response brought."""
+
+    # -- selection, shared by both protocols --------------------------------------------------------
+
+    def _changed(self, context: LaneContext, names: Iterable[str]) -> dict[str, Resource | None]:
+        """Which of these differ from what the client was sent: the new resource, or None for one to be removed."""
+        changes: dict[str, Resource | None] = {}
+        for name in names:
+            sent = self.sent(name)
+            resource = self._offer(context, name, sent)
+            if resource is None and sent is not None:
+                changes[name] = None
+            elif resource is not None and not same(resource, sent):
+                changes[name] = resource
+        return changes
+
+    def _offer(self, context: LaneContext, name: str, sent: Resource | None) -> Resource | None:
+        """What the client should have under ``name`` now, everything considered."""
+        if not self.subscription.covers(name):
+            return None
+        resource = context.view.resources(self.type_url).get(name)
+        if resource is None:
+            # Make before break: what an older listener, route or cluster at the client refers to stays until that goes.
+            if sent is not None and context.referenced(name):
+                self.retained.add(name)
+                return sent
+            resource = self.target(context.view, name)
+        if resource is not None and self.quarantine.holds_back(resource):
+            return self.held.get(name)
+        return resource
+
+    def _subscribe(self, subscription: Subscription) -> None:
+        """Take over a subscription, its names as the one set that all streams with equal names share."""
+        if len(subscription.names) > self._most_names:
+            raise LimitExceeded(f"more than {self._most_names} names of {self.type_url}")
+        if subscription.names != self.subscription.names:
+            shared = self._names.shared(subscription.names)
+            subscription = Subscription(shared, subscription.wildcard, subscription.legacy)
+        self.subscription = subscription
+
+    def _forget(self, names: Iterable[str]) -> None:
+        """Of these, forget what is no longer wanted: a later subscription gets it again whatever was sent before."""
+        for name in names:
+            if not self.subscription.covers(name):
+                self.held.drop(name)
+                self.retained.discard(name)
+                self.debt.owed.discard(name)
+                self.debt.dirty.discard(name)
+
+    def _is_untouched(self) -> bool:
+        """The client has nothing yet, and nothing is kept from it: it gets the View's resources as they are."""
+        return not (self.in_flight or self.retained) and self.quarantine.is_empty and self.held.is_empty
+
+
+def same(one: Resource, other: Resource | None) -> bool:
+    """True if a client that has the other need not be sent the one."""
+    return one is other or (other is not None and one.version == other.version)

@@ -1,0 +1,123 @@
+"""What a client holds of one type, in little memory.
+
+A thousand streams of one View hold the same thousand resources. Each stream's ledger is therefore a
+shared base that nobody alters plus a small overlay of its own; when the overlay has grown, both are
+folded into a new base, and bases with equal content are one object again.
+"""
+
+import weakref
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Final, Generic, TypeVar
+
+from xds.resource import Resource
+
+_FOLD_AT_LEAST: Final = 32
+_FOLD_FRACTION: Final = 4
+
+Shared = TypeVar("Shared", bound=Hashable)
+
+
+class Holding(dict[str, Resource]):
+    """Resources by name that are never altered once they are shared; equal content compares and hashes equal."""
+
+    __slots__ = ("__weakref__", "_hash")
+
+    def __hash__(self) -> int:  # type: ignore[override]  # never altered after it was first hashed
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash: int = hash(frozenset((name, resource.version) for name, resource in self.items()))
+            return self._hash
+
+
+class Pool(Generic[Shared]):
+    """Gives back the one living object that equals what it is given; keeps nothing alive."""
+
+    def __init__(self) -> None:
+        self._known: dict[weakref.ref[Shared], weakref.ref[Shared]] = {}
+
+    def shared(self, candidate: Shared) -> Shared:
+        """``candidate``, or the object equal to it that somebody already uses."""
+        reference = weakref.ref(candidate, self._forget)
+        known = self._known.setdefault(reference, reference)()
+        return candidate if known is None else known
+
+    def _forget(self, reference: weakref.ref[Shared]) -> None:
+        self._known.pop(reference, None)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+class Pools:
+    """The pools that all streams of one server share."""
+
+    def __init__(self) -> None:
+        self.holdings: Pool[Holding] = Pool()
+        self.names: Pool[frozenset[str]] = Pool()
+
+
+class Ledger:
+    """Resources by name: a shared base and an overlay in which None marks what the client no longer holds."""
+
+    __slots__ = ("_base", "_overlay", "_pool")
+
+    def __init__(self, pool: Pool[Holding]) -> None:
+        self._base = Holding()
+        self._overlay: dict[str, Resource | None] = {}
+        self._pool = pool
+
+    def get(self, name: str) -> Resource | None:
+        """The resource that the client holds under ``name``."""
+        if name in self._overlay:
+            return self._overlay[name]
+        return self._base.get(name)
+
+    @property
+    def is_empty(self) -> bool:
+        """The client holds nothing (or nothing is known of it)."""
+        return not self._base and not self._overlay
+
+    def names(self) -> Iterator[str]:
+        """The names of all resources that the client holds."""
+        yield from (name for name in self._base if name not in self._overlay)
+        yield from (name for name, resource in self._overlay.items() if resource is not None)
+
+    def replace(self, holding: Holding) -> None:
+        """The client holds exactly these from now on."""
+        self._base = holding
+        self._overlay = {}
+
+    def merge(self, holding: Holding) -> None:
+        """The client holds these as well."""
+        if not self._base and not self._overlay:
+            self._base = holding
+            return
+        self._overlay.update(holding)
+        self._fold()
+
+    def drop(self, name: str) -> None:
+        """The client holds nothing under ``name`` any more."""
+        if name in self._base:
+            self._overlay[name] = None
+            self._fold()
+        else:
+            self._overlay.pop(name, None)
+
+    def content(self) -> Mapping[str, Resource]:
+        """Everything the client holds."""
+        return self._folded() if self._overlay else self._base
+
+    def _fold(self) -> None:
+        size = len(self._overlay)
+        if size > _FOLD_AT_LEAST and size * _FOLD_FRACTION > len(self._base):
+            self.replace(self._pool.shared(self._folded()))
+
+    def _folded(self) -> Holding:
+        folded = Holding(self._base)
+        for name, resource in self._overlay.items():
+            if resource is None:
+                folded.pop(name, None)
+            else:
+                folded[name] = resource
+        return folded

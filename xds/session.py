@@ -1,0 +1,200 @@
+"""One stream as a state machine: all of its types, the order between them, and what may be sent when.
+
+Feed it requests, changes of the View and the time; ask it for the next response. It knows no sockets,
+no event loop and no clock. Whoever drives it sends the responses in the order they are taken.
+
+Rules between types:
+- additions go clusters, endpoints, listeners, routes, secrets, then the rest; what an older resource at
+  the client still refers to is not removed before that has been replaced and acknowledged;
+- a cluster that was added or changed is followed by its endpoints (and secrets) even if those did not
+  change: Envoy waits for them again, and asks only if the names changed;
+- one unacknowledged push per type; replies to requests are never delayed.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from xds.delta import DeltaLane
+from xds.encoder import Encoder
+from xds.errors import ProtocolViolation
+from xds.lane import Lane, LaneContext, Sent, Verdict
+from xds.ledger import Pools
+from xds.resource import Reference, Resource
+from xds.sotw import SotwLane
+from xds.types import CLUSTER, ENDPOINT, PUSH_ORDER, SECRET, TRAITS, TypeTraits, TypeUrl
+from xds.view import View, ViewChange
+from xds.wire import DeltaRequest, SotwRequest
+
+# What a changed cluster makes Envoy wait for.
+_CLUSTER_NEEDS: Final = (ENDPOINT, SECRET)
+# These may be pushed while a cluster push waits: they refer to no cluster.
+_INDEPENDENT: Final = frozenset({CLUSTER, ENDPOINT, SECRET})
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRules:
+    """What all sessions of a server have in common.
+
+    ``patience`` is how long a push waits for the ACK of the one before it, in seconds.
+    """
+
+    types: Mapping[TypeUrl, TypeTraits]
+    pools: Pools
+    patience: float = 5.0
+    most_names: int = 100_000
+
+    @classmethod
+    def default(cls) -> "SessionRules":
+        """The rules for Envoy's own types."""
+        return cls(TRAITS, Pools())
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a request turned out to be. ``is_known`` is False for types that the server does not serve."""
+
+    verdict: Verdict | None
+    is_known: bool = True
+    is_first: bool = False
+    is_expired: bool = False
+
+
+class Session:
+    """The protocol state of one stream; ``delta`` tells which of the two protocols it speaks."""
+
+    def __init__(self, view: View, encoder: Encoder, rules: SessionRules, *, delta: bool) -> None:
+        self.view = view
+        self.delta = delta
+        self._encoder = encoder
+        self._rules = rules
+        self._lanes: dict[TypeUrl, Lane[SotwRequest] | Lane[DeltaRequest]] = {}
+        self._unserved: set[str] = set()
+
+    # -- what comes in ----------------------------------------------------------------------------
+
+    def receive(self, request: SotwRequest | DeltaRequest, now: float) -> Received:
+        """Take a request of the stream. Raises StreamRejected when the stream has to end for it."""
+        if not request.type_url:
+            raise ProtocolViolation("the request names no type URL")
+        traits = self._rules.types.get(request.type_url)
+        if traits is None:
+            is_first = request.type_url not in self._unserved
+            self._unserved.add(request.type_url)
+            return Received(None, is_known=False, is_first=is_first)
+        lane = self._lanes.get(request.type_url) or self._open(traits)
+        is_first, expired = not lane.opened, lane.record.expired
+        verdict = lane.receive(request, now)  # type: ignore[arg-type]  # a stream speaks one protocol
+        # What was acknowledged or dropped may be the last that referred to something kept for its sake.
+        for other in self._lanes.values():
+            other.reconsider()
+        return Received(verdict, is_first=is_first, is_expired=lane.record.expired > expired)
+
+    def mark(self, change: ViewChange, cause: object = None) -> bool:
+        """Resources of the View changed; True if any of them concerns this client."""
+        concerned = False
+        for type_url, names in change.items():
+            lane = self._lanes.get(type_url)
+            if lane is not None and lane.mark(names, cause):
+                concerned = True
+        return concerned
+
+    def move(self, view: View, encoder: Encoder, cause: object = None) -> None:
+        """The client belongs to another View from now on: it gets what differs."""
+        self.view = view
+        self._encoder = encoder
+        for lane in self._lanes.values():
+            lane.compare(view, cause)
+
+    def expire(self) -> None:
+        """The time told by ``wake_at`` has come."""
+        for lane in self._lanes.values():
+            lane.reconsider()
+
+    # -- what goes out ----------------------------------------------------------------------------
+
+    def next_response(self, now: float) -> Sent | None:
+        """The next response to write, from the View as it is now; None when nothing is due."""
+        for lane in self._due(now):
+            context = LaneContext(self.view, self._referenced(lane, now), now)
+            sent = lane.compose(context, self._encoder)
+            if sent is not None:
+                if lane.type_url == CLUSTER:
+                    self._follow_up(sent, is_first=lane.record.responses == 1)
+                return sent
+        return None
+
+    def wake_at(self, now: float) -> float | None:
+        """When to call ``expire`` and ask for a response again if nothing happens before; None: not needed."""
+        lanes = self._lanes.values()
+        if not any(lane.must_push or lane.retained for lane in lanes):
+            return None
+        ends = (sent.at + self._rules.patience for lane in lanes for sent in lane.in_flight)
+        return min((end for end in ends if end > now), default=None)
+
+    def lanes(self) -> Iterator[Lane[SotwRequest] | Lane[DeltaRequest]]:
+        """The types that the client asked for, in push order."""
+        return iter(self._lanes.values())
+
+    @property
+    def unserved(self) -> frozenset[str]:
+        """Type URLs that the client asked for and that the server does not serve."""
+        return frozenset(self._unserved)
+
+    def _open(self, traits: TypeTraits) -> Lane[SotwRequest] | Lane[DeltaRequest]:
+        rules = self._rules
+        make: type[SotwLane | DeltaLane] = DeltaLane if self.delta else SotwLane
+        self._lanes[traits.type_url] = make(traits, rules.pools, rules.most_names)
+        last = len(PUSH_ORDER)
+        self._lanes = dict(sorted(self._lanes.items(), key=lambda item: PUSH_ORDER.get(item[0], last)))
+        return self._lanes[traits.type_url]
+
+    def _due(self, now: float) -> Iterator[Lane[SotwRequest] | Lane[DeltaRequest]]:
+        clusters = self._lanes.get(CLUSTER)
+        for lane in self._lanes.values():
+            needs_clusters = clusters is not None and clusters.must_push and lane.type_url not in _INDEPENDENT
+            if lane.must_reply:
+                if clusters is not None and needs_clusters:
+                    # The reply may refer to new clusters and cannot wait, so they do not wait either.
+                    yield clusters
+                yield lane
+            elif lane.must_push and not needs_clusters and not self._waits(lane, now):
+                yield lane
+
+    def _waits(self, lane: Lane[SotwRequest] | Lane[DeltaRequest], now: float) -> bool:
+        until = lane.waits_until(self._rules.patience)
+        return until is not None and until > now
+
+    def _follow_up(self, sent: Sent, *, is_first: bool) -> None:
+        """Envoy warms clusters that are new or changed until it gets their endpoints once more."""
+        needs: dict[TypeUrl, set[str]] = {type_url: set() for type_url in _CLUSTER_NEEDS}
+        for resource in sent.changes.values():
+            for reference in resource.references if resource is not None else ():
+                if reference.type_url in needs:
+                    needs[reference.type_url].add(reference.name)
+        for type_url, names in needs.items():
+            lane = self._lanes.get(type_url)
+            if lane is not None:
+                # On a reconnect the endpoints may have been asked for, and answered, before the clusters.
+                lane.owe(lane.subscription.names if is_first and type_url == ENDPOINT else names, sent.cause)
+
+    def _referenced(self, lane: Lane[SotwRequest] | Lane[DeltaRequest], now: float) -> Callable[[str], bool]:
+        """Tells whether something at the client that is about to be replaced still needs a resource of this lane."""
+        users: list[Resource] | None = None
+
+        def referenced(name: str) -> bool:
+            nonlocal users
+            if users is None:
+                users = [user for user in self._outdated(now) if not self._goes_along(user, lane.type_url)]
+            reference = Reference(lane.type_url, name)
+            return any(user.refers_to(reference) for user in users)
+
+        return referenced
+
+    def _outdated(self, now: float) -> Iterator[Resource]:
+        for lane in self._lanes.values():
+            yield from lane.outdated(self.view, now - self._rules.patience)
+
+    def _goes_along(self, user: Resource, type_url: TypeUrl) -> bool:
+        # Resources of one type that refer to each other and are removed together must not keep each other.
+        return user.type_url == type_url and user.name not in self.view.resources(type_url)

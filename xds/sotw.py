@@ -1,0 +1,102 @@
+"""The state-of-the-world half of a lane.
+
+A request lists every name that is wanted and doubles as the ACK of the newest response. Listeners and
+clusters are answered in full, because what a response leaves out is deleted; the other types may be
+answered in part and cannot be deleted at all.
+"""
+
+from collections.abc import Iterable
+
+from xds.lane import Lane, LaneContext, Selection, Sent, Verdict, same
+from xds.resource import Resource
+from xds.wire import SotwRequest
+
+
+class SotwLane(Lane[SotwRequest]):
+    """One type on a state-of-the-world stream."""
+
+    def receive(self, request: SotwRequest, now: float) -> Verdict | None:
+        """See ``Lane.receive``. A request that answers an outdated response is ignored: its names are outdated too."""
+        if not self.opened or (not request.nonce and request.error is None):
+            # Nonces do not survive streams: whatever nonce the first request has, it asks for the current state.
+            self.opened = True
+            self._open(request.names)
+            return None
+        is_current = request.nonce == self.record.nonce_sent
+        verdict = self._settle(request, now) if is_current or request.error is not None else None
+        if is_current:
+            # xDS protocol: names may change with an ACK and with a NACK.
+            self._resubscribe(request.names)
+        else:
+            self.record.expired += 1
+        return verdict
+
+    def _open(self, names: Iterable[str]) -> None:
+        before = self.subscription
+        self._subscribe(before.replaced(tuple(names)))
+        self._forget(before.names)
+        self.debt.owed.update(self.subscription.names)
+        self.debt.everything = self.subscription.wildcard
+        # Listeners and clusters are answered even if there are none, or Envoy would wait for them.
+        self.debt.reply = self.traits.full_state and not self.subscription.is_empty
+
+    def _resubscribe(self, names: Iterable[str]) -> None:
+        before = self.subscription
+        after = before.replaced(tuple(names))
+        if after.names == before.names and after.wildcard == before.wildcard:
+            return
+        self._subscribe(after)
+        if before.wildcard and not after.wildcard:
+            self._forget(list(self.held.names()))
+        self._forget(before.names - after.names)
+        added = after.names - before.names
+        self.debt.owed |= added
+        if after.wildcard and not before.wildcard:
+            self.debt.everything = True
+        if self.traits.full_state and (added or self.debt.everything):
+            self.debt.reply = True
+
+    def _select(self, context: LaneContext) -> Selection | None:
+        return self._select_full(context) if self.traits.full_state else self._select_part(context)
+
+    def _select_part(self, context: LaneContext) -> Selection | None:
+        debt = self.debt
+        names = debt.owed | debt.dirty
+        if debt.everything:
+            names.update(context.view.resources(self.type_url))
+        chosen: dict[str, Resource] = {}
+        # Sorted, so that streams that need the same resources need the same list of them.
+        for name in sorted(names):
+            sent = self.sent(name)
+            resource = self._offer(context, name, sent)
+            if resource is not None and (debt.everything or name in debt.owed or not same(resource, sent)):
+                chosen[name] = resource
+        return Selection(list(chosen.values()), chosen) if chosen else None
+
+    def _select_full(self, context: LaneContext) -> Selection | None:
+        debt = self.debt
+        if debt.everything and not self.subscription.names and self._is_untouched():
+            return Selection(list(context.view.resources(self.type_url).values()), None)
+        names = debt.owed | debt.dirty
+        if debt.everything:
+            names.update(context.view.resources(self.type_url))
+        changes = self._changed(context, names)
+        if not changes and not self.must_reply:
+            return None
+        return Selection(self._full_state(context), changes)
+
+    def _full_state(self, context: LaneContext) -> list[Resource]:
+        current = context.view.resources(self.type_url)
+        subscription = self.subscription
+        if subscription.wildcard and not subscription.names and not self.retained and self.quarantine.is_empty:
+            return list(current.values())
+        names = {*subscription.names, *self.retained, *(current if subscription.wildcard else ())}
+        offers = (self._offer(context, name, self.sent(name)) for name in sorted(names))
+        return [resource for resource in offers if resource is not None]
+
+    def _accept(self, sent: Sent) -> None:
+        if self.traits.full_state:
+            self.held.replace(sent.response.holding)
+        else:
+            self.held.merge(sent.response.holding)
+            self._forget(sent.changes)

@@ -1,0 +1,234 @@
+"""One discovery stream on the event loop: bytes between gRPC and a Session.
+
+The task that gRPC runs for the call owns the stream and writes; a second task reads. Changes of the View
+do not queue up anywhere: they mark the session, and the next response is made from the newest state when
+the client is ready to take it. So a client that does not read costs one response and delays nobody.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import grpc.aio
+
+from xds.client import Client
+from xds.encoder import Encoder
+from xds.errors import Code, ProtocolViolation, StreamRejected
+from xds.events import (
+    Acked,
+    Nacked,
+    RequestExpired,
+    RequestReceived,
+    ResponseSent,
+    StreamClosed,
+    StreamOpened,
+    UnknownType,
+)
+from xds.gate import Gate
+from xds.lane import Sent, Verdict
+from xds.methods import Form, Method
+from xds.session import Received, Session
+from xds.view import View, ViewChange
+from xds.wire import DeltaRequest, SotwRequest, decode_delta, decode_sotw, names_of, with_type
+
+Call = grpc.aio.ServicerContext[Any, Any]
+
+
+class Stream:
+    """Serves one call of a streaming discovery method, from admission to its end."""
+
+    def __init__(self, gate: Gate, method: Method, call: Call) -> None:
+        self._gate = gate
+        self._hub = gate.hub
+        self._method = method
+        self._call = call
+        self._decode: Callable[[bytes], SotwRequest | DeltaRequest] = (
+            decode_delta if method.form is Form.DELTA else decode_sotw
+        )
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._ending: StreamRejected | None = None
+        self._is_over = False
+        self._is_attached = False
+        self._client: Client
+        self._session: Session
+
+    async def run(self) -> None:
+        """Serve until the client leaves; raises StreamRejected to end the call with a status."""
+        try:
+            async with self._gate.admitted(self._call) as identity:
+                first = await self._first_request()
+                if first is not None:
+                    request, size = first
+                    self._client, view = await self._gate.attach(self._call, identity, request)
+                    self._is_attached = True
+                    await self._serve(view, request, size)
+        except StreamRejected as rejection:
+            if not self._is_attached:
+                self._gate.report_refusal(self._call, rejection)
+            raise
+
+    # -- the hub's side -----------------------------------------------------------------------------
+
+    def mark(self, change: ViewChange, cause: object) -> None:
+        """See ``Subscriber.mark``."""
+        if self._session.mark(change, cause):
+            self._wake.set()
+
+    def move(self, view: View, encoder: Encoder, cause: object) -> None:
+        """See ``Subscriber.move``."""
+        self._session.move(view, encoder, cause)
+        self._wake.set()
+
+    def end(self, reason: StreamRejected | None) -> None:
+        """End the stream as soon as the write under way is finished; the first reason counts."""
+        if not self._is_over:
+            self._is_over = True
+            self._ending = reason
+            self._wake.set()
+
+    # -- life -----------------------------------------------------------------------------------------
+
+    async def _first_request(self) -> tuple[SotwRequest | DeltaRequest, int] | None:
+        """The first request that says who the client is, and its size; None if the client left before."""
+        while (raw := await self._call.read()) is not grpc.aio.EOF:
+            request = self._decoded(raw)
+            if request.node is not None and request.node.id:
+                return request, len(raw)
+            # A mesh agent may report health before the proxy that it belongs to says anything.
+            if not request.type_url or request.type_url in self._hub.rules.types:
+                raise ProtocolViolation("missing node information: the first request must have a node with an id")
+        return None
+
+    async def _serve(self, view: View, request: SotwRequest | DeltaRequest, size: int) -> None:
+        try:
+            self._open(view)
+            self._take(request, size)
+            await self._converse()
+        except StreamRejected as rejection:
+            self.end(rejection)
+        except Exception:
+            self.end(StreamRejected(Code.INTERNAL, "internal error"))
+            raise
+        finally:
+            self._close()
+        if self._ending is not None:
+            raise self._ending
+
+    def _open(self, view: View) -> None:
+        client = self._client
+        delta = self._method.form is Form.DELTA
+        encoder = self._hub.join(client, self, view, delta=delta)
+        self._session = client.session = Session(view, encoder, self._hub.rules, delta=delta)
+        self._gate.streams.add(self)
+        self._hub.emit(StreamOpened(client, self._loop.time()))
+
+    def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._gate.streams.discard(self)
+        self._hub.leave(self._client)
+        self._gate.discovery.detach(self._client)
+        ending = self._ending
+        code, reason = (ending.code, ending.message) if ending is not None else (None, "the client left")
+        self._hub.emit(StreamClosed(self._client, self._loop.time(), code, reason))
+
+    async def _converse(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            reader = tasks.create_task(self._read())
+            try:
+                await self._write()
+            finally:
+                reader.cancel()
+
+    # -- reading --------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        try:
+            while (raw := await self._call.read()) is not grpc.aio.EOF:
+                self._take(self._decoded(raw), len(raw))
+            self.end(None)
+        except StreamRejected as rejection:
+            self.end(rejection)
+
+    def _decoded(self, raw: bytes) -> SotwRequest | DeltaRequest:
+        return with_type(self._decode(raw), self._method.type_url)
+
+    def _take(self, request: SotwRequest | DeltaRequest, size: int) -> None:
+        now = self._loop.time()
+        subscribed, unsubscribed = names_of(request)
+        if self._hub.is_observed:
+            facts = (request.type_url, request.nonce, subscribed, unsubscribed, size, request.error is not None)
+            self._hub.emit(RequestReceived(self._client, now, *facts))
+        received = self._session.receive(request, now)
+        if self._hub.is_observed:
+            self._report(request, received, now)
+        self._wake.set()
+
+    def _report(self, request: SotwRequest | DeltaRequest, received: Received, now: float) -> None:
+        client, type_url = self._client, request.type_url
+        if not received.is_known:
+            if received.is_first:
+                self._hub.emit(UnknownType(client, now, type_url))
+        elif received.verdict is not None:
+            self._hub.emit(_judged(client, now, request, received.verdict))
+        if received.is_expired:
+            self._hub.emit(RequestExpired(client, now, type_url, request.nonce))
+
+    # -- writing --------------------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        while not self._is_over:
+            sent = self._session.next_response(self._loop.time())
+            if sent is None:
+                self._set_timer()
+                await self._wake.wait()
+                self._wake.clear()
+            elif await self._deliver(sent) and self._hub.is_observed:
+                self._hub.emit(_delivered(self._client, self._loop.time(), sent))
+
+    async def _deliver(self, sent: Sent) -> bool:
+        timeout = self._gate.options.write_timeout
+        try:
+            async with asyncio.timeout(timeout):
+                await self._call.write(sent.response.payload)
+        except TimeoutError:
+            self.end(StreamRejected(Code.DEADLINE_EXCEEDED, f"the client has not read for {timeout:g} seconds"))
+            return False
+        return True
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        at = self._session.wake_at(self._loop.time())
+        self._timer = None if at is None else self._loop.call_at(at, self._expire)
+
+    def _expire(self) -> None:
+        self._session.expire()
+        self._wake.set()
+
+
+def _judged(client: Client, now: float, request: SotwRequest | DeltaRequest, verdict: Verdict) -> Acked | Nacked:
+    sent = verdict.sent
+    if verdict.error is not None or sent is None:
+        names = sent.response.names if sent is not None else ()
+        cause = sent.cause if sent is not None else None
+        return Nacked(client, now, request.type_url, verdict.nonce, verdict.error or "", names, verdict.rejected, cause)
+    return Acked(client, now, request.type_url, sent.response.version, verdict.nonce, sent.at, sent.cause)
+
+
+def _delivered(client: Client, now: float, sent: Sent) -> ResponseSent:
+    response = sent.response
+    return ResponseSent(
+        client=client,
+        at=now,
+        type_url=response.type_url,
+        version=response.version,
+        nonce=response.nonce,
+        names=response.names,
+        removed=response.removed,
+        size=len(response.payload),
+        composed_at=sent.at,
+        cause=sent.cause,
+    )

@@ -1,0 +1,128 @@
+"""Bytes in, records out; resources in, bytes out.
+
+Requests are small and are decoded by protobuf. Responses are joined from pieces that were encoded once
+per resource, which gives the very bytes that protobuf itself would give.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from envoy.config.core.v3 import base_pb2
+from envoy.service.discovery.v3 import discovery_pb2
+from google.protobuf.message import DecodeError
+
+from xds.errors import ProtocolViolation
+from xds.node import Node
+from xds.resource import Resource, length_delimited
+from xds.types import TypeUrl
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What requests of both protocols have in common. ``error`` is set on a NACK and only there."""
+
+    type_url: TypeUrl
+    nonce: str = ""
+    error: str | None = None
+    node: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SotwRequest(Request):
+    """A ``DiscoveryRequest``: always lists every name that is wanted."""
+
+    names: Sequence[str] = ()
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaRequest(Request):
+    """A ``DeltaDiscoveryRequest``: edits the subscription."""
+
+    subscribe: Sequence[str] = ()
+    unsubscribe: Sequence[str] = ()
+    initial_versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def decode_sotw(raw: bytes) -> SotwRequest:
+    """Decode a ``DiscoveryRequest``; raises ProtocolViolation when the bytes are none."""
+    try:
+        message = discovery_pb2.DiscoveryRequest.FromString(raw)
+    except DecodeError as error:
+        raise ProtocolViolation("these bytes are no DiscoveryRequest") from error
+    return SotwRequest(
+        type_url=TypeUrl(message.type_url),
+        nonce=message.response_nonce,
+        error=_error_text(message),
+        node=_node(message),
+        names=tuple(message.resource_names),
+        version=message.version_info,
+    )
+
+
+def decode_delta(raw: bytes) -> DeltaRequest:
+    """Decode a ``DeltaDiscoveryRequest``; raises ProtocolViolation when the bytes are none."""
+    try:
+        message = discovery_pb2.DeltaDiscoveryRequest.FromString(raw)
+    except DecodeError as error:
+        raise ProtocolViolation("these bytes are no DeltaDiscoveryRequest") from error
+    return DeltaRequest(
+        type_url=TypeUrl(message.type_url),
+        nonce=message.response_nonce,
+        error=_error_text(message),
+        node=_node(message),
+        subscribe=tuple(message.resource_names_subscribe),
+        unsubscribe=tuple(message.resource_names_unsubscribe),
+        initial_versions=dict(message.initial_resource_versions),
+    )
+
+
+def with_type(request: SotwRequest | DeltaRequest, type_url: TypeUrl | None) -> SotwRequest | DeltaRequest:
+    """The request of a per-type service, which may leave its type URL out but not name another."""
+    if type_url is None or request.type_url == type_url:
+        return request
+    if request.type_url:
+        raise ProtocolViolation(f"this service serves {type_url}, not {request.type_url}")
+    return replace(request, type_url=type_url)
+
+
+def names_of(request: SotwRequest | DeltaRequest) -> tuple[Sequence[str], Sequence[str]]:
+    """The names that a request lists or subscribes to, and those that it unsubscribes from."""
+    if isinstance(request, SotwRequest):
+        return request.names, ()
+    return request.subscribe, request.unsubscribe
+
+
+def encode_sotw(type_url: TypeUrl, version: str, nonce: str, resources: Iterable[Resource]) -> bytes:
+    """A ``DiscoveryResponse``, byte for byte what protobuf would write."""
+    pieces = [_text(1, version)]
+    for resource in resources:
+        pieces += resource.sotw_record()
+    pieces += (_text(4, type_url), _text(5, nonce))
+    return b"".join(pieces)
+
+
+def encode_delta(stamp: tuple[TypeUrl, str, str], resources: Iterable[Resource], removed: Iterable[str]) -> bytes:
+    """A ``DeltaDiscoveryResponse`` as protobuf would write it; ``stamp`` is (type URL, version, nonce)."""
+    type_url, version, nonce = stamp
+    pieces = [_text(1, version)]
+    for resource in resources:
+        pieces += resource.delta_record()
+    pieces += (_text(4, type_url), _text(5, nonce))
+    # Repeated strings, unlike single ones, are written even when they are empty.
+    pieces += (length_delimited(6, name.encode()) for name in removed)
+    return b"".join(pieces)
+
+
+def _text(number: int, value: str) -> bytes:
+    return length_delimited(number, value.encode()) if value else b""
+
+
+def _error_text(message: discovery_pb2.DiscoveryRequest | discovery_pb2.DeltaDiscoveryRequest) -> str | None:
+    # xDS protocol: a NACK is told by error_detail alone, never by comparing versions.
+    return message.error_detail.message if message.HasField("error_detail") else None
+
+
+def _node(message: discovery_pb2.DiscoveryRequest | discovery_pb2.DeltaDiscoveryRequest) -> Node | None:
+    node: base_pb2.Node = message.node
+    return Node.of(node) if message.HasField("node") else None
