@@ -5,6 +5,9 @@ from typing import Final, NamedTuple
 BLACK_HOLE_CLUSTER: Final = "BlackHoleCluster"
 PASSTHROUGH_CLUSTER: Final = "PassthroughCluster"
 INBOUND_PASSTHROUGH_CLUSTER: Final = "InboundPassthroughCluster"
+DYNAMIC_DNS_CLUSTER: Final = "AllowAnyDynamicDNSCluster"
+
+HTTP_PROXY_ROUTE: Final = "http_proxy"
 
 VIRTUAL_OUTBOUND: Final = "virtualOutbound"
 VIRTUAL_INBOUND: Final = "virtualInbound"
@@ -44,6 +47,11 @@ def inbound_cluster(target_port: int) -> str:
 def listener(bind: str, port: int) -> str:
     """The name of a listener bound to an address and port: ``0.0.0.0_80``."""
     return f"{bind}_{port}"
+
+
+def sniffed_route(host: str, port: int) -> str:
+    """The route table of a single service's own address, whose protocol is detected: ``HOST:7000``."""
+    return f"{host}:{port}"
 
 
 def http_gateway_route(port: int, bind: str) -> str:

@@ -66,7 +66,7 @@ class RoutingRule(msgspec.Struct, frozen=True, kw_only=True):
             RuleTarget(destination.host, destination.port.number if destination.port else 0)
             for route in routes
             if not route.match or any(match.source_namespace in ("", namespace) for match in route.match)
-            for destination in _destinations(route)
+            for destination in destinations(route)
         }
         return tuple(sorted(targets))
 
@@ -137,7 +137,8 @@ def _export(db: Database, source: VirtualService) -> Export:
     return normalize_export(source.spec.export_to, source.metadata.namespace, default)
 
 
-def _destinations(route: HTTPRoute | TLSRoute | TCPRoute) -> Iterator[Destination]:
+def destinations(route: HTTPRoute | TLSRoute | TCPRoute) -> Iterator[Destination]:
+    """Every destination that a rule sends to, mirrors included."""
     for entry in route.route:
         yield entry.destination
     if isinstance(route, HTTPRoute):
@@ -179,15 +180,15 @@ class _Names(NamedTuple):
         )
 
     def tls_route(self, route: TLSRoute) -> TLSRoute:
-        return TLSRoute(match=tuple(map(self._l4_match, route.match)), route=self._l4_destinations(route.route))
+        return TLSRoute(match=tuple(map(self._l4_match, route.match)), route=self._l4destinations(route.route))
 
     def tcp_route(self, route: TCPRoute) -> TCPRoute:
-        return TCPRoute(match=tuple(map(self._l4_match, route.match)), route=self._l4_destinations(route.route))
+        return TCPRoute(match=tuple(map(self._l4_match, route.match)), route=self._l4destinations(route.route))
 
     def _l4_match(self, match: M) -> M:
         return msgspec.structs.replace(match, gateways=self.gateways(match.gateways))
 
-    def _l4_destinations(self, entries: Iterable[RouteDestination]) -> tuple[RouteDestination, ...]:
+    def _l4destinations(self, entries: Iterable[RouteDestination]) -> tuple[RouteDestination, ...]:
         return tuple(
             msgspec.structs.replace(entry, destination=self.destination(entry.destination)) for entry in entries
         )

@@ -1,0 +1,79 @@
+"""The routes of one routing rule in one context: selected, built and encoded, shared by all tables they occur in."""
+
+import msgspec
+
+from translator.database import Database
+from translator.engine import query
+from translator.model.destination_rule import policy_labels
+from translator.model.proxy import Labels
+from translator.model.virtual_service import RoutingRule, destinations, routing_rule
+from translator.objects.registry import ObjectKey
+from translator.objects.virtual_service import HTTPRoute
+from translator.routes.action import ActionDefaults
+from translator.routes.context import RouteContext, source_label_names
+from translator.routes.destination import find_target
+from translator.routes.route import RuleInputs, build_routes
+from translator.routes.virtual_host import EncodedRoutes, encode_routes
+
+
+def action_defaults(db: Database) -> ActionDefaults:
+    """What the mesh settings say about every outbound route."""
+    return ActionDefaults(retry=db.settings.mesh.default_http_retry_policy)
+
+
+@query
+def rule_inputs(db: Database, context: RouteContext, key: ObjectKey) -> RuleInputs | None:
+    """What the routes of a rule are made of; None when none of its HTTP rules can apply in the context."""
+    rule = routing_rule(db, key)
+    http = tuple(context.select(rule.http)) if rule else ()
+    if not http:
+        return None
+    return RuleInputs(
+        key=key,
+        http=http,
+        port=context.port,
+        tls=context.tls,
+        targets={
+            destination: find_target(db, context, key.namespace, destination)
+            for route in http
+            for destination in destinations(route)
+        },
+        defaults=action_defaults(db),
+    )
+
+
+@query
+def rule_routes(db: Database, context: RouteContext, key: ObjectKey) -> EncodedRoutes:
+    """The routes of a rule. Give only the labels that matter to it: ``narrow_context``."""
+    inputs = rule_inputs(db, context, key)
+    return encode_routes(build_routes(inputs)) if inputs else EncodedRoutes()
+
+
+def narrow_context(db: Database, context: RouteContext, key: ObjectKey) -> RouteContext:
+    """The context with only those labels by which the rule, or a policy of its destinations, selects.
+
+    Mostly there are none, so that proxies with different labels share what the rule's routes are encoded to.
+    """
+    if not context.labels:
+        return context
+    rule = routing_rule(db, key)
+    return msgspec.structs.replace(context, labels=_rule_labels(db, context, rule) if rule else ())
+
+
+@query
+def rule_label_names(db: Database, key: ObjectKey) -> frozenset[str]:
+    """The labels by which a rule selects proxies."""
+    rule = routing_rule(db, key)
+    return source_label_names(rule.http) if rule else frozenset()
+
+
+def _rule_labels(db: Database, context: RouteContext, rule: RoutingRule) -> Labels:
+    names = set(rule_label_names(db, rule.key))
+    for host in {destination.host for route in rule.http for destination in destinations(route)}:
+        names.update(name for name, _ in policy_labels(db, context.namespace, context.labels, host))
+    return tuple(pair for pair in context.labels if pair[0] in names)
+
+
+def has_routes(rules: tuple[HTTPRoute, ...], context: RouteContext) -> bool:
+    """Whether any rule can apply in the context."""
+    return next(context.select(rules), None) is not None
