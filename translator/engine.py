@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
-V = TypeVar("V")
+V_co = TypeVar("V_co", covariant=True)
 E = TypeVar("E", bound="Engine")
 
 Token = Hashable
@@ -47,18 +47,18 @@ class Watcher(Protocol):
         """``node`` may have another value now. Must not evaluate anything."""
 
 
-class Query(Generic[E, P, V]):
+class Query(Generic[E, P, V_co]):
     """A pure function of inputs and other queries, memoised by its arguments. Made with ``@query``.
 
     Arguments must be hashable; results must be immutable and comparable with ``==``.
     """
 
-    def __init__(self, function: Callable[Concatenate[E, P], V]) -> None:
+    def __init__(self, function: Callable[Concatenate[E, P], V_co]) -> None:
         self.function = function
         self.name = f"{function.__module__}.{function.__qualname__}"
         self.__doc__ = function.__doc__
 
-    def __call__(self, engine: E, *args: P.args, **kwargs: P.kwargs) -> V:
+    def __call__(self, engine: E, *args: P.args, **kwargs: P.kwargs) -> V_co:
         """The current result for these (positional) arguments.
 
         Raises QueryFailedError if the function raised, QueryCycleError if it is being evaluated already.
@@ -66,14 +66,14 @@ class Query(Generic[E, P, V]):
         if kwargs:
             message = f"{self.name} takes positional arguments only"
             raise TypeError(message)
-        result: V = engine.fetch(self, args)
+        result: V_co = engine.fetch(self, args)
         return result
 
     def __repr__(self) -> str:
         return f"<query {self.name}>"
 
 
-def query(function: Callable[Concatenate[E, P], V]) -> Query[E, P, V]:
+def query(function: Callable[Concatenate[E, P], V_co]) -> Query[E, P, V_co]:
     """Turn a pure function, whose first parameter is the engine it reads through, into a query."""
     return Query(function)
 

@@ -1,13 +1,13 @@
 """Protobuf details that every builder needs: deterministic bytes, well-known types, joining of encoded pieces."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
+from translator.objects import duration as objects
 from xds.resource import length_delimited
 
 
@@ -21,16 +21,14 @@ def pack(message: Message) -> Any:
     return Any(type_url=f"type.googleapis.com/{message.DESCRIPTOR.full_name}", value=encode(message))
 
 
-def duration(value: timedelta) -> Duration:
-    """A protobuf duration; the precision is that of timedelta (microseconds)."""
-    result = Duration()
-    result.FromTimedelta(value)
-    return result
+def duration(value: objects.Duration) -> Duration:
+    """A protobuf duration, exact to the nanosecond."""
+    return Duration(seconds=value.seconds, nanos=value.nanos)
 
 
-def seconds(value: float) -> Duration:
+def seconds(value: int) -> Duration:
     """A protobuf duration of so many seconds."""
-    return duration(timedelta(seconds=value))
+    return Duration(seconds=value)
 
 
 def uint32(value: int) -> UInt32Value:

@@ -4,8 +4,13 @@ A pattern is a lower-case DNS name, ``*``, or ``*`` followed by a suffix (``*.ex
 covers names of any depth below its suffix but not the suffix itself.
 """
 
+import re
 from collections.abc import Iterable
-from ipaddress import ip_address
+from ipaddress import IPv6Address
+from typing import Final
+
+_OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 
 
 def normalize_host(host: str) -> str:
@@ -20,8 +25,11 @@ def is_wildcard(host: str) -> bool:
 
 def is_ip(host: str) -> bool:
     """Whether ``host`` is an IP address literal."""
+    if ":" not in host:
+        # Asked for every endpoint: much faster than ip_address, and of one mind with it.
+        return _IPV4.fullmatch(host) is not None
     try:
-        ip_address(host)
+        IPv6Address(host)
     except ValueError:
         return False
     return True

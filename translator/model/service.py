@@ -37,6 +37,11 @@ class Resolution(StrEnum):
     DYNAMIC_DNS = "dynamic-dns"
     ALIAS = "alias"
 
+    @property
+    def is_dns(self) -> bool:
+        """Whether the proxies resolve the addresses of the endpoints."""
+        return self in (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
+
 
 class Distribution(StrEnum):
     """A service's wish to keep traffic close (Kubernetes trafficDistribution)."""
@@ -300,4 +305,3 @@ def _single_address(address: str) -> str:
     base, slash, length = address.partition("/")
     single = "128" if ":" in base else "32"
     return base if slash and length == single else address
-

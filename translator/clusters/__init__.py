@@ -1,0 +1,1 @@
+"""Clusters: where traffic can go, and how connections to there are made."""

@@ -1,0 +1,118 @@
+"""Which clusters the proxies of a View get."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from translator.clusters.discovery import Client, Discovery, client_of, discover
+from translator.clusters.inbound import inbound, inbound_keys
+from translator.clusters.outbound import OutboundKey, outbound
+from translator.clusters.special import black_hole_cluster, inbound_passthrough_cluster, passthrough_cluster
+from translator.database import Database
+from translator.endpoints.destination import Destination, destination_spread, place_of, relevant_place
+from translator.endpoints.locality import Place
+from translator.endpoints.spread import Spread
+from translator.engine import query
+from translator.model.destination_rule import effective_policy, policy_for, policy_labels
+from translator.model.proxy import Labels, Role, ViewKey
+from translator.model.scope import ScopeKey, scope_key, scope_services
+from translator.model.service import service
+from translator.names import (
+    BLACK_HOLE_CLUSTER,
+    INBOUND_PASSTHROUGH_CLUSTER,
+    PASSTHROUGH_CLUSTER,
+    inbound_cluster,
+    outbound_cluster,
+)
+from translator.reference import ResourceReference
+
+
+class OutboundCluster(msgspec.Struct, frozen=True):
+    """An outbound cluster of a View."""
+
+    name: str
+    key: OutboundKey
+    discovery: Discovery
+
+
+class _Offer(msgspec.Struct, frozen=True):
+    """A cluster that a service offers to clients, wherever they are."""
+
+    port: int
+    subset: str
+    discovery: Discovery
+    spread: Spread
+    node_local: bool
+
+
+@query
+def cluster_references(db: Database, view: ViewKey) -> tuple[ResourceReference, ...]:
+    """All clusters, by name."""
+    references = [ResourceReference(cluster.name, outbound, (cluster.key,)) for cluster in outbound_clusters(db, view)]
+    references.append(ResourceReference(BLACK_HOLE_CLUSTER, black_hole_cluster, ()))
+    if view.role is Role.SIDECAR:
+        scope = scope_key(db, view)
+        references.append(ResourceReference(PASSTHROUGH_CLUSTER, passthrough_cluster, ()))
+        references += [
+            ResourceReference(inbound_cluster(key.port), inbound, (key,))
+            for key in inbound_keys(db, view, scope.sidecar)
+        ]
+        references.append(ResourceReference(INBOUND_PASSTHROUGH_CLUSTER, inbound_passthrough_cluster, (view.families,)))
+    return tuple(references)
+
+
+def outbound_clusters(db: Database, view: ViewKey) -> tuple[OutboundCluster, ...]:
+    """The outbound clusters of a View; Views of one namespace share the list."""
+    return _scope_clusters(db, scope_key(db, view), client_of(view), view.labels, place_of(view))
+
+
+@query
+def _scope_clusters(
+    db: Database, scope: ScopeKey, client: Client, labels: Labels, place: Place
+) -> tuple[OutboundCluster, ...]:
+    """Istio: where two services of a scope want the same name, the first one gets it."""
+    found: dict[str, OutboundCluster] = {}
+    for owner in scope_services(db, scope):
+        ports = {port.number for port in owner.ports}
+        selecting = policy_labels(db, scope.namespace, labels, owner.hostname)
+        for offer in _offers(db, scope.namespace, client, selecting, (owner.namespace, owner.hostname)):
+            name = outbound_cluster(offer.port, offer.subset, owner.hostname)
+            if offer.port not in ports or name in found:
+                continue
+            destination = Destination(
+                namespace=owner.namespace,
+                hostname=owner.hostname,
+                port=offer.port,
+                subset=offer.subset,
+                client_namespace=scope.namespace,
+                client_labels=selecting,
+                place=relevant_place(place, offer.spread, node_local=offer.node_local),
+            )
+            found[name] = OutboundCluster(name, OutboundKey(destination, client), offer.discovery)
+    return tuple(found.values())
+
+
+@query
+def _offers(
+    db: Database, client_namespace: str, client: Client, labels: Labels, name: tuple[str, str]
+) -> tuple[_Offer, ...]:
+    """The clusters of a service, ``name`` being its namespace and host: every port, and every subset on every port."""
+    return tuple(_each_offer(db, client_namespace, client, labels, name))
+
+
+def _each_offer(
+    db: Database, client_namespace: str, client: Client, labels: Labels, name: tuple[str, str]
+) -> Iterator[_Offer]:
+    owner = service(db, *name)
+    rules = effective_policy(db, client_namespace, labels, *name)
+    if owner is None:
+        return
+    subsets = ("", *dict.fromkeys(subset.name for subset in rules.subsets)) if rules else ("",)
+    for port in owner.ports:
+        for subset in subsets:
+            policy = policy_for(rules, port.number, subset)
+            discovery = discover(owner, port.protocol, policy.load_balancer, client)
+            if discovery is None or (subset and discovery is Discovery.DYNAMIC_FORWARD):
+                continue
+            spread = destination_spread(db, owner, rules, port.number, subset)
+            yield _Offer(port.number, subset, discovery, spread, owner.node_local)

@@ -1,0 +1,75 @@
+"""Destinations: a port of a service, or of a subset of it, as one class of clients sees it."""
+
+import msgspec
+
+from translator.database import Database
+from translator.endpoints.locality import Place
+from translator.endpoints.spread import Spread, select_spread
+from translator.model.destination_rule import DestinationPolicy, PortPolicy, effective_policy, policy_for
+from translator.model.proxy import Labels, ViewKey
+from translator.model.service import Distribution, Service
+from translator.model.workload import augment_labels
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cluster and its assignment are about.
+
+    They depend of the client on its namespace, on those of its labels by which rules for the host select, and on
+    where it is as far as that matters for this host.
+    """
+
+    namespace: str
+    hostname: str
+    port: int
+    subset: str = ""
+    client_namespace: str
+    client_labels: Labels = ()
+    place: Place = Place()
+
+
+def destination_policy(db: Database, destination: Destination) -> DestinationPolicy | None:
+    """The DestinationRules that apply."""
+    return effective_policy(
+        db, destination.client_namespace, destination.client_labels, destination.namespace, destination.hostname
+    )
+
+
+def destination_spread(
+    db: Database, owner: Service, policy: DestinationPolicy | None, port: int, subset: str
+) -> Spread:
+    """How the traffic is spread over localities.
+
+    Istio: outlier detection that comes from the mesh's defaults alone does not turn on failover.
+    """
+    return select_spread(policy_for(policy, port, subset), owner.distribution, db.settings.mesh)
+
+
+def sends_unhealthy(policy: PortPolicy, distribution: Distribution) -> bool:
+    """Whether Envoy is told of endpoints that are not ready.
+
+    Istio: it is, so that failover counts them, unless a panic threshold is asked for, which would send them traffic.
+    """
+    outlier = policy.outlier_detection
+    return distribution is not Distribution.ANY or outlier is None or outlier.min_health_percent <= 0
+
+
+def panic_threshold(policy: PortPolicy, distribution: Distribution) -> int:
+    """The percentage of healthy endpoints below which Envoy sends to all of them. See ``sends_unhealthy``."""
+    outlier = policy.outlier_detection
+    return 0 if outlier is None or sends_unhealthy(policy, distribution) else outlier.min_health_percent
+
+
+def place_of(view: ViewKey) -> Place:
+    """Everything that is known of where the proxies of a View are."""
+    labels = augment_labels(dict(view.labels), view.locality, view.network, view.cluster_id, view.node)
+    return Place(locality=view.locality, labels=tuple(sorted(labels.items())), node=view.node)
+
+
+def relevant_place(place: Place, spread: Spread, *, node_local: bool) -> Place:
+    """The part of ``place`` that matters for a destination."""
+    names = spread.label_names
+    return Place(
+        locality=place.locality if spread.by_locality else "",
+        labels=tuple(pair for pair in place.labels if pair[0] in names) if names else (),
+        node=place.node if node_local else "",
+    )

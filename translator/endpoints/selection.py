@@ -1,0 +1,29 @@
+"""Which endpoint assignments the proxies of a View can ask for."""
+
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+
+from translator.clusters.discovery import Discovery
+from translator.clusters.selection import outbound_clusters
+from translator.database import Database
+from translator.endpoints.assignment import assignment
+from translator.engine import query
+from translator.model.proxy import ViewKey
+from translator.pb import encode
+from translator.reference import ResourceReference
+from xds.resource import Resource
+from xds.types import ENDPOINT
+
+
+@query
+def endpoint_references(db: Database, view: ViewKey) -> tuple[ResourceReference, ...]:
+    """One assignment for every cluster that gets its endpoints by EDS."""
+    return tuple(
+        ResourceReference(cluster.name, assignment, (cluster.key.destination,))
+        for cluster in outbound_clusters(db, view)
+        if cluster.discovery is Discovery.EDS
+    )
+
+
+def unknown_assignment(name: str) -> Resource:
+    """The answer for a cluster that does not exist (any more): Envoy would wait for its endpoints forever."""
+    return Resource(ENDPOINT, name, encode(ClusterLoadAssignment(cluster_name=name)))
