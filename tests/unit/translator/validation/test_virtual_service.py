@@ -1,6 +1,8 @@
+"""Every rule for VirtualService: one broken example each, and examples that hold."""
+
 import pytest
 
-from translator.diagnostics import Severity
+from tests.unit.translator.validation.judge import Row, errors, row_ids, warnings
 
 R = "route: [{destination: {host: reviews}}]"
 
@@ -29,7 +31,7 @@ def tcp(rule: str) -> str:
     return f"{{hosts: [db], tcp: [{{{rule}}}]}}"
 
 
-BROKEN = [
+BROKEN: list[Row] = [
     # the object as a whole
     ("{hosts: [reviews]}", "spec", "one of http, tls and tcp"),
     (f"{{gateways: [front], http: [{{{R}}}]}}", "spec.gateways", "delegate"),
@@ -253,9 +255,9 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("spec", "path", "reason"), BROKEN, ids=[f"{row[1]}: {row[2]}" for row in BROKEN])
-def test_a_broken_rule_is_reported_once_at_its_field(faults, spec, path, reason):
-    found = faults("VirtualService", spec)
+@pytest.mark.parametrize(("spec", "path", "reason"), BROKEN, ids=row_ids(BROKEN))
+def test_a_broken_rule_is_reported_once_at_its_field(spec: str, path: str, reason: str) -> None:
+    found = errors("VirtualService", spec)
 
     assert [place for place, _ in found] == [path]
     assert reason in found[0][1]
@@ -292,9 +294,9 @@ SOUND = [
 
 
 @pytest.mark.parametrize("spec", SOUND)
-def test_a_sound_specification_passes_without_a_word(faults, spec):
-    assert faults("VirtualService", spec) == []
-    assert faults("VirtualService", spec, severity=Severity.WARNING) == []
+def test_a_sound_specification_passes_without_a_word(spec: str) -> None:
+    assert errors("VirtualService", spec) == []
+    assert warnings("VirtualService", spec) == []
 
 
 def rules(*matches: str) -> str:
@@ -302,7 +304,7 @@ def rules(*matches: str) -> str:
     return f"{{hosts: [reviews], http: [{listed}]}}"
 
 
-WARNED = [
+WARNED: list[Row] = [
     (f"{{hosts: [a.com], gateways: [front.shop], http: [{{{R}}}]}}", "spec.gateways[0]", "write shop/front"),
     (routed("mirror: {host: a}, mirrorPercent: 5"), "spec.http[0].mirrorPercent", "use mirrorPercentage"),
     (routed("corsPolicy: {allowOrigin: [a]}"), "spec.http[0].corsPolicy.allowOrigin", "use allowOrigins"),
@@ -334,19 +336,19 @@ WARNED = [
 ]
 
 
-@pytest.mark.parametrize(("spec", "path", "reason"), WARNED, ids=[f"{row[1]}: {row[2]}" for row in WARNED])
-def test_what_probably_is_a_mistake_is_a_warning(faults, spec, path, reason):
-    found = faults("VirtualService", spec, severity=Severity.WARNING)
+@pytest.mark.parametrize(("spec", "path", "reason"), WARNED, ids=row_ids(WARNED))
+def test_what_probably_is_a_mistake_is_a_warning(spec: str, path: str, reason: str) -> None:
+    found = warnings("VirtualService", spec)
 
     assert [place for place, _ in found] == [path]
     assert reason in found[0][1]
-    assert faults("VirtualService", spec) == []
+    assert errors("VirtualService", spec) == []
 
 
-def test_a_rule_whose_every_match_came_earlier_is_reported_as_a_whole_too(faults):
+def test_a_rule_whose_every_match_came_earlier_is_reported_as_a_whole_too() -> None:
     spec = rules("[{uri: {exact: /a}}]", "[{uri: {exact: /a}}]")
 
-    found = faults("VirtualService", spec, severity=Severity.WARNING)
+    found = warnings("VirtualService", spec)
 
     assert [path for path, _ in found] == ["spec.http[1].match[0]", "spec.http[1]"]
 
@@ -361,35 +363,35 @@ def test_a_rule_whose_every_match_came_earlier_is_reported_as_a_whole_too(faults
         "{uri: {exact: /ab}}",
     ],
 )
-def test_a_longer_prefix_under_other_conditions_is_not_shadowed(faults, second):
+def test_a_longer_prefix_under_other_conditions_is_not_shadowed(second: str) -> None:
     spec = rules("[{uri: {prefix: /a}}]", f"[{second}]")
 
-    assert faults("VirtualService", spec, severity=Severity.WARNING) == []
+    assert warnings("VirtualService", spec) == []
 
 
-def test_a_prefix_behind_a_stricter_match_is_not_shadowed(faults):
+def test_a_prefix_behind_a_stricter_match_is_not_shadowed() -> None:
     spec = rules("[{uri: {prefix: /a}, headers: {x: {exact: y}}}]", "[{uri: {prefix: /ab}}]")
 
-    assert faults("VirtualService", spec, severity=Severity.WARNING) == []
+    assert warnings("VirtualService", spec) == []
 
 
 @pytest.mark.parametrize(
     ("annotation", "reason"),
     [("internal.istio.io/parents", "reserved"), ("istio.io/dry-run", "not supported")],
 )
-def test_annotations_of_control_planes_are_refused(faults, annotation, reason):
-    metadata = f"{{name: a, annotations: {{{annotation}: x}}}}"
+def test_annotations_of_control_planes_are_refused(annotation: str, reason: str) -> None:
+    metadata = f"{{annotations: {{{annotation}: x}}}}"
 
-    [(path, found)] = faults("VirtualService", http(R), metadata=metadata)
+    [(path, found)] = errors("VirtualService", http(R), metadata=metadata)
 
     assert path == f"metadata.annotations[{annotation}]"
     assert reason in found
 
 
-def test_all_faults_are_reported_at_once(faults):
+def test_all_faults_are_reported_at_once() -> None:
     spec = "{hosts: [a_b], exportTo: ['~'], http: [{timeout: 0s}, {route: [{destination: {host: '*'}}]}]}"
 
-    assert [path for path, _ in faults("VirtualService", spec)] == [
+    assert [path for path, _ in errors("VirtualService", spec)] == [
         "spec.hosts[0]",
         "spec.exportTo[0]",
         "spec.http[0]",
