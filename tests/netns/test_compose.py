@@ -9,9 +9,11 @@ import sysconfig
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from compose_spec import PyCompose, PyOptions, Service
+import yaml
+from compose_spec import PyOptions
 
 from fairlead.mesh.process import ChildProcess
 from fairlead.mesh.waiting import NotYetError, wait_until
@@ -22,25 +24,32 @@ ENVOY_IMAGE = "envoyproxy/envoy"
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 
+Services = dict[str, dict[str, Any]]
+
+
 @pytest.fixture(scope="module")
-def compose(project_root: Path) -> PyCompose:
-    """The project's compose file, checked against the compose specification."""
+def services(project_root: Path) -> Services:
+    """The services of the project's compose file."""
+    services: Services = yaml.safe_load((project_root / "docker-compose.yml").read_text())["services"]
+    return services
+
+
+def test_the_file_follows_the_compose_specification(project_root: Path, services: Services) -> None:
     parsed = PyOptions(apply_merge=True).from_yaml((project_root / "docker-compose.yml").read_text())
     parsed.validate()
-    return parsed
+    assert set(parsed.service_names()) == services.keys()
 
 
-def test_the_file_is_valid_and_has_the_parts_that_it_promises(compose: PyCompose) -> None:
-    services = compose.services or {}
+def test_it_has_the_parts_that_make_a_mesh(services: Services) -> None:
     assert {"control-plane", "gateway", "reviews", "ratings"} <= services.keys()
     for name in ("reviews", "ratings"):
-        assert services[f"{name}-sidecar"].network_mode == f"service:{name}"
-        assert services[f"{name}-intercept"].cap_add == ["NET_ADMIN", "NET_RAW"]
+        assert services[f"{name}-sidecar"]["network_mode"] == f"service:{name}"
+        assert services[f"{name}-intercept"]["cap_add"] == ["NET_ADMIN", "NET_RAW"]
 
 
-def test_the_image_is_of_the_envoy_that_is_tested(compose: PyCompose) -> None:
+def test_the_image_is_of_the_envoy_that_is_tested(services: Services) -> None:
     version = subprocess.run([SCRIPTS / "envoy", "--version"], capture_output=True, text=True, check=True).stdout
-    images = {service.image for service in (compose.services or {}).values() if service.image}
+    images = {service["image"] for service in services.values()}
     tags = {image.rpartition(":v")[2] for image in images if image.startswith(ENVOY_IMAGE)}
     assert len(tags) == 1
     assert f"/{tags.pop()}/" in version
@@ -49,8 +58,8 @@ def test_the_image_is_of_the_envoy_that_is_tested(compose: PyCompose) -> None:
 class Containers:
     """The services of the compose file as processes, each in the namespace that stands for its network."""
 
-    def __init__(self, compose: PyCompose, root: Path, workdir: Path) -> None:
-        self.services: dict[str, Service] = dict(compose.services or {})
+    def __init__(self, services: Services, root: Path, workdir: Path) -> None:
+        self.services = services
         self.config = workdir / "config"
         shutil.copytree(root / "examples" / "compose" / "config", self.config)
         bootstraps = workdir / "bootstraps"
@@ -63,14 +72,14 @@ class Containers:
         self._root = root
         self._workdir = workdir
         self.addresses = {
-            name: (service.networks or {})["mesh"].ipv4_address
-            for name, service in self.services.items()
-            if service.networks
+            name: str(service["networks"]["mesh"]["ipv4_address"])
+            for name, service in services.items()
+            if "networks" in service
         }
         self.running: dict[str, ChildProcess] = {}
 
-    async def start(self, lab: Lab, running: AsyncExitStack) -> None:
-        """What runs once first, then the rest."""
+    def prepare(self, lab: Lab) -> None:
+        """What runs once and ends."""
         command = self.command("bootstraps")
         path = {**os.environ, "PATH": f"{SCRIPTS}:{os.environ['PATH']}"}
         subprocess.run(command, check=True, capture_output=True, env=path, cwd=self._root)
@@ -78,6 +87,9 @@ class Containers:
             if name.endswith("-intercept"):
                 script = (shutil.which("sh") or "sh", str(self._root / "examples" / "compose" / "intercept.sh"))
                 subprocess.run(lab.inside(self.network(name), script), check=True, capture_output=True)
+
+    async def start(self, lab: Lab, running: AsyncExitStack) -> None:
+        """What runs on."""
         for name, service in self.services.items():
             if name != "bootstraps" and not name.endswith("-intercept"):
                 log = self._workdir / f"{name}.log"
@@ -88,8 +100,8 @@ class Containers:
     def command(self, name: str) -> tuple[str, ...]:
         """The command of a service, with the folders of this machine and the programs of this environment."""
         service = self.services[name]
-        entrypoint = [str(each) for each in service.entrypoint or self._default_entrypoint(service)]
-        arguments = [str(each) for each in service.command or ()]
+        entrypoint = [str(each) for each in service.get("entrypoint") or self._default_entrypoint(service)]
+        arguments = [str(each) for each in service.get("command", ())]
         if entrypoint[0] == "python":
             entrypoint[0] = sys.executable
         if entrypoint[0] == "sh":
@@ -98,15 +110,16 @@ class Containers:
 
     def network(self, name: str) -> str:
         """Whose network namespace a service uses."""
-        mode = self.services[name].network_mode or ""
+        mode: str = self.services[name].get("network_mode", "")
         return mode.removeprefix("service:") if mode.startswith("service:") else name
 
     def describe(self) -> str:
         """The ends of all logs."""
         return "\n".join(process.describe() for process in self.running.values())
 
-    def _default_entrypoint(self, service: Service) -> list[str]:
-        if (service.image or "").startswith(ENVOY_IMAGE):
+    @staticmethod
+    def _default_entrypoint(service: dict[str, Any]) -> list[str]:
+        if service["image"].startswith(ENVOY_IMAGE):
             # Two Envoys of one machine, which containers are not, need different shared memory.
             return [str(SCRIPTS / "envoy"), "--use-dynamic-base-id"]
         return [str(SCRIPTS / "fairlead")]
@@ -118,10 +131,10 @@ class Containers:
         return argument
 
     @staticmethod
-    def _identity(service: Service) -> tuple[str, ...]:
-        if not service.user:
+    def _identity(service: dict[str, Any]) -> tuple[str, ...]:
+        if service.get("user") in (None, "root"):
             return ()
-        user, _, group = str(service.user).partition(":")
+        user, _, group = service["user"].partition(":")
         # The checkout may be readable by its owner only; the image is readable by all.
         capabilities = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
         setpriv = shutil.which("setpriv") or "setpriv"
@@ -129,9 +142,9 @@ class Containers:
 
 
 @pytest.fixture
-def containers(compose: PyCompose, project_root: Path, tmp_path: Path) -> Containers:
+def containers(services: Services, project_root: Path, tmp_path: Path) -> Containers:
     """The services, not started."""
-    return Containers(compose, project_root, tmp_path)
+    return Containers(services, project_root, tmp_path)
 
 
 @pytest.fixture
@@ -144,6 +157,7 @@ def lab(containers: Containers) -> Iterator[Lab]:
 @pytest.fixture
 async def mesh(containers: Containers, lab: Lab) -> AsyncIterator[Containers]:
     """The services, started."""
+    containers.prepare(lab)
     async with AsyncExitStack() as running:
         await containers.start(lab, running)
         yield containers
@@ -171,8 +185,8 @@ async def test_its_commands_make_a_mesh_that_follows_its_folder(mesh: Containers
             raise NotYetError(f"rating: {seen}")
 
     await wait_until(with_stars, deadline=30, context=mesh.describe)
-    inbound = await _counter(mesh, lab, "ratings", "http.inbound_0.0.0.0_9080;.downstream_rq_2xx")
-    outbound = await _counter(mesh, lab, "reviews", "http.outbound_0.0.0.0_9080;.downstream_rq_2xx")
+    inbound = _counter(mesh, lab, "ratings", "http.inbound_0.0.0.0_9080;.downstream_rq_2xx")
+    outbound = _counter(mesh, lab, "reviews", "http.outbound_0.0.0.0_9080;.downstream_rq_2xx")
     assert inbound > 0
     assert outbound > 0
 
@@ -181,7 +195,7 @@ async def test_its_commands_make_a_mesh_that_follows_its_folder(mesh: Containers
     await wait_until(without_stars, deadline=30, context=mesh.describe)
 
 
-async def _counter(mesh: Containers, lab: Lab, service: str, name: str) -> int:
+def _counter(mesh: Containers, lab: Lab, service: str, name: str) -> int:
     """A counter of a service's sidecar, asked from inside its namespace: what the sidecar really saw."""
     ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:15000/stats').read().decode())"
     done = subprocess.run(lab.inside(service, (sys.executable, "-c", ask)), capture_output=True, text=True, check=True)
