@@ -112,6 +112,14 @@ def egress_rules(db: Database, key: ScopeKey, position: int) -> tuple[RoutingRul
     return tuple(rule for rule in rules if patterns.imports_rule(rule))
 
 
+def imports_rule(db: Database, key: ScopeKey, position: int, rule: RoutingRule) -> bool:
+    """Whether one egress listener imports a rule; unlike ``egress_rules`` this reads no other rules."""
+    source = db.row(key.sidecar) if key.sidecar else None
+    if not isinstance(source, Sidecar) or not source.spec.egress:
+        return True
+    return _HostPatterns.parse(source.spec.egress[position].hosts, key.namespace).imports_rule(rule)
+
+
 @query
 def scope_services(db: Database, key: ScopeKey) -> tuple[Service, ...]:
     """All services that get clusters: those of every listener, ports merged, and the targets of routing rules.

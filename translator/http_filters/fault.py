@@ -1,0 +1,15 @@
+"""Injection of delays and aborts."""
+
+from typing import Final
+
+from envoy.extensions.filters.http.fault.v3 import fault_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
+
+from translator.http_filters.filter import FilterInputs, build_http_filter
+
+NAME: Final = "envoy.filters.http.fault"
+
+
+def build_filter(_inputs: FilterInputs) -> http_connection_manager_pb2.HttpFilter | None:
+    """The filter, always and empty: the faults themselves are given by routes."""
+    return build_http_filter(NAME, fault_pb2.HTTPFault())

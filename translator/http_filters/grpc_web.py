@@ -1,0 +1,18 @@
+"""Translation of gRPC-Web, which browsers speak, to gRPC."""
+
+from typing import Final
+
+from envoy.extensions.filters.http.grpc_web.v3 import grpc_web_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
+
+from translator.http_filters.filter import FilterInputs, build_http_filter
+from translator.model.protocol import Protocol
+
+NAME: Final = "envoy.filters.http.grpc_web"
+
+
+def build_filter(inputs: FilterInputs) -> http_connection_manager_pb2.HttpFilter | None:
+    """The filter, where a port is declared to be gRPC-Web."""
+    if Protocol.GRPC_WEB not in inputs.protocols:
+        return None
+    return build_http_filter(NAME, grpc_web_pb2.GrpcWeb())

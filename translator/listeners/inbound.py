@@ -1,0 +1,216 @@
+"""Inbound listeners of sidecars: what arrives for the workload is taken apart by the port that it is meant for."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+from envoy.config.core.v3 import base_pb2
+from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
+
+from translator.database import Database
+from translator.engine import query
+from translator.http_filters.filter import Side
+from translator.listeners.address import bind_listener, wildcards
+from translator.listeners.chain_match import ChainMatch, chain_match, plaintext_http
+from translator.listeners.filter_chain import TCPChain, build_http_chain, build_tcp_chain
+from translator.listeners.inbound_mode import MutualTLS, inbound_forms
+from translator.listeners.inbound_plan import InboundKey, InboundPort, inbound_plan, port_mode
+from translator.listeners.inspector import (
+    Needs,
+    build_inspectors,
+    build_original_dst,
+    build_original_src,
+    needs_by_port,
+)
+from translator.listeners.mutual_tls import build_mutual_tls
+from translator.listeners.resource import listener_resource
+from translator.listeners.settings import ListenerSettings, listener_settings
+from translator.model.protocol import Protocol
+from translator.model.proxy import Capture, IpFamilies
+from translator.names import BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, VIRTUAL_INBOUND, inbound_cluster
+from translator.network_filters.http_connection_manager import ManagerInputs
+from translator.network_filters.tcp_proxy import to_cluster
+from translator.pb import boolean, duration, uint32
+from translator.routes.inbound import InboundRoute, build_inbound_route
+from translator.telemetry.access_log import build_listener_access_logs
+from xds.resource import Resource
+
+_LOOP_GUARD: Final = "virtualInbound-blackhole"
+_UNKNOWN_HTTP: Final = "virtualInbound-catchall-http"
+
+_Chain = listener_components_pb2.FilterChain
+
+
+class InboundInputs(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the virtual inbound listener is made of."""
+
+    families: IpFamilies
+    transparent: bool
+    http10: bool
+    ports: tuple[InboundPort, ...]
+    unknown: MutualTLS
+    settings: ListenerSettings
+
+
+class RealInboundInputs(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the listener of a single port is made of."""
+
+    port: InboundPort
+    http10: bool
+    settings: ListenerSettings
+
+
+@query
+def virtual_inbound(db: Database, key: InboundKey, http10: bool) -> Resource:  # noqa: FBT001 - queries take positional arguments
+    """The resource of the listener where all intercepted connections to the workload arrive."""
+    ports = inbound_plan(db, key).captured
+    inputs = InboundInputs(
+        families=key.families,
+        transparent=key.capture is Capture.TPROXY,
+        http10=http10,
+        ports=ports,
+        unknown=port_mode(),
+        settings=listener_settings(db),
+    )
+    clusters = {BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, *(inbound_cluster(each.port) for each in ports)}
+    return listener_resource(build_virtual_inbound(inputs), clusters=clusters)
+
+
+@query
+def real_inbound(db: Database, port: InboundPort, http10: bool) -> Resource:  # noqa: FBT001 - as above
+    """The resource of the listener of one port that is not intercepted."""
+    inputs = RealInboundInputs(port=port, http10=http10, settings=listener_settings(db))
+    return listener_resource(build_real_inbound(inputs), clusters=(inbound_cluster(port.port),))
+
+
+def build_virtual_inbound(inputs: InboundInputs) -> listener_pb2.Listener:
+    """The message of the virtual inbound listener.
+
+    Envoy: the listener filter, not ``use_original_dst``, restores the destination here, because the connection
+    has to stay in this listener. It has no default chain: what no chain takes is refused.
+    """
+    number = inputs.settings.inbound_port
+    guard = TCPChain(name=_LOOP_GUARD, match=ChainMatch(destination_port=number), proxy=to_cluster(BLACK_HOLE_CLUSTER))
+    sockets = [*_unknown_chains(inputs)]
+    for port in inputs.ports:
+        sockets += _port_chains(port, inputs.settings, http10=inputs.http10)
+    listener = _start_listener(VIRTUAL_INBOUND, inputs.settings)
+    bind_listener(listener, wildcards(inputs.families), number)
+    listener.filter_chains.append(build_tcp_chain(guard, None))
+    listener.filter_chains.extend(each.chain for each in sockets)
+    listener.listener_filters.append(build_original_dst())
+    if inputs.transparent:
+        listener.transparent.CopyFrom(boolean(True))  # noqa: FBT003 - a wrapped value
+        listener.listener_filters.append(build_original_src())
+    needs = needs_by_port((each.match for each in sockets), plaintext_http(inputs.http10))
+    listener.listener_filters.extend(build_inspectors({**needs, number: Needs()}))
+    return listener
+
+
+def build_real_inbound(inputs: RealInboundInputs) -> listener_pb2.Listener:
+    """The message of the listener of one port."""
+    chains = _port_chains(inputs.port, inputs.settings, http10=inputs.http10)
+    listener = _start_listener(inputs.port.name, inputs.settings)
+    bind_listener(listener, (inputs.port.bind,), inputs.port.port)
+    listener.filter_chains.extend(each.chain for each in chains)
+    needs = needs_by_port((each.match for each in chains), plaintext_http(inputs.http10))
+    listener.listener_filters.extend(build_inspectors(needs))
+    return listener
+
+
+class _MatchedChain(NamedTuple):
+    match: ChainMatch
+    chain: _Chain
+
+
+class _ChainTarget(NamedTuple):
+    """What chains of one port have in common. ``port`` 0 stands for ports that nobody declared."""
+
+    port: int
+    stat_prefix: str
+    http_name: str
+    tcp_name: str
+    protocol: Protocol
+    route: InboundRoute
+
+
+def _start_listener(name: str, settings: ListenerSettings) -> listener_pb2.Listener:
+    return listener_pb2.Listener(
+        name=name,
+        traffic_direction=base_pb2.INBOUND,
+        continue_on_listener_filters_timeout=True,
+        listener_filters_timeout=duration(settings.detection_timeout),
+        max_connections_to_accept_per_socket_event=uint32(1),
+        access_log=build_listener_access_logs(settings.access_log if settings.logs_listeners else None),
+    )
+
+
+def _unknown_chains(inputs: InboundInputs) -> Iterable[_MatchedChain]:
+    """The chains for ports that no service declares: passed through to the workload as they are."""
+    cluster = INBOUND_PASSTHROUGH_CLUSTER
+    target = _ChainTarget(
+        port=0,
+        stat_prefix=f"{cluster};",
+        http_name=_UNKNOWN_HTTP,
+        tcp_name=VIRTUAL_INBOUND,
+        protocol=Protocol.AUTO,
+        route=InboundRoute(cluster=cluster, service_port=0),
+    )
+    return _chains(target, inputs.unknown, inputs.settings, http10=inputs.http10)
+
+
+def _port_chains(port: InboundPort, settings: ListenerSettings, *, http10: bool) -> list[_MatchedChain]:
+    cluster = inbound_cluster(port.port)
+    route = InboundRoute(
+        cluster=cluster, service_port=port.service_port, hostname=port.hostname, protocol=port.protocol
+    )
+    target = _ChainTarget(
+        port=port.port,
+        stat_prefix=f"inbound_{port.name};",
+        http_name=port.name,
+        tcp_name=port.name,
+        protocol=port.protocol,
+        route=route,
+    )
+    return list(_chains(target, port.mode, settings, http10=http10))
+
+
+def _chains(
+    target: _ChainTarget, mode: MutualTLS, settings: ListenerSettings, *, http10: bool
+) -> Iterator[_MatchedChain]:
+    for form in inbound_forms(target.protocol, mode):
+        match = chain_match(
+            destination_port=target.port,
+            transport=form.transport,
+            applications=plaintext_http(http10) if form.detected else form.applications,
+        )
+        chain = (
+            _build_http(target, match, settings, http10=http10) if form.http else _build_tcp(target, match, settings)
+        )
+        if form.mutual:
+            chain.transport_socket.CopyFrom(build_mutual_tls(settings))
+        yield _MatchedChain(match, chain)
+
+
+def _build_http(target: _ChainTarget, match: ChainMatch, settings: ListenerSettings, *, http10: bool) -> _Chain:
+    manager = ManagerInputs(
+        side=Side.INBOUND,
+        stat_prefix=target.stat_prefix,
+        protocols=frozenset({target.protocol}),
+        http10=http10,
+        normalization=settings.normalization,
+        access_log=settings.access_log,
+    )
+    chain = build_http_chain(match, manager, build_inbound_route(target.route))
+    chain.name = target.http_name
+    return chain
+
+
+def _build_tcp(target: _ChainTarget, match: ChainMatch, settings: ListenerSettings) -> _Chain:
+    chain = TCPChain(
+        name=target.tcp_name,
+        match=match,
+        proxy=to_cluster(target.route.cluster),
+        mongo=target.protocol is Protocol.MONGO,
+    )
+    return build_tcp_chain(chain, settings.access_log)

@@ -1,0 +1,82 @@
+"""Which listeners the proxies of a View have."""
+
+from collections.abc import Iterator
+
+from translator.database import Database
+from translator.engine import query
+from translator.listeners.gateway import GatewaySite, gateway_binds, gateway_listener
+from translator.listeners.inbound import real_inbound, virtual_inbound
+from translator.listeners.inbound_plan import inbound_key, inbound_plan
+from translator.listeners.outbound import OutboundSite, outbound_listener
+from translator.listeners.outbound_plan import (
+    OutboundKey,
+    PlannedListener,
+    headless_listeners,
+    http_proxy_listener,
+    outbound_key,
+    outbound_plan,
+)
+from translator.listeners.settings import listener_settings
+from translator.listeners.virtual_outbound import virtual_outbound
+from translator.model.gateway import gateway_servers
+from translator.model.proxy import Capture, Labels, Role, ViewKey
+from translator.names import VIRTUAL_INBOUND, VIRTUAL_OUTBOUND, listener
+from translator.reference import ResourceReference
+
+
+@query
+def listener_references(db: Database, view: ViewKey) -> tuple[ResourceReference, ...]:
+    """The listeners of a View by name, sorted within each kind.
+
+    Istio: a sidecar whose outbound port is switched off has none at all.
+    """
+    if view.role is Role.GATEWAY:
+        return tuple(_gateway_references(db, view))
+    if listener_settings(db).outbound_port <= 0:
+        return ()
+    return (*_outbound_references(db, view), *_virtual_references(db, view), *_inbound_references(db, view))
+
+
+def _outbound_references(db: Database, view: ViewKey) -> Iterator[ResourceReference]:
+    key = outbound_key(db, view)
+    yield from planned_references(db, key, view.labels, view.http10)
+    for plan in headless_listeners(db, key, view.own_addresses):
+        yield _reference(key, plan, view.labels, http10=view.http10)
+    proxy = http_proxy_listener(db, key)
+    if proxy is not None:
+        yield _reference(key, proxy, view.labels, http10=view.http10)
+
+
+@query
+def planned_references(
+    db: Database,
+    key: OutboundKey,
+    labels: Labels,
+    http10: bool,  # noqa: FBT001 - queries take positional arguments
+) -> tuple[ResourceReference, ...]:
+    """The outbound listeners that do not depend on endpoints; shared by all workloads of a scope."""
+    return tuple(_reference(key, plan, labels, http10=http10) for plan in outbound_plan(db, key).listeners)
+
+
+def _reference(key: OutboundKey, plan: PlannedListener, labels: Labels, *, http10: bool) -> ResourceReference:
+    # Only rules about connections select by labels, and those are asked about backends alone.
+    site = OutboundSite(key.scope, labels if plan.backends else (), http10)
+    return ResourceReference(plan.name, outbound_listener, (site, plan))
+
+
+def _virtual_references(db: Database, view: ViewKey) -> Iterator[ResourceReference]:
+    if view.capture is not Capture.NONE:
+        scope = outbound_key(db, view).scope
+        yield ResourceReference(VIRTUAL_OUTBOUND, virtual_outbound, (scope, view.capture, view.families))
+        yield ResourceReference(VIRTUAL_INBOUND, virtual_inbound, (inbound_key(db, view), view.http10))
+
+
+def _inbound_references(db: Database, view: ViewKey) -> Iterator[ResourceReference]:
+    for port in inbound_plan(db, inbound_key(db, view)).real:
+        yield ResourceReference(port.name, real_inbound, (port, view.http10))
+
+
+def _gateway_references(db: Database, view: ViewKey) -> Iterator[ResourceReference]:
+    site = GatewaySite(namespace=view.namespace, labels=view.labels, families=view.families, http10=view.http10)
+    for each in gateway_servers(db, view):
+        yield ResourceReference(listener(gateway_binds(site, each)[0], each.port), gateway_listener, (site, each))

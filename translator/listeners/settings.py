@@ -1,0 +1,46 @@
+"""The mesh-wide settings that listeners depend on, so that a change of any other setting does not touch them."""
+
+import msgspec
+
+from translator.database import Database
+from translator.engine import query
+from translator.objects.duration import Duration
+from translator.objects.mesh_config import MeshTLSConfig, NormalizationType
+from translator.telemetry.access_log import AccessLogFile
+
+
+class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Mesh settings of listeners. ``logs_listeners`` asks for a line also when no filter chain takes a connection."""
+
+    outbound_port: int = 15001
+    inbound_port: int = 15006
+    http_proxy_port: int = 0
+    detection_timeout: Duration = Duration(0)
+    normalization: NormalizationType = NormalizationType.DEFAULT
+    access_log: AccessLogFile | None = None
+    logs_listeners: bool = True
+    trust_domains: tuple[str, ...] = ("cluster.local",)
+    mesh_tls: MeshTLSConfig = MeshTLSConfig()
+    tls_defaults: MeshTLSConfig = MeshTLSConfig()
+
+
+@query
+def listener_settings(db: Database) -> ListenerSettings:
+    """The settings now in force."""
+    mesh = db.settings.mesh
+    of_roots = (domain for root in mesh.ca_certificates for domain in root.trust_domains)
+    log = None
+    if mesh.access_log_file:
+        log = AccessLogFile(mesh.access_log_file, mesh.access_log_encoding, mesh.access_log_format)
+    return ListenerSettings(
+        outbound_port=mesh.proxy_listen_port,
+        inbound_port=mesh.proxy_inbound_listen_port,
+        http_proxy_port=mesh.proxy_http_port,
+        detection_timeout=mesh.protocol_detection_timeout,
+        normalization=mesh.path_normalization.normalization,
+        access_log=log,
+        logs_listeners=not mesh.disable_envoy_listener_log,
+        trust_domains=tuple(dict.fromkeys((mesh.trust_domain, *mesh.trust_domain_aliases, *of_roots))),
+        mesh_tls=mesh.mesh_mtls or MeshTLSConfig(),
+        tls_defaults=mesh.tls_defaults or MeshTLSConfig(),
+    )

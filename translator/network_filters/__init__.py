@@ -1,0 +1,1 @@
+"""Network filters: what a filter chain does with a connection."""

@@ -1,0 +1,1 @@
+"""Telemetry: what proxies record about the traffic that they carry."""
