@@ -16,7 +16,7 @@ from translator.routes.action import ActionDefaults, add_hash_policies, open_act
 from translator.routes.destination import Target
 from translator.routes.hash_policy import consistent_hash
 from translator.routes.retry import build_retry
-from translator.routes.rule import action_defaults
+from translator.routes.rule import action_defaults, counts_attempts
 from translator.routes.virtual_host import EncodedRoutes, encode_head, encode_routes, encode_tail
 
 _ANY_PATH: Final = route_components_pb2.RouteMatch(prefix="/")
@@ -67,7 +67,7 @@ def unknown_hosts(db: Database, scope: ScopeKey) -> UnknownHosts:
     """What sidecars of a scope do with requests to unknown hosts."""
     route = build_unknown_route(outbound_traffic_policy(db, scope))
     routes = encode_routes([route])
-    encoded = encode_head(route.name, ("*",)) + routes.body + encode_tail(attempt_count=True)
+    encoded = encode_head(route.name, ("*",)) + routes.body + encode_tail(attempt_count=counts_attempts(db))
     return UnknownHosts(encoded, routes.clusters)
 
 

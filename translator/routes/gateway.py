@@ -14,7 +14,7 @@ from translator.model.virtual_service import routing_rules
 from translator.objects.registry import ObjectKey
 from translator.reference import ResourceReference
 from translator.routes.context import RouteContext
-from translator.routes.rule import narrow_context, rule_routes
+from translator.routes.rule import counts_attempts, narrow_context, rule_routes
 from translator.routes.table import join_table
 from translator.routes.virtual_host import EncodedRoutes, encode_head, encode_tail, join_routes
 from xds.resource import Resource
@@ -71,7 +71,8 @@ def gateway_table(
     if not groups:
         return join_table(name, [encode_head(f"blackhole:{servers[0].number}", ("*",))], ())
     clusters = {cluster for each in groups for cluster in each[0].routes.clusters}
-    return join_table(name, map(_encode, groups), clusters)
+    attempt_count = counts_attempts(db)
+    return join_table(name, [_encode(group, attempt_count=attempt_count) for group in groups], clusters)
 
 
 @query
@@ -161,7 +162,7 @@ def _name(host: GatewayHost) -> str:
     return f"{host.host}:{host.port}"
 
 
-def _encode(group: tuple[GatewayHost, ...]) -> bytes:
+def _encode(group: tuple[GatewayHost, ...], *, attempt_count: bool) -> bytes:
     first = group[0]
     head = encode_head(_name(first), [each.host for each in group])
-    return head + first.routes.body + encode_tail(attempt_count=True, require_tls=first.require_tls)
+    return head + first.routes.body + encode_tail(attempt_count=attempt_count, require_tls=first.require_tls)

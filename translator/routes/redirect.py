@@ -23,9 +23,9 @@ def build_redirect(redirect: HTTPRedirect, port: int, *, tls: bool) -> route_com
     code = _CODES.get(redirect.redirect_code)
     if code is None:
         return None
-    built = route_components_pb2.RedirectAction(
-        host_redirect=redirect.authority, scheme_redirect=redirect.scheme, response_code=code
-    )
+    built = route_components_pb2.RedirectAction(host_redirect=redirect.authority, response_code=code)
+    if redirect.scheme:
+        built.scheme_redirect = redirect.scheme
     if redirect.uri:
         built.path_redirect = redirect.uri
     elif redirect.prefix_rewrite:

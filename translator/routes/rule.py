@@ -12,13 +12,22 @@ from translator.objects.virtual_service import HTTPRoute
 from translator.routes.action import ActionDefaults
 from translator.routes.context import RouteContext, source_label_names
 from translator.routes.destination import find_target
+from translator.routes.proxy_headers import read_proxy_headers
 from translator.routes.route import RuleInputs, build_routes
 from translator.routes.virtual_host import EncodedRoutes, encode_routes
 
 
 def action_defaults(db: Database) -> ActionDefaults:
     """What the mesh settings say about every outbound route."""
-    return ActionDefaults(retry=db.settings.mesh.default_http_retry_policy)
+    mesh = db.settings.mesh
+    return ActionDefaults(
+        retry=mesh.default_http_retry_policy, forwarded_host=read_proxy_headers(mesh.default_config).forwarded_host
+    )
+
+
+def counts_attempts(db: Database) -> bool:
+    """Whether upstreams are told which attempt a request is."""
+    return read_proxy_headers(db.settings.mesh.default_config).attempt_count
 
 
 @query

@@ -9,7 +9,7 @@ from translator.routes.claim import TableScope, service_rules
 from translator.routes.context import RouteContext
 from translator.routes.default import default_routes, unknown_hosts
 from translator.routes.layout import TableKey, layout
-from translator.routes.rule import narrow_context, rule_routes
+from translator.routes.rule import counts_attempts, narrow_context, rule_routes
 from translator.routes.table import join_table
 from translator.routes.virtual_host import EncodedRoutes, encode_head, encode_tail
 from xds.resource import Resource
@@ -18,7 +18,7 @@ from xds.resource import Resource
 @query
 def outbound_table(db: Database, key: TableKey, name: str) -> Resource | None:
     """The table for all hosts of a port, or of all ports, ending with what becomes of unknown hosts."""
-    tail = encode_tail(attempt_count=True)
+    tail = encode_tail(attempt_count=counts_attempts(db))
     virtual_hosts: list[bytes] = []
     clusters: set[str] = set()
     for placed in layout(db, key):
@@ -33,7 +33,9 @@ def outbound_table(db: Database, key: TableKey, name: str) -> Resource | None:
 
 
 @query
-def sniffed_table(db: Database, table: TableScope, labels: Labels, service: tuple[str, str], name: str) -> Resource | None:
+def sniffed_table(
+    db: Database, table: TableScope, labels: Labels, service: tuple[str, str], name: str
+) -> Resource | None:
     """The table of a listener that is a single service's own: whatever host a request names, it is meant.
 
     ``service`` is namespace and hostname.
@@ -41,7 +43,7 @@ def sniffed_table(db: Database, table: TableScope, labels: Labels, service: tupl
     rules = service_rules(db, table, labels, service[1])
     routes = _routes(db, table, labels, rules[0].key if rules else None, (service, table.port))
     head = encode_head(f"{service[1]}:{table.port}", ("*",))
-    return join_table(name, [head + routes.body + encode_tail(attempt_count=True)], routes.clusters)
+    return join_table(name, [head + routes.body + encode_tail(attempt_count=counts_attempts(db))], routes.clusters)
 
 
 def _routes(
