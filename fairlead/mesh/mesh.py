@@ -6,6 +6,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from fairlead.address import Address
+from fairlead.bootstrap import BootstrapSettings
+from fairlead.identity import ProxyIdentity
 from fairlead.mesh.addresses import Addresses
 from fairlead.mesh.control_plane import ControlPlaneProcess
 from fairlead.mesh.documents import (
@@ -18,9 +21,10 @@ from fairlead.mesh.documents import (
     service_document,
 )
 from fairlead.mesh.folder import ConfigFolder
-from fairlead.mesh.proxy import Proxy, ProxySpec, Stream
+from fairlead.mesh.proxy import Proxy, Stream
 from fairlead.mesh.services import httpbin
 from fairlead.mesh.workload import BuildServer, Workload
+from translator.model.proxy import Capture, Role
 
 GATEWAY_NAMESPACE: Final = "istio-system"
 GATEWAY_LABELS: Final[Mapping[str, str]] = {"app": "istio-ingressgateway", "istio": "ingressgateway"}
@@ -73,17 +77,16 @@ class LocalMesh:
 
     async def start_sidecar(self, pod: StandInPod, stream: Stream = Stream.DELTA, ip: str | None = None) -> Proxy:
         """Start the sidecar of a pod that the folder knows, on an address of its own (default: a new one)."""
-        spec = ProxySpec(
-            role="sidecar",
-            name=pod.name,
+        identity = ProxyIdentity(
+            role=Role.SIDECAR,
             namespace=pod.namespace,
-            ip=ip or self.addresses.ip(),
-            xds=self.control_plane.xds,
-            admin_port=self.addresses.port(),
+            name=pod.name,
+            addresses=(ip or self.addresses.ip(),),
             labels=pod.labels,
-            stream=stream,
+            service_account=pod.service_account,
+            capture=Capture.NONE,
         )
-        return await self._start(spec)
+        return await self._start(identity, stream)
 
     async def start_client(
         self, name: str = "sleep", namespace: str = "default", stream: Stream = Stream.DELTA
@@ -106,24 +109,21 @@ class LocalMesh:
         service = StandInService(labels["app"], GATEWAY_NAMESPACE, listened, self.addresses.cluster_ip())
         pod = StandInPod(f"{name}-1", GATEWAY_NAMESPACE, self.addresses.ip(), labels)
         self.folder.apply(service_document(service), pod_document(pod))
-        spec = ProxySpec(
-            role="gateway",
-            name=pod.name,
-            namespace=pod.namespace,
-            ip=pod.ip,
-            xds=self.control_plane.xds,
-            admin_port=self.addresses.port(),
-            labels=labels,
-            stream=stream,
-            ports=ports,
+        identity = ProxyIdentity(
+            role=Role.GATEWAY, namespace=pod.namespace, name=pod.name, addresses=(pod.ip,), labels=labels
         )
-        return await self._start(spec)
+        return await self._start(identity, stream, ports)
 
     def describe(self) -> str:
         """The ends of all logs, for a failure message."""
         return "\n".join(process.describe() for process in (self.control_plane, *self.proxies))
 
-    async def _start(self, spec: ProxySpec) -> Proxy:
-        proxy = await self._running.enter_async_context(Proxy(spec, self.workdir))
+    async def _start(self, identity: ProxyIdentity, stream: Stream, ports: Mapping[int, int] | None = None) -> Proxy:
+        settings = BootstrapSettings(
+            xds=Address.parse(self.control_plane.xds),
+            admin_port=self.addresses.port(),
+            delta=stream is Stream.DELTA,
+        )
+        proxy = await self._running.enter_async_context(Proxy(identity, settings, self.workdir, ports))
         self.proxies.append(proxy)
         return proxy

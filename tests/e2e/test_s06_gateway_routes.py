@@ -56,7 +56,7 @@ async def test_both_prefixes_answer_and_the_root_stays_not_found(client: HttpCli
 
 async def test_routes_have_the_names_that_users_look_for(client: HttpClient, ingress: Proxy) -> None:
     config = await ingress.admin.config()
-    target = ingress.spec.ports[80]
+    target = ingress.ports[80]
     routes = config.routes[f"http.{target}"]
     assert f"0.0.0.0_{target}" in config.listeners
     actions = [route["route"] for host in routes["virtual_hosts"] for route in host["routes"]]

@@ -125,7 +125,7 @@ async def test_virtual_services_for_one_host_are_merged_oldest_first_and_catch_a
         documents += mesh.folder.apply_yaml(text, "default")
     for path, service in (("/a", "alpha"), ("/b", "beta"), ("/both", "beta"), ("/other", "gamma")):
         await port_80.wait_ok(Request(path, "shop.example.org"), service, context=mesh.describe)
-    routes = (await ingress.admin.config()).routes[f"http.{ingress.spec.ports[80]}"]
+    routes = (await ingress.admin.config()).routes[f"http.{ingress.ports[80]}"]
     (host,) = (host for host in routes["virtual_hosts"] if "shop.example.org" in host["domains"])
     assert [route["route"]["cluster"].split("|")[3].partition(".")[0] for route in host["routes"]] == [
         "beta",
