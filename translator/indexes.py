@@ -10,7 +10,7 @@ from translator.model.host import kubernetes_host, normalize_host, resolve_short
 from translator.objects import core
 from translator.objects.destination_rule import DestinationRule, PortTrafficPolicy, TrafficPolicy
 from translator.objects.gateway import IstioGateway
-from translator.objects.meta import MeshObject, WorkloadSelector
+from translator.objects.meta import MeshObject
 from translator.objects.registry import KIND_OF, Kind, ObjectKey
 from translator.objects.service_entry import ServiceEntry
 from translator.objects.sidecar import Sidecar
@@ -26,6 +26,8 @@ from translator.objects.virtual_service import (
 from translator.store import Index
 
 Pairs = Iterator[tuple[Any, Any]]
+
+DISTRIBUTION_ANNOTATION: Final = "networking.istio.io/traffic-distribution"
 
 # The gateway name by which rules bind to the sidecars of the mesh.
 MESH: Final = "mesh"
@@ -138,12 +140,22 @@ def _gateway(source: IstioGateway, _suffix: str) -> Pairs:
     yield "", key_of(source)
 
 
-def _sidecar_labels(source: Sidecar | DestinationRule, _suffix: str) -> Pairs:
+def _sidecar_labels(source: Sidecar, _suffix: str) -> Pairs:
     selector = source.spec.workload_selector
-    if selector is not None:
-        labels = selector.labels if isinstance(selector, WorkloadSelector) else selector.match_labels
-        for label in labels:
-            yield source.metadata.namespace, label
+    for label in selector.labels if selector else ():
+        yield source.metadata.namespace, label
+
+
+def _policy_labels(source: DestinationRule, _suffix: str) -> Pairs:
+    selector = source.spec.workload_selector
+    for label in selector.match_labels if selector else ():
+        yield source.metadata.namespace, label
+    for block in _policy_blocks(source):
+        balancer = block.load_balancer
+        if balancer:
+            for setting in (balancer.locality_lb_setting, balancer.zone_aware_lb_setting):
+                for label in setting.failover_priority if setting else ():
+                    yield "", label.partition("=")[0]
 
 
 def _source_labels(source: VirtualService, _suffix: str) -> Pairs:
@@ -161,30 +173,35 @@ def _gateway_labels(source: IstioGateway, _suffix: str) -> Pairs:
         yield "gateway", label
 
 
+def _policy_blocks(source: DestinationRule) -> Iterator[TrafficPolicy | PortTrafficPolicy]:
+    for policy in (source.spec.traffic_policy, *(subset.traffic_policy for subset in source.spec.subsets)):
+        if policy is not None:
+            yield policy
+            yield from policy.port_level_settings
+
+
 def _policy_locality(source: DestinationRule, _suffix: str) -> Pairs:
-    policies = [source.spec.traffic_policy, *(subset.traffic_policy for subset in source.spec.subsets)]
-    present = [policy for policy in policies if policy is not None]
-    blocks: list[TrafficPolicy | PortTrafficPolicy] = [*present]
-    for policy in present:
-        blocks += policy.port_level_settings
-    for each in blocks:
-        balancer = each.load_balancer
-        if each.outlier_detection or (balancer and balancer.locality_lb_setting):
+    for block in _policy_blocks(source):
+        balancer = block.load_balancer
+        if block.outlier_detection or (balancer and balancer.locality_lb_setting):
             yield "", key_of(source)
 
 
-def _service_locality(source: core.Service, _suffix: str) -> Pairs:
-    if source.spec.traffic_distribution or "networking.istio.io/traffic-distribution" in source.metadata.annotations:
+def _wishes(source: core.Service | core.Namespace) -> set[str]:
+    """What a service, or a namespace for its services, asks for in terms of nearness, in lower case."""
+    annotation = source.metadata.annotations.get(DISTRIBUTION_ANNOTATION, "")
+    field = source.spec.traffic_distribution if isinstance(source, core.Service) else ""
+    return {annotation.lower(), field.lower()} - {""}
+
+
+def _wish_for_locality(source: core.Service | core.Namespace, _suffix: str) -> Pairs:
+    if _wishes(source):
         yield "", key_of(source)
 
 
-def _namespace_locality(source: core.Namespace, _suffix: str) -> Pairs:
-    if "networking.istio.io/traffic-distribution" in source.metadata.annotations:
-        yield "", key_of(source)
-
-
-def _node_local(source: core.Service, _suffix: str) -> Pairs:
-    if source.spec.internal_traffic_policy == "Local":
+def _wish_for_node(source: core.Service | core.Namespace, _suffix: str) -> Pairs:
+    local = isinstance(source, core.Service) and source.spec.internal_traffic_policy == "Local"
+    if local or "prefersamenode" in _wishes(source):
         yield "", key_of(source)
 
 
@@ -265,25 +282,30 @@ SELECTED_LABELS: Final[Index[str, str]] = Index(
     "selected-labels",
     {
         Kind.SIDECAR: _sidecar_labels,
-        Kind.DESTINATION_RULE: _sidecar_labels,
+        Kind.DESTINATION_RULE: _policy_labels,
         Kind.VIRTUAL_SERVICE: _source_labels,
         Kind.ISTIO_GATEWAY: _gateway_labels,
     },
 )
 """Namespace, "" (any namespace) or "gateway" -> the label names that some rule selects proxies by."""
 
+POLICY_LABELS: Final[Index[str, str]] = Index("policy-labels", {Kind.DESTINATION_RULE: _policy_labels})
+"""Namespace or "" (any namespace) -> the label names by which DestinationRules tell proxies apart."""
+
 LOCALITY_RULES: Final[Index[str, ObjectKey]] = Index(
     "locality-rules",
     {
         Kind.DESTINATION_RULE: _policy_locality,
-        Kind.SERVICE: _service_locality,
-        Kind.NAMESPACE: _namespace_locality,
+        Kind.SERVICE: _wish_for_locality,
+        Kind.NAMESPACE: _wish_for_locality,
     },
 )
 """Empty string -> the objects because of which a proxy's locality matters."""
 
-NODE_LOCAL_SERVICES: Final[Index[str, ObjectKey]] = Index("node-local-services", {Kind.SERVICE: _node_local})
-"""Empty string -> Services whose endpoints depend on the client's node."""
+NODE_RULES: Final[Index[str, ObjectKey]] = Index(
+    "node-rules", {Kind.SERVICE: _wish_for_node, Kind.NAMESPACE: _wish_for_node}
+)
+"""Empty string -> the objects because of which a proxy's node matters."""
 
 INDEXES: Final[tuple[Index[Any, Any], ...]] = (
     HOST_OBJECTS,
@@ -304,6 +326,7 @@ INDEXES: Final[tuple[Index[Any, Any], ...]] = (
     GATEWAYS,
     SIDECARS,
     SELECTED_LABELS,
+    POLICY_LABELS,
     LOCALITY_RULES,
-    NODE_LOCAL_SERVICES,
+    NODE_RULES,
 )

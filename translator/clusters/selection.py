@@ -13,8 +13,9 @@ from translator.endpoints.destination import Destination, destination_spread, pl
 from translator.endpoints.locality import Place
 from translator.endpoints.spread import Spread
 from translator.engine import query
+from translator.indexes import POLICY_LABELS
 from translator.model.destination_rule import effective_policy, policy_for, policy_labels
-from translator.model.proxy import Labels, Role, ViewKey
+from translator.model.proxy import Labels, Role, ViewKey, failover_labels
 from translator.model.scope import ScopeKey, scope_key, scope_services
 from translator.model.service import service
 from translator.names import (
@@ -62,8 +63,11 @@ def cluster_references(db: Database, view: ViewKey) -> tuple[ResourceReference, 
 
 
 def outbound_clusters(db: Database, view: ViewKey) -> tuple[OutboundCluster, ...]:
-    """The outbound clusters of a View; Views of one namespace share the list."""
-    return _scope_clusters(db, scope_key(db, view), client_of(view), view.labels, place_of(view))
+    """The outbound clusters of a View; Views share the list unless DestinationRules tell their proxies apart."""
+    names = {*db.members(POLICY_LABELS, view.namespace), *db.members(POLICY_LABELS, "")}
+    names |= failover_labels(db.settings.mesh)
+    labels = tuple(pair for pair in view.labels if pair[0] in names)
+    return _scope_clusters(db, scope_key(db, view), client_of(view), labels, place_of(view, labels))
 
 
 @query

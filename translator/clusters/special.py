@@ -69,8 +69,13 @@ def build_passthrough(name: str, defaults: MeshDefaults) -> Cluster:
 def build_bypass_bind(families: IpFamilies) -> BindConfig:
     """Where connections to the workload come from under interception."""
     if families is IpFamilies.V6:
-        return BindConfig(source_address=SocketAddress(address=_BYPASS_V6))
-    bind = BindConfig(source_address=SocketAddress(address=_BYPASS_V4))
+        return BindConfig(source_address=_any_port(_BYPASS_V6))
+    bind = BindConfig(source_address=_any_port(_BYPASS_V4))
     if families is IpFamilies.DUAL:
-        bind.extra_source_addresses.append(ExtraSourceAddress(address=SocketAddress(address=_BYPASS_V6)))
+        bind.extra_source_addresses.append(ExtraSourceAddress(address=_any_port(_BYPASS_V6)))
     return bind
+
+
+def _any_port(address: str) -> SocketAddress:
+    # Envoy requires the port to be present.
+    return SocketAddress(address=address, port_value=0)

@@ -59,10 +59,10 @@ def panic_threshold(policy: PortPolicy, distribution: Distribution) -> int:
     return 0 if outlier is None or sends_unhealthy(policy, distribution) else outlier.min_health_percent
 
 
-def place_of(view: ViewKey) -> Place:
-    """Everything that is known of where the proxies of a View are."""
-    labels = augment_labels(dict(view.labels), view.locality, view.network, view.cluster_id, view.node)
-    return Place(locality=view.locality, labels=tuple(sorted(labels.items())), node=view.node)
+def place_of(view: ViewKey, labels: Labels) -> Place:
+    """Where the proxies of a View are; ``labels`` are those of theirs that may matter for that."""
+    augmented = augment_labels(dict(labels), view.locality, view.network, view.cluster_id, view.node)
+    return Place(locality=view.locality, labels=tuple(sorted(augmented.items())), node=view.node)
 
 
 def relevant_place(place: Place, spread: Spread, *, node_local: bool) -> Place:

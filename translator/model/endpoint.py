@@ -71,9 +71,7 @@ def slice_endpoints(db: Database, key: ObjectKey) -> tuple[Endpoint, ...]:
         for address in entry.addresses:
             workload = _slice_workload(db, source.metadata.namespace, entry, address)
             if workload is not None:
-                found += [
-                    Endpoint(address, port.port or 0, port.name or "", workload, health) for port in source.ports
-                ]
+                found += [Endpoint(address, port.port or 0, port.name or "", workload, health) for port in source.ports]
     return tuple(found)
 
 
@@ -131,9 +129,7 @@ def entry_endpoints(db: Database, key: ObjectKey, hostname: str) -> tuple[Endpoi
     return tuple(found)
 
 
-def _entry_ports(
-    entry: WorkloadEntrySpec, ports: Iterable[ServiceEntryPort], workload: Workload
-) -> Iterator[Endpoint]:
+def _entry_ports(entry: WorkloadEntrySpec, ports: Iterable[ServiceEntryPort], workload: Workload) -> Iterator[Endpoint]:
     """Istio: unix socket, else the entry's own port of that name, else the target port, else the port itself."""
     for port in ports:
         if entry.address.startswith("unix://"):

@@ -13,7 +13,7 @@ from translator.database import Database
 from translator.engine import query
 from translator.indexes import (
     LOCALITY_RULES,
-    NODE_LOCAL_SERVICES,
+    NODE_RULES,
     SELECTED_LABELS,
     SELECTING_SERVICES,
     SERVICES_AT_ADDRESS,
@@ -23,6 +23,7 @@ from translator.model.protocol import Protocol
 from translator.model.service import Service, ServicePort, service
 from translator.model.workload import Workload, has_labels, locality_label, pod_key, pod_workload
 from translator.objects import core
+from translator.objects.mesh_config import MeshConfig
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -191,7 +192,7 @@ def view_key(db: Database, proxy: Proxy) -> ViewKey:
         network=proxy.network or (workload.network if workload else ""),
         labels=_selected_labels(db, proxy, labels),
         locality=_relevant_locality(db, proxy, workload, labels),
-        node=workload.node if workload and db.members(NODE_LOCAL_SERVICES, "") else "",
+        node=workload.node if workload and db.members(NODE_RULES, "") else "",
         capture=proxy.capture if proxy.role is Role.SIDECAR else Capture.NONE,
         families=families,
         bind=own if loopback_pod and proxy.role is Role.SIDECAR else "",
@@ -257,11 +258,18 @@ def _resolve_target_port(db: Database, proxy: Proxy, port: ServicePort) -> int:
     return next((number for name, transport, number in known if name == port.target_port and transport == "TCP"), 0)
 
 
+def failover_labels(mesh: MeshConfig) -> set[str]:
+    """The label names by which failover, as far as the mesh's settings say, compares proxies with endpoints."""
+    settings = (mesh.locality_lb_setting, mesh.zone_aware_lb_setting)
+    return {label.partition("=")[0] for setting in settings if setting for label in setting.failover_priority}
+
+
 def _selected_labels(db: Database, proxy: Proxy, labels: Mapping[str, str]) -> Labels:
     scopes = [proxy.namespace, ""]
     if proxy.role is Role.GATEWAY:
         scopes.append("gateway")
     wanted = {label for scope in scopes for label in db.members(SELECTED_LABELS, scope)}
+    wanted.update(failover_labels(db.settings.mesh))
     return tuple(sorted((name, labels[name]) for name in wanted if name in labels))
 
 

@@ -12,7 +12,14 @@ import msgspec
 
 from translator.database import Database
 from translator.engine import query
-from translator.indexes import ALIASES, HOST_NAMESPACES, HOST_OBJECTS, HOSTS_IN_NAMESPACE, external_name_of
+from translator.indexes import (
+    ALIASES,
+    DISTRIBUTION_ANNOTATION,
+    HOST_NAMESPACES,
+    HOST_OBJECTS,
+    HOSTS_IN_NAMESPACE,
+    external_name_of,
+)
 from translator.model.export import Export, is_exported, normalize_export
 from translator.model.host import kubernetes_host, normalize_host
 from translator.model.protocol import Protocol, kubernetes_protocol, parse_protocol
@@ -22,7 +29,6 @@ from translator.objects.service_entry import ServiceEntry
 from translator.settings import Settings
 
 EXPORT_ANNOTATION: Final = "networking.istio.io/exportTo"
-DISTRIBUTION_ANNOTATION: Final = "networking.istio.io/traffic-distribution"
 SERVICE_ACCOUNTS_ANNOTATION: Final = "alpha.istio.io/kubernetes-serviceaccounts"
 CANONICAL_ACCOUNTS_ANNOTATION: Final = "alpha.istio.io/canonical-serviceaccounts"
 

@@ -81,7 +81,9 @@ def is_pod_ready(db: Database, key: ObjectKey) -> bool:
     return any(condition.type == "Ready" and condition.status == "True" for condition in pod.status.conditions)
 
 
-def entry_workload(db: Database, name: str, namespace: str, spec: WorkloadEntrySpec, own: Mapping[str, str]) -> Workload:
+def entry_workload(
+    db: Database, name: str, namespace: str, spec: WorkloadEntrySpec, own: Mapping[str, str]
+) -> Workload:
     """The workload of a WorkloadEntry or of an endpoint of a ServiceEntry; ``own`` labels win over the spec's."""
     labels = {**spec.labels, **own}
     settings = db.settings
