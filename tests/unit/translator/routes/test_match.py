@@ -99,7 +99,8 @@ def test_what_catches_every_request(match: str, *, expected: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("match", "path"), [("uri: {prefix: /a}", "/a*"), ("uri: {exact: /a}", "/a"), ("uri: {regex: .*}", ".*"), ("{}", "/*")]
+    ("match", "path"),
+    [("uri: {prefix: /a}", "/a*"), ("uri: {exact: /a}", "/a"), ("uri: {regex: .*}", ".*"), ("{}", "/*")],
 )
 def test_paths_are_described(match: str, path: str) -> None:
     rule = http_rule(yaml.safe_dump({"match": [yaml.safe_load(match)], "route": []}))
