@@ -5,13 +5,12 @@ from typing import Final
 
 from translator.objects.virtual_service import HeaderOperations, Headers
 from translator.validation.report import Report, indexed, keyed
+from translator.validation.substitution import substitution_fault
 
 _TOKEN: Final = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _PSEUDO_HEADERS: Final = frozenset({":method", ":scheme", ":authority", ":path", ":status"})
 _CLAIM_PREFIX: Final = "@request.auth.claims"
 _CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-# Envoy: a literal text with %% for a percent sign and substitutions %NAME%, %NAME(arguments)%, %NAME(arguments):9%.
-_FORMAT: Final = re.compile(r"(?:[^%]|%%|%[A-Z0-9_]+(?:\((?:[^()\\]|\\.|\([^()]*\))*\))?(?::[0-9]+)?%)*", re.DOTALL)
 
 
 def is_claim_match(name: str) -> bool:
@@ -69,6 +68,4 @@ def _changed_name_fault(name: str) -> str:
 def _value_fault(value: str) -> str:
     if _CONTROL_CHARACTERS.search(value):
         return "control characters are not allowed in a header"
-    if _FORMAT.fullmatch(value):
-        return ""
-    return f"{value!r}: a percent sign is written %%, a substitution %NAME% or %NAME(arguments)%"
+    return substitution_fault(value)
