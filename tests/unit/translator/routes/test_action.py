@@ -93,8 +93,10 @@ def test_a_rewritten_host_is_kept_in_a_header_where_the_mesh_wants_it() -> None:
     [
         ("{rewrite: {authority: r}, headers: {request: {set: {host: h}}}, route: [{destination: {host: a}}]}", "r"),
         (
-            "{headers: {request: {set: {host: h}}}, "
-            "route: [{destination: {host: a}, headers: {request: {set: {host: d}}}}]}",
+            (
+                "{headers: {request: {set: {host: h}}}, "
+                "route: [{destination: {host: a}, headers: {request: {set: {host: d}}}}]}"
+            ),
             "h",
         ),
         ("route: [{destination: {host: a}, headers: {request: {set: {host: d}}}}]", "d"),

@@ -390,7 +390,8 @@ def test_a_listener_of_a_sidecar_has_tables_of_its_own() -> None:
             "default",
             "egress: [{port: {number: 9000, protocol: HTTP, name: h}, hosts: ['./a.default.svc.cluster.local']}, "
             "{port: {number: 15080, protocol: HTTP_PROXY, name: p}, hosts: ['./*']}, "
-            "{port: {number: 0, protocol: HTTP, name: u}, bind: 'unix:///run/x', hosts: ['./a.default.svc.cluster.local']}, "
+            "{port: {number: 0, protocol: HTTP, name: u}, bind: 'unix:///run/x', "
+            "hosts: ['./a.default.svc.cluster.local']}, "
             "{hosts: ['./*']}]",
         ),
     )
