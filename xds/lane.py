@@ -16,7 +16,7 @@ from typing import Final, Generic, TypeVar
 from xds.encoder import Encoder, Response
 from xds.errors import LimitExceeded
 from xds.ledger import Ledger, Pools
-from xds.quarantine import Quarantine
+from xds.quarantine import Complaint, Quarantine
 from xds.resource import Resource
 from xds.subscription import Subscription
 from xds.types import TypeTraits, TypeUrl
@@ -176,8 +176,12 @@ class Lane(ABC, Generic[RequestT]):
         return bool(self.debt.dirty)
 
     def waits_until(self, patience: float) -> float | None:
-        """Until when a push waits for the newest response's ACK; None when nothing is unacknowledged."""
-        return self.in_flight[-1].at + patience if self.in_flight else None
+        """Until when a push waits for an ACK; None when nothing is unacknowledged.
+
+        The oldest response counts: Envoy acknowledges clusters only after all of them have warmed, and a
+        client that is late once does not slow down every push that follows.
+        """
+        return self.in_flight[0].at + patience if self.in_flight else None
 
     def compose(self, context: LaneContext, encoder: Encoder) -> Sent | None:
         """Turn the debt into a response, from the View as it is now; None if the client needs nothing after all."""
@@ -286,12 +290,10 @@ class Lane(ABC, Generic[RequestT]):
         new = [resource for resource in sent.response.resources if not same(resource, self.held.get(resource.name))]
         if not new:
             return None
-        # The response was composed before an earlier one was refused for the same resource: no news.
-        rest = [resource for resource in new if not self.quarantine.holds_back(resource)]
-        if len(rest) < len(new):
-            return [resource.name for resource in rest]
-        candidates = {resource.name: resource.version for resource in new}
-        return self.quarantine.reject(candidates, reason, now) or self.quarantine.next_trial()
+        fresh = {resource.name: resource.version for resource in new if not self.quarantine.holds_back(resource)}
+        # A response that was composed before an earlier one was refused may have been refused for the same resource.
+        complaint = Complaint(reason, now, is_explained=len(fresh) < len(new))
+        return self.quarantine.reject(fresh, complaint) or self.quarantine.next_trial()
 
     def _try_again(self, names: Collection[str], cause: object) -> None:
         if names:

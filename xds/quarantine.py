@@ -26,6 +26,15 @@ class Rejection:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What a client said when it refused a response; ``is_explained`` when that held something known to be bad."""
+
+    reason: str
+    at: float
+    is_explained: bool = False
+
+
 class Quarantine:
     """The rejected resources of one stream and type, and those still suspected."""
 
@@ -62,14 +71,16 @@ class Quarantine:
         """True if the client refused exactly this."""
         return (resource.name, resource.version) in self._rejections
 
-    def reject(self, candidates: Mapping[str, str], reason: str, now: float) -> Collection[str]:
+    def reject(self, candidates: Mapping[str, str], complaint: Complaint) -> Collection[str]:
         """A response was refused that brought ``candidates`` (name -> version); returns the names to try again now."""
-        guilty = named_in(reason, candidates)
+        guilty = named_in(complaint.reason, candidates)
+        if not guilty and complaint.is_explained:
+            return candidates.keys()
         if not guilty and (len(candidates) == 1 or self._trials >= _MOST_TRIALS):
             guilty = set(candidates)
         if guilty:
             for name in guilty:
-                self._record(Rejection(name, candidates[name], reason, now))
+                self._record(Rejection(name, candidates[name], complaint.reason, complaint.at))
             return candidates.keys() - guilty
         self._trials += 1
         names = list(candidates)
