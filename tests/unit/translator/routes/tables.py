@@ -7,30 +7,17 @@ from envoy.config.route.v3 import route_pb2
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from tests.unit.translator.mesh_kit import writes
 from translator.database import Database
-from translator.decode import decode_object, iter_documents
 from translator.model.proxy import Role, ServiceTarget, ViewKey
 from translator.objects.mesh_config import MeshConfig
 from translator.objects.virtual_service import HTTPRoute, VirtualService
 from translator.reference import ResourceReference
 from translator.routes.selection import route_references
 from translator.settings import Settings
-from translator.store import Write
 from xds.resource import Resource
 
 Tree = dict[str, Any]
-
-
-def writes(text: str) -> list[Write]:
-    """The writes of all documents in a YAML text."""
-    found = []
-    for document in yaml.safe_load_all(text):
-        for each in iter_documents(document):
-            decoded = decode_object(each)
-            assert decoded.key is not None, decoded.violations
-            assert decoded.object is not None, decoded.violations
-            found.append(Write(decoded.key, decoded.object))
-    return found
 
 
 def database(*texts: str, mesh: MeshConfig | None = None) -> Database:

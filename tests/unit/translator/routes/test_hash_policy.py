@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from tests.unit.translator.routes.tables import Tree, networking, tree, writes
+from tests.unit.translator.mesh_kit import writes
+from tests.unit.translator.routes.tables import Tree, networking, tree
 from translator.model.destination_rule import DestinationPolicy
 from translator.objects.destination_rule import ConsistentHashLB, DestinationRule
 from translator.routes.hash_policy import build_hash_policy, consistent_hash

@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from tests.unit.translator.routes.tables import Tree, tree, virtual_service, writes
+from tests.unit.translator.mesh_kit import writes
+from tests.unit.translator.routes.tables import Tree, tree, virtual_service
 from translator.model.virtual_service import destinations
 from translator.objects.virtual_service import VirtualService
 from translator.routes.destination import Target

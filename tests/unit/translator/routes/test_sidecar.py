@@ -5,6 +5,7 @@ import random
 import pytest
 import yaml
 
+from tests.unit.translator.mesh_kit import writes
 from tests.unit.translator.routes.tables import (
     clusters_of,
     database,
@@ -18,7 +19,6 @@ from tests.unit.translator.routes.tables import (
     table,
     tree,
     virtual_service,
-    writes,
 )
 from translator.model.proxy import Capture, IpFamilies, ViewKey
 from translator.objects.mesh_config import MeshConfig, MeshOutboundTrafficPolicy
