@@ -101,7 +101,7 @@ def _select_endpoints(db: Database, owner: Service, destination: Destination) ->
         for endpoint in _drain_marked(service_endpoints(db, owner.namespace, owner.hostname))
         if endpoint.port_name == port.name
         and endpoint.health in admitted
-        and has_labels(endpoint.workload.labels, labels)
+        and (not labels or has_labels(endpoint.workload.labels, labels))
         and has_address(endpoint)
         and (not owner.node_local or endpoint.workload.node == destination.place.node)
     )
@@ -109,14 +109,14 @@ def _select_endpoints(db: Database, owner: Service, destination: Destination) ->
     return found[:1] if owner.resolution is Resolution.DNS_ROUND_ROBIN else found
 
 
-def _admitted_states(owner: Service, policy: PortPolicy) -> frozenset[Health]:
+def _admitted_states(owner: Service, policy: PortPolicy) -> tuple[Health, ...]:
     """Istio: who is about to end gets nothing, unless sessions are to stay with it until it does."""
-    admitted = {Health.HEALTHY, Health.UNKNOWN}
+    admitted = [Health.HEALTHY, Health.UNKNOWN]
     if sends_unhealthy(policy, owner.distribution):
-        admitted.add(Health.UNHEALTHY)
+        admitted.append(Health.UNHEALTHY)
     if owner.persistent_session:
-        admitted.add(Health.DRAINING)
-    return frozenset(admitted)
+        admitted.append(Health.DRAINING)
+    return tuple(admitted)
 
 
 def _drain_marked(endpoints: Iterable[Endpoint]) -> Iterator[Endpoint]:

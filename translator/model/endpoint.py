@@ -98,13 +98,18 @@ def service_accounts(db: Database, namespace: str, hostname: str) -> tuple[str, 
 
 
 def _all_endpoints(db: Database, owner: Service) -> Iterator[Endpoint]:
-    for key in db.members(HOST_OBJECTS, (owner.namespace, owner.hostname)):
+    for key in sorted(db.members(HOST_OBJECTS, (owner.namespace, owner.hostname)), key=lambda key: _age(db, key)):
         if key.kind is Kind.SERVICE:
             for slice_key in db.members(SLICES_OF_SERVICE, (key.namespace, key.name)):
                 yield from slice_endpoints(db, slice_key)
             yield from _selected_entries(db, owner)
         else:
             yield from entry_endpoints(db, key, owner.hostname)
+
+
+def _age(db: Database, key: ObjectKey) -> tuple[str, ObjectKey]:
+    source = db.row(key)
+    return (source.metadata.creation_timestamp if source else "", key)
 
 
 @query
