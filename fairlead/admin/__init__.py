@@ -1,0 +1,1 @@
+"""The admin interface: readiness, metrics and what goes on inside, over HTTP."""

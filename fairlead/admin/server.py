@@ -1,0 +1,84 @@
+"""Serves the admin pages with aiohttp."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from aiohttp import web
+
+from fairlead.address import Address
+from fairlead.metrics import Metrics
+
+Page = Callable[[], Any]
+
+
+class AdminServer:
+    """An async context manager that listens while its block runs. ``pages`` are served as JSON by their paths."""
+
+    def __init__(
+        self, address: Address, metrics: Metrics, is_ready: Callable[[], bool], pages: dict[str, Page]
+    ) -> None:
+        self._address = address
+        self._metrics = metrics
+        self._is_ready = is_ready
+        self._pages = pages
+        self._runner = web.AppRunner(self._application(), access_log=None, handle_signals=False)
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        """Listen. Raises OSError when the address cannot be used."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._address.host, self._address.port).start()
+        except BaseException:
+            await self._runner.cleanup()
+            raise
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._runner.cleanup()
+
+    def _application(self) -> web.Application:
+        application = web.Application()
+        application.router.add_get("/", self._index)
+        application.router.add_get("/healthz", self._healthz)
+        application.router.add_get("/ready", self._ready)
+        application.router.add_get("/version", self._version)
+        application.router.add_get("/metrics", self._serve_metrics)
+        for path, page in self._pages.items():
+            application.router.add_get(path, _json_page(page))
+        return application
+
+    async def _index(self, _: web.Request) -> web.Response:
+        return _json({"pages": ["/healthz", "/ready", "/version", "/metrics", *self._pages]})
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        if self._is_ready():
+            return web.Response(text="ready\n")
+        return web.Response(status=503, text="the configuration is still being read for the first time\n")
+
+    async def _version(self, _: web.Request) -> web.Response:
+        return _json({"version": version("fairlead")})
+
+    async def _serve_metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+
+def _json_page(page: Page) -> Callable[[web.Request], Any]:
+    async def serve(_: web.Request) -> web.Response:
+        return _json(page())
+
+    return serve
+
+
+def _json(content: Any) -> web.Response:  # noqa: ANN401 - anything JSON can hold
+    body = msgspec.json.format(msgspec.json.encode(content, enc_hook=str), indent=2)
+    return web.Response(body=body + b"\n", content_type="application/json")

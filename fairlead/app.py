@@ -1,0 +1,150 @@
+"""The control plane: builds everything that it consists of, starts it, and ends it in order."""
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from time import perf_counter
+from typing import Any, Final
+
+import structlog
+
+from fairlead.admin.pages import describe_findings, describe_proxies, describe_pushes
+from fairlead.admin.server import AdminServer
+from fairlead.blame import Blame
+from fairlead.discovery import MeshDiscovery
+from fairlead.findings import FindingBoard
+from fairlead.ingest import Ingest
+from fairlead.ledger import PushLedger
+from fairlead.metrics import Metrics
+from fairlead.proxies import Proxies
+from fairlead.pusher import Pusher
+from fairlead.settings import ServeSettings
+from fairlead.sources.directory import DirectorySource
+from translator.translator import Translator
+from xds.server import XdsServer
+
+# The worker thread gives the interpreter back to the event loop within this time (seconds).
+_SWITCH_INTERVAL: Final = 0.0005
+# Young objects die in bulk after every push; full collections of a large mesh would be noticed by every stream.
+_GC_THRESHOLDS: Final = (50_000, 20, 100)
+
+
+class ListenError(Exception):
+    """An address cannot be listened on; the text names it."""
+
+
+class ControlPlane:
+    """One control plane on one folder. ``run`` is its whole life."""
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self._settings = settings
+        self._stopping = asyncio.Event()
+        self._log: Any = structlog.get_logger("fairlead.serve")
+        self.metrics = Metrics()
+        self.translator = Translator(settings.mesh)
+        self.proxies = Proxies()
+        self.metrics.proxies.set_function(lambda: len(self.proxies))
+        self.metrics.views.set_function(lambda: len(tuple(self.translator.views)))
+        self.ledger = PushLedger(self.metrics)
+        self.board = FindingBoard(self.metrics)
+        self._blame = Blame(self.translator, self.proxies)
+        self.pusher = Pusher(self.translator, self.proxies, self.ledger, self._blame)
+        self._discovery = MeshDiscovery(self.translator, self.proxies, self.pusher)
+        self._server = XdsServer(self._discovery, observers=(self.ledger.observe, self._blame.observe))
+        ingest = Ingest(self.translator, self.pusher, self.board, self.metrics)
+        self._source = DirectorySource(settings.config_dir, ingest, file_limit=settings.file_limit)
+
+    def stop(self) -> None:
+        """Have ``run`` return, after proxies were told to go elsewhere."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Serve until ``stop``. Raises ListenError when an address is taken."""
+        async with AsyncExitStack() as stack:
+            admin_port = await self._open_admin(stack)
+            xds_port = await self._listen(stack)
+            await stack.enter_async_context(self._source)
+            async with asyncio.TaskGroup() as tasks:
+                running = [tasks.create_task(self.pusher.run(self._server), name="pusher")]
+                await self._load(xds_port, admin_port)
+                running.append(tasks.create_task(self._source.follow(), name="source"))
+                await self._stopping.wait()
+                self._discovery.is_open = False
+                self._log.info("serve.stopping", proxies=len(self.proxies))
+                await self._server.stop(self._settings.grace)
+                for task in running:
+                    task.cancel()
+
+    async def _load(self, xds_port: int, admin_port: int) -> None:
+        """Read everything for the first time, and open for proxies."""
+        started = perf_counter()
+        await self._source.load()
+        _settle_memory()
+        self._discovery.is_open = True
+        self._log.info(
+            "serve.ready",
+            xds=str(self._settings.xds._replace(port=xds_port)),
+            admin=str(self._settings.admin._replace(port=admin_port)),
+            folder=str(self._settings.config_dir),
+            objects=len(self.translator.db.store),
+            seconds=round(perf_counter() - started, 3),
+        )
+
+    async def _listen(self, stack: AsyncExitStack) -> int:
+        try:
+            port = await self._server.start(str(self._settings.xds))
+        except OSError as error:
+            raise ListenError(f"cannot serve xDS on {self._settings.xds}: is the port taken?") from error
+        stack.push_async_callback(self._server.stop, 0.0)
+        return port
+
+    async def _open_admin(self, stack: AsyncExitStack) -> int:
+        pages = {
+            "/debug/proxies": lambda: describe_proxies(self.proxies),
+            "/debug/pushes": lambda: describe_pushes(self.ledger),
+            "/debug/findings": lambda: describe_findings(self.board),
+        }
+        admin = AdminServer(self._settings.admin, self.metrics, lambda: self._discovery.is_open, pages)
+        try:
+            await stack.enter_async_context(admin)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ListenError(f"cannot serve the admin pages on {self._settings.admin}: {reason}") from error
+        return admin.port
+
+
+def run_control_plane(settings: ServeSettings) -> None:
+    """Serve until SIGINT or SIGTERM. Raises ListenError."""
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    gc.set_threshold(*_GC_THRESHOLDS)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_run(settings))
+
+
+async def _run(settings: ServeSettings) -> None:
+    plane = ControlPlane(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, plane.stop)
+    try:
+        await plane.run()
+    except ExceptionGroup as group:
+        # One failed task ends all; tell the reason, not the group.
+        raise group.exceptions[0] from group
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop
+    import uvloop  # noqa: PLC0415 - not available everywhere
+
+    return uvloop.new_event_loop
+
+
+def _settle_memory() -> None:
+    """What was loaded stays: the garbage collector need not look at it again."""
+    gc.collect()
+    gc.freeze()

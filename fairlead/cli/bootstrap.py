@@ -1,0 +1,65 @@
+"""``fairlead bootstrap``: the file with which a stock Envoy joins the mesh."""
+
+from typing import Annotated
+
+import typer
+
+from fairlead.cli.options import (
+    CaptureMode,
+    ProxyRole,
+    TextFormat,
+    fail,
+    parse_address,
+    parse_labels,
+    parse_locality,
+    print_structured,
+)
+
+
+def bootstrap(
+    role: Annotated[ProxyRole, typer.Argument(help="The kind of proxy.")],
+    *,
+    namespace: Annotated[str, typer.Option(help="Namespace of the proxy's pod.")],
+    name: Annotated[str, typer.Option(help="Name of the proxy's pod.")],
+    ip: Annotated[str, typer.Option(help="IP of the pod; several, separated by commas, if it has several.")],
+    labels: Annotated[str, typer.Option(metavar="K=V,...", help="Labels of the pod.")] = "",
+    xds: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the control plane is.")] = "127.0.0.1:15010",
+    admin_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Envoy's own admin interface.")] = 15000,
+    capture: Annotated[
+        CaptureMode, typer.Option(help="How traffic gets into a sidecar; none: it listens on the service ports.")
+    ] = CaptureMode.REDIRECT,
+    delta: Annotated[
+        bool, typer.Option("--delta/--sotw", help="Incremental xDS, or the older state-of-the-world variant.")
+    ] = True,
+    service_account: Annotated[str, typer.Option(help="Service account of the pod.")] = "default",
+    cluster_id: Annotated[str, typer.Option(help="Name of the cluster that the pod is in.")] = "Kubernetes",
+    network: Annotated[str, typer.Option(help="Name of the network that the pod is in.")] = "",
+    locality: Annotated[str, typer.Option(metavar="REGION/ZONE/SUBZONE", help="Where the pod is.")] = "",
+    output: Annotated[TextFormat, typer.Option("-o", "--output", help="Format.")] = TextFormat.YAML,
+) -> None:
+    """Write the bootstrap of an Envoy: `envoy -c FILE` is then all there is to start.
+
+    `fairlead bootstrap sidecar --namespace shop --name web-1 --ip 10.1.2.3 --labels app=web --xds fairlead:15010`
+
+    `fairlead bootstrap gateway --namespace istio-system --name gw --ip 127.0.0.2 > gw.yaml`
+    """
+    from fairlead.bootstrap import BootstrapSettings, build_bootstrap
+    from fairlead.identity import ProxyIdentity
+
+    settings = BootstrapSettings(xds=parse_address(xds), admin_port=admin_port, delta=delta)
+    try:
+        identity = ProxyIdentity(
+            role=role.role,
+            namespace=namespace,
+            name=name,
+            addresses=tuple(part.strip() for part in ip.split(",")),
+            labels=parse_labels(labels),
+            service_account=service_account,
+            cluster_id=cluster_id,
+            network=network,
+            locality=parse_locality(locality),
+            capture=capture.capture,
+        )
+    except ValueError as error:
+        fail(str(error))
+    print_structured(build_bootstrap(identity, settings), output)

@@ -1,0 +1,58 @@
+"""``fairlead serve``: the control plane."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fairlead.cli.options import fail, parse_address
+
+
+def serve(
+    *,
+    config_dir: Annotated[
+        Path,
+        typer.Option(exists=True, file_okay=False, help="Folder of YAML and JSON files, followed while it runs."),
+    ],
+    xds: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where Envoys connect to; :15010 for every interface.")
+    ] = "127.0.0.1:15010",
+    admin: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where readiness, metrics and debug pages are served.")
+    ] = "127.0.0.1:15014",
+    mesh_config: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Istio's MeshConfig, as a YAML file.")
+    ] = None,
+    max_file_size: Annotated[int, typer.Option(min=1, metavar="MIB", help="Larger files are refused.")] = 32,
+) -> None:
+    """Follow a folder of YAML and serve what it says to Envoys over xDS.
+
+    `fairlead serve --config-dir mesh/`
+
+    `fairlead serve --config-dir mesh/ --xds :15010 --admin :15014 --mesh-config meshconfig.yaml`
+
+    Logs go to standard error: readable on a terminal, JSON otherwise. SIGTERM and Ctrl-C end it in order.
+    """
+    from fairlead.app import ListenError, run_control_plane
+    from fairlead.logs import configure_logging, stderr
+    from fairlead.settings import ServeSettings, SettingsError, load_mesh_config
+    from fairlead.sources.folder import MEBIBYTE
+    from translator.objects.mesh_config import MeshConfig
+    from translator.settings import Settings
+
+    try:
+        mesh = load_mesh_config(mesh_config) if mesh_config else MeshConfig()
+    except SettingsError as error:
+        fail(str(error), code=1)
+    settings = ServeSettings(
+        config_dir=config_dir,
+        xds=parse_address(xds),
+        admin=parse_address(admin),
+        mesh=Settings(mesh=mesh),
+        file_limit=max_file_size * MEBIBYTE,
+    )
+    configure_logging(stderr())
+    try:
+        run_control_plane(settings)
+    except ListenError as error:
+        fail(str(error))

@@ -1,0 +1,46 @@
+"""What Prometheus is told. Every control plane has its own registry, so that two fit into one process."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_LATENCY: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_BYTES: Final = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 40_000_000)
+
+
+class Metrics:
+    """The metrics of one control plane."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        self.objects = Gauge("fairlead_objects", "Objects in force", registry=registry)
+        self.proxies = Gauge("fairlead_proxies", "Connected proxies", registry=registry)
+        self.views = Gauge("fairlead_views", "Views that proxies are served from", registry=registry)
+        self.findings = Gauge("fairlead_findings", "What is wrong with the input now", ["severity"], registry=registry)
+        self.writes = Counter("fairlead_object_writes", "Objects that were changed", registry=registry)
+        self.pushes = Counter("fairlead_pushes", "Pushes after changes", registry=registry)
+        self.responses = Counter("fairlead_responses", "Responses sent to proxies", ["type"], registry=registry)
+        self.rejects = Counter("fairlead_rejects", "Responses that proxies refused (NACK)", ["type"], registry=registry)
+        self.refused = Counter(
+            "fairlead_refused_streams", "Streams that were not admitted", ["code"], registry=registry
+        )
+        self.apply_time = self._latency("fairlead_apply_seconds", "Change noticed until it is in the store")
+        self.push_time = self._latency("fairlead_push_seconds", "Change in the store until its last View is published")
+        self.ack_time = self._latency("fairlead_ack_seconds", "Change noticed until a proxy acknowledged it")
+        self.response_bytes = Histogram(
+            "fairlead_response_bytes", "Size of responses", ["type"], buckets=_BYTES, registry=registry
+        )
+
+    def exposition(self) -> bytes:
+        """Everything in the text format of Prometheus."""
+        return generate_latest(self._registry)
+
+    def count_findings(self, by_severity: Mapping[str, int]) -> None:
+        """Set the number of findings of each severity."""
+        self.findings.clear()
+        for severity, count in by_severity.items():
+            self.findings.labels(severity).set(count)
+
+    def _latency(self, name: str, text: str) -> Histogram:
+        return Histogram(name, text, buckets=_LATENCY, registry=self._registry)

@@ -1,0 +1,31 @@
+"""Long work on the event loop takes turns with everything else there."""
+
+import asyncio
+from time import perf_counter
+from typing import Final
+
+SLICE: Final = 0.004
+"""Seconds of work at a stretch: streams must not wait longer than five milliseconds."""
+
+
+class Pace:
+    """Tells a long piece of work when it is somebody else's turn."""
+
+    def __init__(self, budget: float = SLICE) -> None:
+        self._budget = budget
+        self._until = perf_counter() + budget
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the slice is used up."""
+        return perf_counter() >= self._until
+
+    async def rest(self) -> None:
+        """Let everything else on the loop run once, and start the next slice."""
+        await asyncio.sleep(0)
+        self._until = perf_counter() + self._budget
+
+    async def rest_if_due(self) -> None:
+        """``rest`` if the slice is used up."""
+        if self.is_due:
+            await self.rest()

@@ -1,0 +1,178 @@
+"""Brings stale Views up to date and has them sent: at once when idle, all that gathered when busy."""
+
+import asyncio
+from typing import Any, Protocol
+from weakref import WeakSet
+
+import structlog
+
+from fairlead.blame import Blame
+from fairlead.ledger import Cause, Push, PushLedger
+from fairlead.pace import Pace
+from fairlead.proxies import Proxies
+from translator.engine import QueryFailedError
+from translator.translator import Binding, Translator
+from translator.view import View
+from xds.client import Client
+from xds.view import View as ServedView
+from xds.view import ViewChange
+
+
+class Publisher(Protocol):
+    """The part of ``xds.server.XdsServer`` that sends."""
+
+    def publish(self, view: ServedView, change: ViewChange, cause: object = None) -> None:
+        """Announce what changed in a View."""
+
+    def move(self, client: Client, view: ServedView, cause: object = None) -> None:
+        """Serve a client from another View."""
+
+
+class Pusher:
+    """One task that refreshes Views, the ones that proxies wait for a change of before those nobody has seen yet."""
+
+    def __init__(self, translator: Translator, proxies: Proxies, ledger: PushLedger, blame: Blame) -> None:
+        self._translator = translator
+        self._proxies = proxies
+        self._ledger = ledger
+        self._blame = blame
+        self._log: Any = structlog.get_logger("fairlead.push")
+        self._due = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._causes: list[Cause] = []
+        # Views that were committed at least once: they have something to serve.
+        self._warm: WeakSet[View] = WeakSet()
+        self._waiting: dict[View, asyncio.Event] = {}
+        # Proxies whose View is another one now, with the View that they are served from until that is ready.
+        self._moving: dict[Binding, View] = {}
+
+    def push(self, cause: Cause) -> None:
+        """Something was written to the translator."""
+        self._causes.append(cause)
+        self._wake()
+
+    async def ready(self, binding: Binding) -> None:
+        """Wait until the View of a binding can be served. Raises QueryFailedError when it never could."""
+        while (view := binding.view) not in self._warm:
+            ready = self._waiting.setdefault(view, asyncio.Event())
+            self._wake()
+            try:
+                await ready.wait()
+            finally:
+                if view.users == 0:
+                    self._waiting.pop(view, None)
+
+    async def idle(self) -> None:
+        """Wait until there is nothing to push."""
+        await self._idle.wait()
+
+    async def run(self, publisher: Publisher) -> None:
+        """Push until cancelled."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            await self._drain(publisher)
+            if not self._due.is_set():
+                self._idle.set()
+
+    def _wake(self) -> None:
+        self._idle.clear()
+        self._due.set()
+
+    async def _drain(self, publisher: Publisher) -> None:
+        """Push until nothing is stale; what is written meanwhile becomes part of the same push."""
+        pace = Pace()
+        push: Push | None = None
+        runs = self._translator.db.runs.total()
+        while True:
+            self._rebind()
+            push = self._absorb(push)
+            view = self._next_stale()
+            if view is None:
+                break
+            if self._advance(view, pace):
+                self._commit(view, publisher, push)
+            self._finish_moves(publisher, push)
+            await pace.rest_if_due()
+        self._finish_moves(publisher, push)
+        self._blame.forget_dropped(self._translator.views)
+        if push is not None:
+            push.queries = self._translator.db.runs.total() - runs
+            self._ledger.finish(push)
+            self._log.info("push.done", **_logged(push))
+
+    def _absorb(self, push: Push | None) -> Push | None:
+        """Take in the causes that came up since the last time."""
+        causes, self._causes = self._causes, []
+        if causes and push is None:
+            return self._ledger.begin(causes)
+        if push is not None:
+            for cause in causes:
+                push.absorb(cause)
+        return push
+
+    def _next_stale(self) -> View | None:
+        stale = self._translator.stale_views
+        return next((view for view in stale if view in self._warm), None) or next(iter(stale), None)
+
+    def _advance(self, view: View, pace: Pace) -> bool:
+        """Refresh a View for what is left of the slice; returns whether it is up to date."""
+        try:
+            for _ in view.refresh():
+                if pace.is_due:
+                    break
+        except Exception:  # noqa: BLE001 - see below
+            # A bug, not a failing query; that one resource stays as it was, everything else goes on.
+            self._log.exception("push.failed", view=repr(view))
+        return not view.is_stale
+
+    def _commit(self, view: View, publisher: Publisher, push: Push | None) -> None:
+        self._translator.stale_views.pop(view, None)
+        change = view.commit()
+        self._warm.add(view)
+        if change:
+            publisher.publish(view, change, push)
+            if push is not None:
+                self._ledger.published(push, change)
+        self._blame.report_failures(view)
+        self._wake_waiters(view)
+
+    def _rebind(self) -> None:
+        """Find the Views of the proxies that may belong to another one now."""
+        for binding in tuple(self._translator.stale_bindings):
+            # Held, because streams are served from it until the new one is ready.
+            before = self._translator.acquire(binding.view.key)
+            try:
+                moved = binding.rebind()
+            except QueryFailedError as error:
+                moved = False
+                self._log.error("proxy.rebind.failed", proxy=binding.proxy.id, query=error.failed, exc_info=error)
+            if moved and binding not in self._moving:
+                self._moving[binding] = before
+            else:
+                self._translator.release(before)
+
+    def _finish_moves(self, publisher: Publisher, push: Push | None) -> None:
+        for binding, before in tuple(self._moving.items()):
+            client = self._proxies.client_of(binding)
+            if client is not None:
+                if binding.view not in self._warm or binding.view.is_stale:
+                    continue
+                publisher.move(client, binding.view, push)
+                self._log.info("proxy.moved", proxy=binding.proxy.id, view=repr(binding.view))
+            del self._moving[binding]
+            self._translator.release(before)
+            self._wake_waiters(before)
+
+    def _wake_waiters(self, view: View) -> None:
+        """Whoever waits for a View looks again: it is ready, or the proxy has left it."""
+        ready = self._waiting.pop(view, None)
+        if ready is not None:
+            ready.set()
+
+
+def _logged(push: Push) -> dict[str, Any]:
+    summary = push.summary()
+    wanted = ("push", "objects", "object_count", "applied_ms", "published_ms", "views", "resources", "queries")
+    return {name: summary[name] for name in wanted}

@@ -1,0 +1,179 @@
+"""Which object of which file is in force: knows no files, only what was read from them."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from fairlead.finding import DUPLICATE_OBJECT, Finding, Place
+from fairlead.sources.document import ParsedFile, PlacedObject
+from translator.diagnostics import Severity
+from translator.objects.meta import MeshObject
+from translator.objects.registry import ObjectKey
+from translator.store import Write
+
+
+class _Claim(NamedTuple):
+    """A file's version of an object. ``doomed`` (seconds) is since when the file does not hold it any more."""
+
+    object: MeshObject
+    place: Place
+    doomed: float | None = None
+
+    @property
+    def rank(self) -> tuple[bool, str]:
+        """The smallest is in force: the first file by name, one that is about to vanish last."""
+        return self.doomed is not None, self.place.file
+
+
+class Catalog:
+    """The objects of all files.
+
+    Of an object that several files hold, the first file by name is in force. A document that became unfit for use
+    leaves the last good version in force. An object that is gone is *doomed* at first and removed by ``expire``
+    only, so that a file that is being rewritten or renamed takes nothing away in between.
+    """
+
+    def __init__(self) -> None:
+        self._claims: dict[ObjectKey, dict[str, _Claim]] = {}
+        self._files: dict[str, set[ObjectKey]] = {}
+        self._findings: dict[str, tuple[Finding, ...]] = {}
+        self._doomed: dict[tuple[str, ObjectKey], float] = {}
+        self._contested: set[ObjectKey] = set()
+        self._in_force: dict[ObjectKey, MeshObject] = {}
+        self._touched: dict[ObjectKey, None] = {}
+        self._findings_changed = False
+
+    def __len__(self) -> int:
+        """How many objects are in force."""
+        return len(self._in_force)
+
+    @property
+    def next_expiry(self) -> float | None:
+        """When the oldest doomed object became so."""
+        return min(self._doomed.values(), default=None)
+
+    def replace(self, file: str, parsed: ParsedFile, now: float) -> None:
+        """A file was read, for the first time or again."""
+        found: dict[ObjectKey, PlacedObject] = {}
+        twice: list[Finding] = []
+        for placed in parsed.objects:
+            first = found.setdefault(placed.key, placed)
+            if first is not placed:
+                twice.append(_duplicate(placed.key, placed.place, first.place))
+        for key in self._files.get(file, set()) - found.keys():
+            if parsed.is_complete and key not in parsed.broken:
+                self._doom(file, key, now)
+            else:
+                self._revive(file, key)
+        for key, placed in found.items():
+            self._claim(file, key, _Claim(placed.object, placed.place))
+        self._note_findings(file, (*parsed.findings, *twice))
+
+    def remove(self, file: str, now: float) -> None:
+        """A file is gone."""
+        for key in tuple(self._files.get(file, ())):
+            self._doom(file, key, now)
+        self._note_findings(file, ())
+
+    def expire(self, before: float) -> None:
+        """Remove what was doomed at ``before`` or earlier."""
+        for (file, key), since in tuple(self._doomed.items()):
+            if since <= before:
+                self._drop(file, key)
+
+    def spare(self, now: float) -> None:
+        """Count the time of everything doomed from now on again: the files cannot be looked at."""
+        for doomed in self._doomed:
+            self._doomed[doomed] = now
+
+    def take_writes(self) -> Iterator[Write]:
+        """What is in force now and was not before, or the other way round, each told once."""
+        while self._touched:
+            key, _ = self._touched.popitem()
+            claim = self._winner(key)
+            current = claim.object if claim else None
+            if current != self._in_force.get(key):
+                if current is None:
+                    del self._in_force[key]
+                else:
+                    self._in_force[key] = current
+                yield Write(key, current)
+
+    def place_of(self, key: ObjectKey) -> Place | None:
+        """Where the version of an object that is in force stands."""
+        claim = self._winner(key)
+        return claim.place if claim else None
+
+    def take_findings(self) -> tuple[Finding, ...] | None:
+        """Everything that is wrong with the files now; None if that has not changed since the last call."""
+        if not self._findings_changed:
+            return None
+        self._findings_changed = False
+        return tuple(self._iter_findings())
+
+    def _iter_findings(self) -> Iterator[Finding]:
+        for findings in self._findings.values():
+            yield from findings
+        for key in self._contested:
+            first, *others = sorted(self._claims[key].values(), key=lambda claim: claim.rank)
+            yield from (_duplicate(key, other.place, first.place) for other in others if other.doomed is None)
+
+    def _winner(self, key: ObjectKey) -> _Claim | None:
+        return min(self._claims.get(key, {}).values(), key=lambda claim: claim.rank, default=None)
+
+    def _claim(self, file: str, key: ObjectKey, claim: _Claim) -> None:
+        self._claims.setdefault(key, {})[file] = claim
+        self._files.setdefault(file, set()).add(key)
+        self._doomed.pop((file, key), None)
+        self._touch(key)
+
+    def _doom(self, file: str, key: ObjectKey, now: float) -> None:
+        if (file, key) not in self._doomed:
+            self._doomed[file, key] = now
+            self._claims[key][file] = self._claims[key][file]._replace(doomed=now)
+            self._touch(key)
+
+    def _revive(self, file: str, key: ObjectKey) -> None:
+        if self._doomed.pop((file, key), None) is not None:
+            self._claims[key][file] = self._claims[key][file]._replace(doomed=None)
+            self._touch(key)
+
+    def _drop(self, file: str, key: ObjectKey) -> None:
+        del self._doomed[file, key]
+        claims = self._claims[key]
+        del claims[file]
+        if not claims:
+            del self._claims[key]
+        keys = self._files[file]
+        keys.discard(key)
+        if not keys:
+            del self._files[file]
+        self._touch(key)
+
+    def _touch(self, key: ObjectKey) -> None:
+        self._touched[key] = None
+        if len(self._claims.get(key, ())) > 1:
+            self._contested.add(key)
+            self._findings_changed = True
+        elif key in self._contested:
+            self._contested.discard(key)
+            self._findings_changed = True
+
+    def _note_findings(self, file: str, findings: tuple[Finding, ...]) -> None:
+        if findings == self._findings.get(file, ()):
+            return
+        self._findings_changed = True
+        if findings:
+            self._findings[file] = findings
+        else:
+            del self._findings[file]
+
+
+def _duplicate(key: ObjectKey, place: Place, first: Place) -> Finding:
+    return Finding(
+        severity=Severity.WARNING,
+        code=DUPLICATE_OBJECT,
+        subject=str(key),
+        message=f"has no effect: {first} holds the same object and comes first",
+        place=place,
+        key=key,
+    )
