@@ -5,18 +5,21 @@ chains of the listener itself.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
+from translator.clusters.stat_name import format_stat_name
 from translator.database import Database
 from translator.engine import query
 from translator.indexes import MESH, VIRTUAL_SERVICE_HOSTS, VIRTUAL_SERVICES, VIRTUAL_SERVICES_OF_GATEWAY
 from translator.listeners.chain_match import chain_match
+from translator.listeners.settings import listener_settings
 from translator.model.destination_rule import DestinationPolicy, effective_policy, policy_labels
 from translator.model.export import is_exported
 from translator.model.host import covering_patterns, is_wildcard, overlaps
 from translator.model.proxy import Labels
-from translator.model.service import visible_service
+from translator.model.service import Resolution, Service, visible_service
 from translator.model.virtual_service import RoutingRule, routing_rule
 from translator.model.workload import has_labels
 from translator.names import outbound_cluster
@@ -151,29 +154,61 @@ def select_proxy(
     Istio: the DestinationRule of the first destination sets the limits of the connection.
     """
     present = [each for each in destinations if each.weight] if len(destinations) > 1 else destinations
-    clusters = tuple(WeightedCluster(_cluster(db, caller, each.destination, port), each.weight) for each in present)
-    single = destinations[0].destination if len(destinations) == 1 else None
-    prefix = clusters[0].cluster if single or rule is None else f"{rule.name}.{rule.namespace}"
+    targets = [_resolve(db, caller, each.destination, port) for each in present]
+    clusters = tuple(
+        WeightedCluster(target.cluster, each.weight) for target, each in zip(targets, present, strict=True)
+    )
+    if len(destinations) > 1 and rule is not None:
+        prefix, subset = f"{rule.name}.{rule.namespace}", ""
+    else:
+        prefix, subset = targets[0].stat_name(listener_settings(db).outbound_stat_name), targets[0].subset
+    first = _resolve(db, caller, destinations[0].destination, port)
     inputs = TCPProxyInputs(stat_prefix=prefix, clusters=clusters)
-    policy = _policy(db, caller, destinations[0].destination.host)
-    return _limit(inputs, policy, single.subset if single else "")
+    return _limit(inputs, _policy(db, caller, first.service), subset)
 
 
-def _cluster(db: Database, caller: Caller, destination: Destination, port: int) -> str:
-    """Istio: the port of the destination, else the only one of its service, else the one that the client dialled."""
+class _Target(NamedTuple):
+    """What a destination means: the service, if there is one, and the port of it."""
+
+    host: str
+    port: int
+    subset: str
+    service: Service | None
+
+    @property
+    def cluster(self) -> str:
+        return outbound_cluster(self.port, self.subset, self.host)
+
+    def stat_name(self, pattern: str) -> str:
+        """The name to count under: the cluster's, unless the mesh has a pattern for it."""
+        known = self.service.port(self.port) if self.service else None
+        if self.service is None or known is None:
+            return self.cluster
+        return format_stat_name(pattern, self.service, known, subset=self.subset) or self.cluster
+
+
+def _resolve(db: Database, caller: Caller, destination: Destination, port: int) -> _Target:
+    """Istio: the port of the destination, else the only one of its service, else the one that the client dialled.
+
+    The alias of a host means the host.
+    """
+    named = visible_service(db, caller.namespace, destination.host)
     number = destination.port.number if destination.port else 0
     if not number:
-        service = visible_service(db, caller.namespace, destination.host)
-        number = service.ports[0].number if service is not None and len(service.ports) == 1 else port
-    return outbound_cluster(number, destination.subset, destination.host)
+        number = named.ports[0].number if named is not None and len(named.ports) == 1 else port
+    host, found, passed = destination.host, named, set[str]()
+    while found is not None and found.resolution is Resolution.ALIAS and host not in passed:
+        passed.add(host)
+        host = found.external_name
+        found = visible_service(db, caller.namespace, host)
+    return _Target(host, number, destination.subset, found)
 
 
-def _policy(db: Database, caller: Caller, host: str) -> DestinationPolicy | None:
-    service = visible_service(db, caller.namespace, host)
+def _policy(db: Database, caller: Caller, service: Service | None) -> DestinationPolicy | None:
     if service is None:
         return None
-    labels = policy_labels(db, caller.namespace, caller.labels, host)
-    return effective_policy(db, caller.namespace, labels, service.namespace, host)
+    labels = policy_labels(db, caller.namespace, caller.labels, service.hostname)
+    return effective_policy(db, caller.namespace, labels, service.namespace, service.hostname)
 
 
 def _limit(inputs: TCPProxyInputs, policy: DestinationPolicy | None, subset: str) -> TCPProxyInputs:

@@ -127,8 +127,9 @@ class _ChainTarget(NamedTuple):
     """What chains of one port have in common. ``port`` 0 stands for ports that nobody declared."""
 
     port: int
-    stat_prefix: str
+    http_stat_prefix: str
     http_name: str
+    tcp_stat_prefix: str
     tcp_name: str
     protocol: Protocol
     route: InboundRoute
@@ -150,9 +151,10 @@ def _unknown_chains(inputs: InboundInputs) -> Iterable[_MatchedChain]:
     cluster = INBOUND_PASSTHROUGH_CLUSTER
     target = _ChainTarget(
         port=0,
-        stat_prefix=f"{cluster};",
+        http_stat_prefix=f"{cluster};",
         http_name=_UNKNOWN_HTTP,
         tcp_name=VIRTUAL_INBOUND,
+        tcp_stat_prefix=cluster,
         protocol=Protocol.AUTO,
         route=InboundRoute(cluster=cluster, service_port=0),
     )
@@ -166,9 +168,10 @@ def _port_chains(port: InboundPort, settings: ListenerSettings, *, http10: bool)
     )
     target = _ChainTarget(
         port=port.port,
-        stat_prefix=f"inbound_{port.name};",
+        http_stat_prefix=f"inbound_{port.name};",
         http_name=port.name,
         tcp_name=port.name,
+        tcp_stat_prefix=port.stat_name,
         protocol=port.protocol,
         route=route,
     )
@@ -195,7 +198,7 @@ def _chains(
 def _build_http(target: _ChainTarget, match: ChainMatch, settings: ListenerSettings, *, http10: bool) -> _Chain:
     manager = ManagerInputs(
         side=Side.INBOUND,
-        stat_prefix=target.stat_prefix,
+        stat_prefix=target.http_stat_prefix,
         protocols=frozenset({target.protocol}),
         http10=http10,
         normalization=settings.normalization,
@@ -210,7 +213,7 @@ def _build_tcp(target: _ChainTarget, match: ChainMatch, settings: ListenerSettin
     chain = TCPChain(
         name=target.tcp_name,
         match=match,
-        proxy=to_cluster(target.route.cluster),
+        proxy=to_cluster(target.route.cluster, target.tcp_stat_prefix),
         mongo=target.protocol is Protocol.MONGO,
     )
     return build_tcp_chain(chain, settings.access_log)

@@ -4,21 +4,24 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from translator.clusters.stat_name import format_stat_name
 from translator.database import Database
 from translator.engine import query
 from translator.listeners.address import wildcards
 from translator.listeners.inbound_mode import MutualTLS
+from translator.listeners.settings import listener_settings
 from translator.model.protocol import Protocol, parse_protocol
 from translator.model.proxy import Capture, IpFamilies, ServiceTarget, ViewKey
 from translator.model.scope import ScopeKey, scope_key
-from translator.names import listener
+from translator.model.service import service
+from translator.names import inbound_cluster, listener
 from translator.objects.sidecar import CaptureMode, IngressListener, Sidecar
 
 
 class InboundPort(msgspec.Struct, frozen=True, kw_only=True):
     """One port of the workload. ``service_port`` and ``hostname`` are those of its oldest service.
 
-    ``bind`` names the chains, or is where a listener of its own binds.
+    ``bind`` names the chains, or is where a listener of its own binds; connections count under ``stat_name``.
     """
 
     bind: str
@@ -27,6 +30,7 @@ class InboundPort(msgspec.Struct, frozen=True, kw_only=True):
     hostname: str
     protocol: Protocol
     mode: MutualTLS
+    stat_name: str
 
     @property
     def name(self) -> str:
@@ -75,7 +79,7 @@ def inbound_plan(db: Database, key: InboundKey) -> InboundPlan:
         return _ingress_plan(key, ingress)
     if key.capture is Capture.NONE:
         return InboundPlan()
-    return InboundPlan(captured=_by_number(_service_ports(key)))
+    return InboundPlan(captured=_by_number(_service_ports(db, key)))
 
 
 def port_mode() -> MutualTLS:
@@ -83,7 +87,7 @@ def port_mode() -> MutualTLS:
     return MutualTLS.DISABLE
 
 
-def _service_ports(key: InboundKey) -> Iterator[InboundPort]:
+def _service_ports(db: Database, key: InboundKey) -> Iterator[InboundPort]:
     bind = wildcards(key.families)[0]
     for target in key.targets:
         yield InboundPort(
@@ -93,7 +97,16 @@ def _service_ports(key: InboundKey) -> Iterator[InboundPort]:
             hostname=target.hostname,
             protocol=target.port.protocol,
             mode=port_mode(),
+            stat_name=_stat_name(db, target),
         )
+
+
+def _stat_name(db: Database, target: ServiceTarget) -> str:
+    """The name of the cluster, unless the mesh has a pattern for it."""
+    pattern = listener_settings(db).inbound_stat_name
+    owner = service(db, target.namespace, target.hostname) if pattern else None
+    name = format_stat_name(pattern, owner, target.port, target_port=target.target_port) if owner else ""
+    return name or inbound_cluster(target.target_port)
 
 
 def _ingress_plan(key: InboundKey, ingress: Iterable[IngressListener]) -> InboundPlan:
@@ -116,6 +129,7 @@ def _ingress_port(key: InboundKey, ingress: IngressListener, *, own_socket: bool
         hostname="",
         protocol=parse_protocol(ingress.port.protocol),
         mode=port_mode(),
+        stat_name=inbound_cluster(ingress.port.number),
     )
 
 

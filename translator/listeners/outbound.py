@@ -28,7 +28,7 @@ from translator.listeners.filter_chain import (
     limit_handshake,
 )
 from translator.listeners.inspector import build_http_inspector, build_tls_inspector
-from translator.listeners.outbound_plan import PlannedListener, TCPBackend
+from translator.listeners.planned_listener import PlannedListener, TCPBackend
 from translator.listeners.resource import listener_resource
 from translator.listeners.settings import ListenerSettings, listener_settings
 from translator.model.protocol import Protocol
@@ -82,7 +82,7 @@ def outbound_inputs(db: Database, site: OutboundSite, plan: PlannedListener) -> 
     """Select what a planned listener is made of."""
     chains = [chain for backend in plan.backends for chain in backend_chains(db, site, backend)]
     if plan.backends and plan.backends[0].by_sni and not is_wildcard(plan.binds[0]):
-        # On an address that stands for one machine, clients without SNI mean the oldest service.
+        # Clients without SNI mean the oldest service, unless one is there that needs none.
         chains.append(TCPChain(proxy=_own_proxy(db, site, plan.backends[0])))
     return OutboundInputs(
         plan=plan,

@@ -12,6 +12,7 @@ import msgspec
 from translator.database import Database
 from translator.engine import query
 from translator.listeners.address import UNIX_PREFIX, is_usable, is_wildcard, loopbacks, wildcards
+from translator.listeners.planned_listener import Entry, PlannedListener, TCPBackend
 from translator.listeners.settings import ListenerSettings, listener_settings
 from translator.model.endpoint import service_endpoints
 from translator.model.host import is_ip
@@ -19,10 +20,9 @@ from translator.model.protocol import Protocol
 from translator.model.proxy import Capture, IpFamilies, ViewKey
 from translator.model.scope import EgressScope, ScopeKey, egress_scopes, scope_key
 from translator.model.service import Resolution, Service, ServicePort
-from translator.names import HTTP_PROXY_ROUTE, listener
+from translator.names import HTTP_PROXY_ROUTE
 from translator.objects.sidecar import CaptureMode
 
-_SERVER_FIRST: Final = frozenset({Protocol.MYSQL, Protocol.MONGO})
 _FIRST_UNPRIVILEGED_PORT: Final = 1024
 
 
@@ -34,44 +34,6 @@ class OutboundKey(msgspec.Struct, frozen=True, kw_only=True):
     bind: tuple[str, ...] = ()
     reserved_ports: tuple[int, ...] = ()
     unprivileged: bool = False
-
-
-class TCPBackend(msgspec.Struct, frozen=True, kw_only=True):
-    """A service port behind a listener whose bytes are passed on as they are.
-
-    ``position`` is the egress scope that imports it; ``port`` is the number that clients dial and rules match;
-    ``by_sni`` means that nothing but the SNI tells its connections from those to other services.
-    """
-
-    position: int
-    namespace: str
-    hostname: str
-    port: int
-    cluster_port: int
-    protocol: Protocol
-    prefixes: tuple[str, ...] = ()
-    by_sni: bool = False
-
-
-class PlannedListener(msgspec.Struct, frozen=True, kw_only=True):
-    """One outbound listener. ``route_name`` is empty without HTTP; ``detects_http`` if it shares with other bytes.
-
-    ``binds`` are the addresses of one socket each, the first names the listener; ``real`` sockets accept
-    connections, the others only get intercepted ones.
-    """
-
-    binds: tuple[str, ...]
-    port: int
-    real: bool = False
-    route_name: str = ""
-    detects_http: bool = False
-    grpc_web: bool = False
-    backends: tuple[TCPBackend, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The resource's name."""
-        return listener(self.binds[0], self.port)
 
 
 class HeadlessPort(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,24 +74,6 @@ def outbound_plan(db: Database, key: OutboundKey) -> OutboundPlan:
 
 
 @query
-def headless_listeners(db: Database, key: OutboundKey, own: tuple[str, ...]) -> tuple[PlannedListener, ...]:
-    """The listeners of single endpoints of headless services; a proxy does not dial its ``own`` addresses."""
-    plan = outbound_plan(db, key)
-    if not plan.headless:
-        return ()
-    taken = {(bind, each.port) for each in plan.listeners for bind in each.binds}
-    entries: dict[tuple[str, int], Entry] = {}
-    for headless in plan.headless:
-        backend = headless.backend
-        for address in headless_addresses(db, backend.namespace, backend.hostname, headless.port_name):
-            place = (address, backend.port)
-            if place not in taken and address not in own[:1] and is_usable(address, key.families):
-                entry = entries.setdefault(place, Entry((address,), backend.port, dedicated=True))
-                entry.add(backend.protocol, backend)
-    return tuple(entries[place].planned() for place in sorted(entries))
-
-
-@query
 def http_proxy_listener(db: Database, key: OutboundKey) -> PlannedListener | None:
     """The listener for applications that are told to use an HTTP proxy; None unless the mesh asks for it."""
     port = listener_settings(db).http_proxy_port
@@ -144,61 +88,6 @@ def headless_addresses(db: Database, namespace: str, hostname: str, port_name: s
     """The IPs behind a port, ready or not: what changes only when endpoints come and go."""
     found = service_endpoints(db, namespace, hostname)
     return tuple(sorted({each.address for each in found if each.port_name == port_name and is_ip(each.address)}))
-
-
-class Entry:
-    """What has come together on one address and port so far. The first service there has the say."""
-
-    def __init__(self, binds: tuple[str, ...], port: int, *, real: bool = False, dedicated: bool = False) -> None:
-        """``dedicated`` is an address that belongs to one service."""
-        self.binds = binds
-        self.port = port
-        self.real = real
-        self._dedicated = dedicated
-        self.locked = False
-        self._protocol: Protocol | None = None
-        self._http: set[Protocol] = set()
-        self._http_host = ""
-        self._backends: list[TCPBackend] = []
-
-    def add(self, protocol: Protocol, backend: TCPBackend) -> None:
-        """Let a service port join, if it can.
-
-        Istio: HTTP joins anything by detection, except a port whose server speaks first: waiting for the
-        client's first bytes there would never end.
-        """
-        if self._protocol is None:
-            self._protocol = protocol
-        elif self._protocol is not protocol and not _SERVER_FIRST.isdisjoint((self._protocol, protocol)):
-            return
-        if protocol.may_be_http:
-            self._http.add(protocol)
-            self._http_host = self._http_host or backend.hostname
-        if not protocol.is_http:
-            self._backends.append(backend)
-
-    def planned(self) -> PlannedListener:
-        """The listener for what has joined."""
-        detects = bool(self._http) and (self._shares_wildcard or bool(self._backends))
-        return PlannedListener(
-            binds=self.binds,
-            port=self.port,
-            real=self.real,
-            route_name=self._route_name() if self._http else "",
-            detects_http=detects,
-            grpc_web=Protocol.GRPC_WEB in self._http,
-            backends=tuple(self._backends),
-        )
-
-    @property
-    def _shares_wildcard(self) -> bool:
-        return is_wildcard(self.binds[0])
-
-    def _route_name(self) -> str:
-        """Istio: an address of a single service has routes of its own, all others share those of the port."""
-        if not self.port:
-            return self.binds[0]
-        return f"{self._http_host}:{self.port}" if self._dedicated else str(self.port)
 
 
 class _Destination(NamedTuple):

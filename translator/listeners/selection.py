@@ -5,17 +5,12 @@ from collections.abc import Iterator
 from translator.database import Database
 from translator.engine import query
 from translator.listeners.gateway import GatewaySite, gateway_binds, gateway_listener
+from translator.listeners.headless import headless_listeners
 from translator.listeners.inbound import real_inbound, virtual_inbound
 from translator.listeners.inbound_plan import inbound_key, inbound_plan
 from translator.listeners.outbound import OutboundSite, outbound_listener
-from translator.listeners.outbound_plan import (
-    OutboundKey,
-    PlannedListener,
-    headless_listeners,
-    http_proxy_listener,
-    outbound_key,
-    outbound_plan,
-)
+from translator.listeners.outbound_plan import OutboundKey, http_proxy_listener, outbound_key, outbound_plan
+from translator.listeners.planned_listener import PlannedListener
 from translator.listeners.settings import listener_settings
 from translator.listeners.virtual_outbound import virtual_outbound
 from translator.model.gateway import gateway_servers

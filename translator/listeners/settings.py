@@ -17,6 +17,8 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True):
     http_proxy_port: int = 0
     detection_timeout: Duration = Duration(0)
     normalization: NormalizationType = NormalizationType.DEFAULT
+    outbound_stat_name: str = ""
+    inbound_stat_name: str = ""
     access_log: AccessLogFile | None = None
     logs_listeners: bool = True
     trust_domains: tuple[str, ...] = ("cluster.local",)
@@ -38,6 +40,8 @@ def listener_settings(db: Database) -> ListenerSettings:
         http_proxy_port=mesh.proxy_http_port,
         detection_timeout=mesh.protocol_detection_timeout,
         normalization=mesh.path_normalization.normalization,
+        outbound_stat_name=mesh.outbound_cluster_stat_name,
+        inbound_stat_name=mesh.inbound_cluster_stat_name,
         access_log=log,
         logs_listeners=not mesh.disable_envoy_listener_log,
         trust_domains=tuple(dict.fromkeys((mesh.trust_domain, *mesh.trust_domain_aliases, *of_roots))),

@@ -1,0 +1,269 @@
+"""Listeners of gateways."""
+
+import pytest
+from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
+from msgspec.structs import replace
+
+from tests.unit.translator.listeners.listener_kit import (
+    DUAL,
+    address,
+    chains,
+    filter_names,
+    gateway,
+    host,
+    istio,
+    kube_service,
+    listeners,
+    managers,
+    proxies,
+    resources,
+)
+from tests.unit.translator.mesh_kit import Mesh
+from tests.unit.translator.model.test_gateway import HTTP, gw, https, server
+from translator.model.proxy import Role
+from translator.objects.mesh_config import MeshConfig, MeshTLSConfig, MeshTLSProtocol
+from xds.resource import Reference
+from xds.types import CLUSTER, ROUTE
+
+PROXY = gateway(app="gw")
+
+
+def routed(name: str, spec: str, **extra: str) -> str:
+    """A VirtualService bound to the Gateway ``a``."""
+    return istio("VirtualService", name, f"{{gateways: [a], {spec}}}", **extra)
+
+
+def context(mesh: Mesh, position: int = 0) -> tls_pb2.DownstreamTlsContext:
+    """The TLS of a chain of the only listener."""
+    (listener,) = listeners(mesh, PROXY).values()
+    socket = listener.filter_chains[position].transport_socket
+    return tls_pb2.DownstreamTlsContext.FromString(socket.typed_config.value)
+
+
+def test_case_21_http_gateway() -> None:
+    mesh = Mesh(
+        gw("a", HTTP), kube_service("ingress", "{name: http, port: 80, targetPort: 8080}", selector={"app": "gw"})
+    )
+    (listener,) = listeners(mesh, PROXY).values()
+    assert listener.name == "0.0.0.0_8080"
+    (chain,) = chains(listener)
+    assert (chain["to"], chain["tls"], chain["alpn"]) == ("rds http.8080", False, [])
+    assert filter_names(listener) == []
+    assert not listener.HasField("listener_filters_timeout")
+    assert not listener.continue_on_listener_filters_timeout
+    assert listener.filter_chains[0].transport_socket_connect_timeout.seconds == 15
+    assert resources(mesh, PROXY)["0.0.0.0_8080"].references == (Reference(ROUTE, "http.8080"),)
+
+
+def test_gateway_connection_managers_believe_nobody() -> None:
+    (listener,) = listeners(Mesh(gw("a", HTTP, server(80, "GRPC-Web", "a.example.com"))), PROXY).values()
+    (found,) = managers(listener)
+    assert found.use_remote_address.value
+    assert found.forward_client_cert_details == found.SANITIZE_SET
+    assert found.set_current_client_cert_details.cert
+    assert found.HasField("http_protocol_options")
+    assert found.stat_prefix == "outbound_0.0.0.0_80;"
+    assert [each.name.rpartition(".")[2] for each in found.http_filters] == [
+        "grpc_web",
+        "grpc_stats",
+        "fault",
+        "cors",
+        "router",
+    ]
+
+
+def test_case_22_tcp_gateway_with_and_without_routes() -> None:
+    mesh = Mesh(gw("a", server(5432, "TCP", "db.example.com")))
+    assert resources(mesh, PROXY) == {}
+    mesh.add(
+        routed("b", "hosts: [other.example.com], tcp: [{route: [{destination: {host: wrong}}]}]"),
+        routed(
+            "c",
+            "hosts: ['*.example.com'], "
+            "tcp: [{match: [{port: 1}], route: [{destination: {host: wrong}}]}, {route: [{destination: {host: db}}]}]",
+        ),
+    )
+    (listener,) = listeners(mesh, PROXY).values()
+    assert [each["to"] for each in chains(listener)] == [f"outbound|5432||{host('db')}"]
+    assert resources(mesh, PROXY)["0.0.0.0_5432"].references == (Reference(CLUSTER, f"outbound|5432||{host('db')}"),)
+
+
+def test_tcp_weights() -> None:
+    mesh = Mesh(
+        gw("a", server(5432, "TCP")),
+        routed(
+            "vs",
+            "hosts: ['*'], "
+            "tcp: [{route: [{destination: {host: x}, weight: 20}, {destination: {host: y}, weight: 80}]}]",
+        ),
+    )
+    (listener,) = listeners(mesh, PROXY).values()
+    assert chains(listener)[0]["to"] == {f"outbound|5432||{host('x')}": 20, f"outbound|5432||{host('y')}": 80}
+    assert proxies(listener)[0].stat_prefix == "vs.default"
+
+
+def test_hosts_restrict_the_namespaces_of_rules() -> None:
+    mesh = Mesh(
+        gw("a", server(5432, "TCP", "./*")),
+        istio(
+            "VirtualService",
+            "vs",
+            "{gateways: [default/a], hosts: ['*'], tcp: [{route: [{destination: {host: x}}]}]}",
+            namespace="other",
+        ),
+    )
+    assert resources(mesh, PROXY) == {}
+
+
+def test_case_23_an_address_of_its_own() -> None:
+    found = listeners(Mesh(gw("a", server(8080, "HTTP"), server(8080, "HTTP", bind="127.0.0.1"))), PROXY)
+    assert {name: chains(each)[0]["to"] for name, each in found.items()} == {
+        "0.0.0.0_8080": "rds http.8080",
+        "127.0.0.1_8080": "rds http.8080.127.0.0.1",
+    }
+    assert address(found["127.0.0.1_8080"]) == ("127.0.0.1", 8080)
+
+
+def test_case_24_https_servers_are_told_apart_by_sni() -> None:
+    mesh = Mesh(gw("a", https("b.example.com", "a.example.com"), https("*.example.org", name="org")))
+    (listener,) = listeners(mesh, PROXY).values()
+    assert [(each["sni"], each["to"], each["tls"]) for each in chains(listener)] == [
+        (["a.example.com", "b.example.com"], "rds https.443.https.a.default", True),
+        (["*.example.org"], "rds https.443.org.a.default", True),
+    ]
+    assert filter_names(listener) == ["tls_inspector"]
+
+
+def test_a_server_for_every_host_asks_for_no_sni() -> None:
+    (listener,) = listeners(Mesh(gw("a", https("*", "a.example.com"))), PROXY).values()
+    assert chains(listener)[0]["sni"] == []
+    assert filter_names(listener) == ["tls_inspector"]
+
+
+def test_case_25_passed_through_by_sni() -> None:
+    match = "match: [{{sniHosts: [a.example.com]}}], route: [{{destination: {{host: {}}}}}]"
+    mesh = Mesh(
+        gw("a", server(443, "TLS", "*.example.com", tls="mode: PASSTHROUGH")),
+        routed("first", f"hosts: [a.example.com], tls: [{{{match.format('x')}}}]", created="2020-01-01T00:00:00Z"),
+        routed("second", f"hosts: [a.example.com], tls: [{{{match.format('y')}}}]"),
+    )
+    (listener,) = listeners(mesh, PROXY).values()
+    assert [(each["sni"], each["to"], each["tls"]) for each in chains(listener)] == [
+        (["a.example.com"], f"outbound|443||{host('x')}", False)
+    ]
+
+
+def test_conditions_on_the_gateway_s_labels() -> None:
+    match = "match: [{sniHosts: [a.example.com], sourceLabels: {app: LABEL}}], route: [{destination: {host: x}}]"
+    for label, count in (("gw", 1), ("other", 0)):
+        mesh = Mesh(
+            gw("a", server(443, "TLS", tls="mode: PASSTHROUGH")),
+            routed("vs", f"hosts: [a.example.com], tls: [{{{match.replace('LABEL', label)}}}]"),
+        )
+        assert len(resources(mesh, PROXY)) == count
+
+
+@pytest.mark.parametrize(
+    ("tls", "certificates", "roots", "demands"),
+    [
+        ("mode: SIMPLE, credentialName: c", ["kubernetes://c"], "", False),
+        ("mode: SIMPLE, credentialName: ns/c", ["kubernetes://ns/c"], "", False),
+        ("mode: SIMPLE, credentialNames: [rsa, ecdsa]", ["kubernetes://rsa", "kubernetes://ecdsa"], "", False),
+        ("mode: MUTUAL, credentialName: c", ["kubernetes://c"], "kubernetes://c-cacert", True),
+        ("mode: OPTIONAL_MUTUAL, credentialName: c", ["kubernetes://c"], "kubernetes://c-cacert", False),
+        ("mode: MUTUAL, credentialName: c, caCertCredentialName: r", ["kubernetes://c"], "kubernetes://r", True),
+        ("mode: ISTIO_MUTUAL", ["default"], "ROOTCA", True),
+        ("mode: SIMPLE, credentialName: 'builtin://'", ["default"], "", False),
+        ("mode: SIMPLE, credentialName: 'sds://c'", ["kubernetes://c"], "", False),
+    ],
+)
+def test_case_27_credentials(tls: str, certificates: list[str], roots: str, demands: bool) -> None:  # noqa: FBT001
+    found = context(Mesh(gw("a", https("a.example.com", tls=tls))))
+    common = found.common_tls_context
+    assert [each.name for each in common.tls_certificate_sds_secret_configs] == certificates
+    assert common.combined_validation_context.validation_context_sds_secret_config.name == roots
+    assert found.require_client_certificate.value is demands
+    assert list(common.alpn_protocols) == ["h2", "http/1.1"]
+    assert all(each.sds_config.HasField("ads") for each in common.tls_certificate_sds_secret_configs)
+    assert not any(
+        each.sds_config.HasField("initial_fetch_timeout") for each in common.tls_certificate_sds_secret_configs
+    )
+
+
+def test_certificates_in_files() -> None:
+    files = "serverCertificate: /etc/a/tls.crt, privateKey: /etc/a/tls.key, caCertificates: /etc/b/ca.crt"
+    common = context(Mesh(gw("a", https("a.example.com", tls=f"mode: MUTUAL, {files}")))).common_tls_context
+    (certificate,) = common.tls_certificates
+    assert certificate.certificate_chain.filename == "/etc/a/tls.crt"
+    assert certificate.private_key.filename == "/etc/a/tls.key"
+    assert certificate.watched_directory.path == "/etc/a"
+    assert common.validation_context.trusted_ca.filename == "/etc/b/ca.crt"
+
+
+def test_what_clients_are_verified_by() -> None:
+    names_wanted = "['spiffe://td/x', a.example.com, 10.0.0.1]"
+    tls = f"mode: MUTUAL, credentialName: c, insecureSkipVerify: true, subjectAltNames: {names_wanted}"
+    validation = context(
+        Mesh(gw("a", https("a.example.com", tls=tls)))
+    ).common_tls_context.combined_validation_context.default_validation_context
+    names = validation.match_typed_subject_alt_names
+    assert [(each.san_type, each.matcher.exact) for each in names] == [
+        (3, "spiffe://td/x"),
+        (2, "a.example.com"),
+        (4, "10.0.0.1"),
+    ]
+    assert validation.trust_chain_verification == validation.ACCEPT_UNTRUSTED
+
+
+@pytest.mark.parametrize(
+    ("defaults", "tls", "lowest", "ciphers"),
+    [
+        (MeshTLSConfig(), "", 0, []),
+        (MeshTLSConfig(min_protocol_version=MeshTLSProtocol.TLSV1_3), "", 4, []),
+        (MeshTLSConfig(min_protocol_version=MeshTLSProtocol.TLSV1_3), "minProtocolVersion: TLSV1_2", 3, []),
+        (MeshTLSConfig(cipher_suites=("AES128-SHA",)), "", 0, ["AES128-SHA"]),
+        (
+            MeshTLSConfig(cipher_suites=("AES128-SHA",)),
+            "cipherSuites: [AES256-SHA, NONSENSE, AES256-SHA]",
+            0,
+            ["AES256-SHA"],
+        ),
+    ],
+)
+def test_parameters_of_tls(defaults: MeshTLSConfig, tls: str, lowest: int, ciphers: list[str]) -> None:
+    mesh = Mesh(
+        gw("a", https("a.example.com", tls=f"mode: SIMPLE, credentialName: c, {tls}")),
+        mesh=MeshConfig(tls_defaults=defaults),
+    )
+    parameters = context(mesh).common_tls_context.tls_params
+    assert parameters.tls_minimum_protocol_version == lowest
+    assert list(parameters.cipher_suites) == ciphers
+
+
+def test_case_28_tls_of_the_mesh_in_front_of_tcp() -> None:
+    mesh = Mesh(
+        gw("a", server(15443, "TLS", "db.example.com", tls="mode: ISTIO_MUTUAL")),
+        routed(
+            "vs",
+            "hosts: [db.example.com], "
+            "tcp: [{match: [{port: 15443}], route: [{destination: {host: db, port: {number: 5432}}}]}]",
+        ),
+    )
+    (listener,) = listeners(mesh, PROXY).values()
+    assert [(each["to"], each["sni"], each["tls"]) for each in chains(listener)] == [
+        (f"outbound|5432||{host('db')}", ["db.example.com"], True)
+    ]
+
+
+def test_the_name_of_an_https_server_is_its_stat_prefix() -> None:
+    text = https("a.example.com").replace("{port", "{name: mine, port", 1)
+    (listener,) = listeners(Mesh(gw("a", text)), PROXY).values()
+    assert managers(listener)[0].stat_prefix == "mine"
+
+
+def test_families_of_gateways() -> None:
+    proxy = replace(DUAL, role=Role.GATEWAY, labels=PROXY.labels)
+    listener = listeners(Mesh(gw("a", HTTP)), proxy)["0.0.0.0_80"]
+    assert [each.address.socket_address.address for each in listener.additional_addresses] == ["::"]
+    bound = listeners(Mesh(gw("a", server(80, "HTTP", bind="10.0.0.1"))), proxy)["10.0.0.1_80"]
+    assert not bound.additional_addresses
