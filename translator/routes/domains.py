@@ -1,7 +1,7 @@
 """Domains: under which names a client can call a service, and who gets a name that two of them could have."""
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_address
+from typing import Final
 
 import msgspec
 
@@ -9,7 +9,8 @@ from translator.model.host import is_ip
 from translator.model.proxy import IpFamilies
 from translator.model.service import Service
 
-_SERVICES = ".svc."
+_SERVICES: Final = ".svc."
+_UNSPECIFIED: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - addresses that nobody dials
 
 
 class ClientNames(msgspec.Struct, frozen=True):
@@ -130,7 +131,7 @@ def _relative_names(hostname: str, dns_domain: str) -> Iterator[str]:
 def usable_addresses(addresses: Iterable[str], families: IpFamilies) -> Iterator[str]:
     """The single addresses that a client can dial; a range is nobody's authority."""
     for address in addresses:
-        if not is_ip(address) or ip_address(address).is_unspecified:
+        if address in _UNSPECIFIED or not is_ip(address):
             continue
         version = IpFamilies.V6 if ":" in address else IpFamilies.V4
         if families in (IpFamilies.DUAL, version):
