@@ -60,6 +60,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         """Orders findings for people: by place, the worst first."""
         return self.place or Place(""), _WEIGHTS[self.severity], self.subject, self.path, self.message
 
+    def __str__(self) -> str:
+        place = f"{self.place}: " if self.place else ""
+        subject = f"{self.subject}: " if self.key is not None or not self.place else ""
+        path = f"{self.path}: " if self.path else ""
+        return f"{place}{self.severity.value}: {subject}{path}{self.message} [{self.code}]"
+
     def fields(self) -> dict[str, object]:
         """The finding as flat fields of a log record."""
         place = self.place or Place("")

@@ -27,6 +27,11 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     grace: float = 5.0
 
 
+def load_settings(mesh_config: Path | None) -> Settings:
+    """The mesh-wide settings, with MeshConfig from a file if there is one. Raises SettingsError."""
+    return Settings(mesh=load_mesh_config(mesh_config)) if mesh_config else Settings()
+
+
 def load_mesh_config(path: Path) -> MeshConfig:
     """Istio's MeshConfig from a YAML file. Raises SettingsError with every fault."""
     try:

@@ -6,12 +6,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from fairlead.cli import bootstrap, serve
+from fairlead.cli import bootstrap, serve, translate
 
 # In the order in which help lists them.
 COMMANDS: Final[tuple[tuple[str, Callable[..., Any]], ...]] = (
     ("serve", serve.serve),
     ("bootstrap", bootstrap.bootstrap),
+    ("translate", translate.translate),
 )
 
 _EPILOG = """

@@ -71,15 +71,16 @@ def parse_locality(text: str) -> tuple[str, ...]:
 
 def print_structured(content: Any, text_format: TextFormat) -> None:  # noqa: ANN401 - anything JSON can hold
     """Write content to standard output."""
-    if text_format is TextFormat.JSON:
-        import json
+    import json
 
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
-    else:
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    if text_format is TextFormat.YAML:
         import yaml
 
-        dumped: str = yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False, width=120, allow_unicode=True)
-        typer.echo(dumped, nl=False)
+        # By way of JSON, which leaves plain values only.
+        plain = json.loads(text)
+        text = yaml.dump(plain, Dumper=yaml.CSafeDumper, sort_keys=False, width=120, allow_unicode=True).rstrip()
+    typer.echo(text)
 
 
 def fail(message: str, *, code: int = 2) -> NoReturn:

@@ -35,22 +35,19 @@ def serve(
     """
     from fairlead.app import ListenError, run_control_plane
     from fairlead.logs import configure_logging, stderr
-    from fairlead.settings import ServeSettings, SettingsError, load_mesh_config
+    from fairlead.settings import ServeSettings, SettingsError, load_settings
     from fairlead.sources.folder import MEBIBYTE
-    from translator.objects.mesh_config import MeshConfig
-    from translator.settings import Settings
 
     try:
-        mesh = load_mesh_config(mesh_config) if mesh_config else MeshConfig()
+        settings = ServeSettings(
+            config_dir=config_dir,
+            xds=parse_address(xds),
+            admin=parse_address(admin),
+            mesh=load_settings(mesh_config),
+            file_limit=max_file_size * MEBIBYTE,
+        )
     except SettingsError as error:
         fail(str(error), code=1)
-    settings = ServeSettings(
-        config_dir=config_dir,
-        xds=parse_address(xds),
-        admin=parse_address(admin),
-        mesh=Settings(mesh=mesh),
-        file_limit=max_file_size * MEBIBYTE,
-    )
     configure_logging(stderr())
     try:
         run_control_plane(settings)

@@ -32,6 +32,23 @@ class Reading(NamedTuple):
     identity: Identity | None = None
 
 
+def read_file(path: Path, name: str, limit: int) -> ParsedFile:
+    """Read one file; never raises. ``name`` is for people."""
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            return unreadable(name, UNREADABLE_FILE, "is not a regular file")
+        if size > limit:
+            return unreadable(name, UNREADABLE_FILE, _too_large(size, limit))
+        return parse_file(path.read_bytes(), name)
+    except OSError as error:
+        return unreadable(name, UNREADABLE_FILE, describe_error(error))
+
+
+def _too_large(size: int, limit: int) -> str:
+    return f"is too large: {size / MEBIBYTE:.1f} MiB, and the limit is {limit / MEBIBYTE:g} MiB"
+
+
 class _Known(NamedTuple):
     """What is remembered of a file: enough not to read, or not to parse, the same content again."""
 
@@ -124,8 +141,7 @@ class FolderReader:
         if known is not None and known.signature == signature:
             return
         if signature.size > self._limit:
-            size, limit = signature.size / MEBIBYTE, self._limit / MEBIBYTE
-            yield from self._refuse(name, signature, f"is too large: {size:.1f} MiB, and the limit is {limit:g} MiB")
+            yield from self._refuse(name, signature, _too_large(signature.size, self._limit))
             return
         try:
             source = self._read(name)
