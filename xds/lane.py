@@ -290,7 +290,7 @@ class Lane(ABC, Generic[RequestT]):
         new = [resource for resource in sent.response.resources if not same(resource, self.held.get(resource.name))]
         if not new:
             return None
-        fresh = {resource.name: resource.version for resource in new if not self.quarantine.holds_back(resource)}
+        fresh = {resource.name: resource.version for resource in new if not self.quarantine.is_rejected(resource)}
         # A response that was composed before an earlier one was refused may have been refused for the same resource.
         complaint = Complaint(reason, now, is_explained=len(fresh) < len(new))
         return self.quarantine.reject(fresh, complaint) or self.quarantine.next_trial()

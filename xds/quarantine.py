@@ -73,6 +73,10 @@ class Quarantine:
 
     def reject(self, candidates: Mapping[str, str], complaint: Complaint) -> Collection[str]:
         """A response was refused that brought ``candidates`` (name -> version); returns the names to try again now."""
+        self._suspects = [
+            {name: version for name, version in group.items() if candidates.get(name) != version}
+            for group in self._suspects
+        ]
         guilty = named_in(complaint.reason, candidates)
         if not guilty and complaint.is_explained:
             return candidates.keys()
@@ -90,10 +94,11 @@ class Quarantine:
 
     def next_trial(self) -> Collection[str]:
         """The previous trial is over: names of the next group of suspects, which is no longer held back."""
-        if not self._suspects:
-            self._trials = 0
-            return ()
-        return self._suspects.pop().keys()
+        while self._suspects:
+            if group := self._suspects.pop():
+                return group.keys()
+        self._trials = 0
+        return ()
 
     def _record(self, rejection: Rejection) -> None:
         self._rejections[rejection.name, rejection.version] = rejection

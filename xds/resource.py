@@ -95,9 +95,10 @@ class Resource:
     def delta_record(self) -> tuple[bytes, bytes, bytes]:
         """The ``DeltaDiscoveryResponse.resources`` record, as pieces to be joined."""
         if self._delta_head is None or self._delta_tail is None:
-            version = length_delimited(1, self.version.encode())
+            # proto3 leaves empty strings out.
+            version = length_delimited(1, self.version.encode()) if self.version else b""
             any_head = _any_head(self.type_url, len(self.body), field=2)
-            name = length_delimited(3, self.name.encode())
+            name = length_delimited(3, self.name.encode()) if self.name else b""
             size = len(version) + len(any_head) + len(self.body) + len(name)
             self._delta_head = b"".join((_tag(2), varint(size), version, any_head))
             self._delta_tail = name

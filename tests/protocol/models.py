@@ -6,7 +6,7 @@ what encoded them.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import envoy_data_plane.envoy.service.discovery.v3 as discovery
@@ -16,7 +16,7 @@ from xds.encoder import Encoder
 from xds.lane import Sent
 from xds.resource import Reference, Resource
 from xds.session import Received, Session, SessionRules
-from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, TRAITS, TypeUrl
+from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, TypeUrl
 from xds.view import ViewChange
 from xds.wire import decode_delta, decode_sotw
 
@@ -92,19 +92,24 @@ class Answer:
 
 def decoded(payload: bytes, *, delta: bool) -> Answer:
     """Decode a response with the independent reader; a resource that comes twice in one response is an error."""
-    if delta:
-        message = discovery.DeltaDiscoveryResponse.parse(payload)
-        pairs = [(item.name, item.resource.value) for item in message.resources if item.resource is not None]
-        versions = {item.name: item.version for item in message.resources}
-        assert not {name for name, _ in pairs} & set(message.removed_resources)
-        removed = list(message.removed_resources)
-        version = message.system_version_info
-    else:
-        answer = discovery.DiscoveryResponse.parse(payload)
-        pairs = [(item.value.partition(b"=")[0].decode(), item.value) for item in answer.resources]
-        versions, removed, version, message = {}, [], answer.version_info, answer
-    assert len(dict(pairs)) == len(pairs), "a name must not come twice in one response"
-    return Answer(TypeUrl(message.type_url), message.nonce, version, dict(pairs), versions, removed)
+    return _decoded_delta(payload) if delta else _decoded_sotw(payload)
+
+
+def _decoded_sotw(payload: bytes) -> Answer:
+    message = discovery.DiscoveryResponse.parse(payload)
+    resources = {item.value.partition(b"=")[0].decode(): item.value for item in message.resources}
+    assert len(resources) == len(message.resources), "a name must not come twice in one response"
+    return Answer(TypeUrl(message.type_url), message.nonce, message.version_info, resources, {}, [])
+
+
+def _decoded_delta(payload: bytes) -> Answer:
+    message = discovery.DeltaDiscoveryResponse.parse(payload)
+    resources = {item.name: item.resource.value for item in message.resources if item.resource is not None}
+    assert len(resources) == len(message.resources), "a name must not come twice in one response"
+    assert not resources.keys() & set(message.removed_resources)
+    versions = {item.name: item.version for item in message.resources}
+    removed = list(message.removed_resources)
+    return Answer(TypeUrl(message.type_url), message.nonce, message.system_version_info, resources, versions, removed)
 
 
 @dataclass
@@ -119,7 +124,9 @@ class Talk:
     def __post_init__(self) -> None:
         self.session = self.world.session(delta=self.delta)
 
-    def ask(self, type_url: TypeUrl, names: Iterable[str] = (), *, nonce: str = "", error: str | None = None) -> Received:
+    def ask(
+        self, type_url: TypeUrl, names: Iterable[str] = (), *, nonce: str = "", error: str | None = None
+    ) -> Received:
         """A state-of-the-world request."""
         request = discovery.DiscoveryRequest(
             type_url=type_url,
@@ -203,8 +210,3 @@ def routing(*services: str, content: object = 1) -> tuple[Resource, Resource]:
         made(LISTENER, "web", 1, [(ROUTE, "web")]),
         made(ROUTE, "web", f"{content}:{','.join(services)}", [(CLUSTER, service) for service in services]),
     )
-
-
-def known_types() -> Iterator[TypeUrl]:
-    """All types that are served."""
-    return iter(TRAITS)

@@ -181,7 +181,6 @@ class EnvoyMachine(RuleBasedStateMachine):
             current = {n: r.body for n, r in self.world.resources(type_url).items() if n in wanted}
             assert self.held[type_url] == current
 
-
     def settle(self) -> None:
         for _ in range(300):
             self.push()

@@ -59,7 +59,7 @@ class Machine(RuleBasedStateMachine):
         self._connect()
 
     @initialize(names_culprit=st.booleans())
-    def choose(self, names_culprit: bool) -> None:
+    def choose(self, *, names_culprit: bool) -> None:
         """Some clients name the resource that they refuse, others only complain."""
         self.names_culprit = names_culprit
 
@@ -184,7 +184,7 @@ class SotwMachine(Machine):
     delta = False
 
     @rule(type_url=types, some=name_sets, star=st.booleans())
-    def subscribe(self, type_url: TypeUrl, some: set[str], star: bool) -> None:
+    def subscribe(self, type_url: TypeUrl, some: set[str], *, star: bool) -> None:
         """The client asks for other names than before; an empty list means what the protocol says it means."""
         held = self.held.setdefault(type_url, Held())
         full = TRAITS[type_url].full_state
@@ -246,7 +246,7 @@ class DeltaMachine(Machine):
         self.versions: dict[TypeUrl, dict[str, str]] = {}
 
     @rule(type_url=types, some=name_sets, star=st.booleans())
-    def subscribe(self, type_url: TypeUrl, some: set[str], star: bool) -> None:
+    def subscribe(self, type_url: TypeUrl, some: set[str], *, star: bool) -> None:
         held = self.held.setdefault(type_url, Held())
         first = type_url not in self.opened
         listed = sorted(some) + (["*"] if star else [])
@@ -258,7 +258,7 @@ class DeltaMachine(Machine):
 
     @precondition(lambda self: self.opened)
     @rule(type_url=types, some=name_sets, star=st.booleans())
-    def unsubscribe(self, type_url: TypeUrl, some: set[str], star: bool) -> None:
+    def unsubscribe(self, type_url: TypeUrl, some: set[str], *, star: bool) -> None:
         if type_url in self.opened and (some or star):
             held = self.held[type_url]
             held.names -= some
@@ -267,7 +267,7 @@ class DeltaMachine(Machine):
             self._edit(type_url, [], sorted(some) + (["*"] if star else []))
 
     @rule(keeps=st.booleans())
-    def reconnect(self, keeps: bool) -> None:
+    def reconnect(self, *, keeps: bool) -> None:
         """The stream breaks; the client tells which versions it still has, or comes back with nothing."""
         self._connect()
         for type_url, held in self.held.items():

@@ -1,0 +1,23 @@
+"""What the protocol tests share: a View to change, and conversations with its sessions."""
+
+import pytest
+
+from tests.protocol.models import Talk, World
+
+
+@pytest.fixture
+def world() -> World:
+    """A View without resources."""
+    return World()
+
+
+@pytest.fixture
+def sotw(world: World) -> Talk:
+    """A state-of-the-world stream of the world."""
+    return Talk(world, delta=False)
+
+
+@pytest.fixture
+def delta(world: World) -> Talk:
+    """A delta stream of the world."""
+    return Talk(world, delta=True)

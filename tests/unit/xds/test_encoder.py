@@ -1,0 +1,49 @@
+"""Responses are shared while somebody waits for their ACK, and have nonces of their own on every stream."""
+
+import gc
+import itertools
+
+import pytest
+
+from xds.encoder import Encoder, version_of
+from xds.ledger import Pools
+from xds.resource import Resource
+from xds.types import CLUSTER
+
+
+def resource(name: str, content: int = 1, version: str | None = None) -> Resource:
+    return Resource(CLUSTER, name, b"%d" % content, version=version)
+
+
+@pytest.fixture(params=[False, True], ids=["sotw", "delta"])
+def encoder(request: pytest.FixtureRequest) -> Encoder:
+    return Encoder(itertools.count(1), Pools(), delta=request.param)
+
+
+def test_equal_resources_are_encoded_once(encoder: Encoder) -> None:
+    first = encoder.response(CLUSTER, [resource("a"), resource("b")])
+    assert encoder.response(CLUSTER, [resource("a"), resource("b")]) is first
+    assert encoder.response(CLUSTER, [resource("a")]) is not first
+    assert encoder.response(CLUSTER, [resource("a"), resource("b")], ("c",)) is not first
+
+
+def test_a_stream_that_had_it_gets_another_nonce(encoder: Encoder) -> None:
+    first = encoder.response(CLUSTER, [resource("a")])
+    second = encoder.response(CLUSTER, [resource("a")], after=first.serial)
+    assert second.nonce != first.nonce
+    assert second.version == first.version
+
+
+def test_nothing_is_kept_alive(encoder: Encoder) -> None:
+    serial = encoder.response(CLUSTER, [resource("a")]).serial
+    gc.collect()
+    assert encoder.response(CLUSTER, [resource("a")]).serial > serial
+
+
+def test_versions_follow_the_content() -> None:
+    one, other = version_of([resource("a"), resource("b")]), version_of([resource("a"), resource("b", 2)])
+    assert one != other
+    assert version_of([resource("a"), resource("b")]) == one
+    assert version_of([resource("a")]) == resource("a").version
+    assert version_of([resource("a", 1, "7"), resource("b", 2, "7")]) == "7"
+    assert version_of([]) != version_of([], ["gone"])

@@ -1,0 +1,70 @@
+"""A ledger tells what a plain dictionary would tell, and shares what is equal."""
+
+import gc
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xds.ledger import Holding, Ledger, Pool
+from xds.resource import Resource
+from xds.types import CLUSTER
+
+names = st.sampled_from([f"c{number}" for number in range(60)])
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("merge"), st.dictionaries(names, st.integers(0, 2), max_size=50)),
+        st.tuples(st.just("replace"), st.dictionaries(names, st.integers(0, 2), max_size=50)),
+        st.tuples(st.just("drop"), names),
+    ),
+    max_size=30,
+)
+
+
+def holding(content: dict[str, int]) -> Holding:
+    return Holding((name, Resource(CLUSTER, name, b"%d" % value)) for name, value in content.items())
+
+
+@given(steps)
+def test_it_is_a_dictionary(history: list[tuple[str, object]]) -> None:
+    ledger, model = Ledger(Pool()), dict[str, Resource]()
+    for action, value in history:
+        if isinstance(value, dict):
+            new = holding(value)
+            if action == "replace":
+                model = dict(new)
+                ledger.replace(new)
+            else:
+                model |= new
+                ledger.merge(new)
+        else:
+            model.pop(str(value), None)
+            ledger.drop(str(value))
+        assert dict(ledger.content()) == model
+        assert sorted(ledger.names()) == sorted(model)
+        assert all(ledger.get(name) == model.get(name) for name in ("c0", "c1", "c2"))
+        assert ledger.is_empty or model or not list(ledger.names())
+
+
+def test_what_is_shared_is_never_altered() -> None:
+    shared = holding({"c0": 1})
+    ledger = Ledger(Pool())
+    ledger.replace(shared)
+    ledger.merge(holding({"c1": 1}))
+    ledger.drop("c0")
+    assert shared == holding({"c0": 1})
+
+
+def test_a_pool_gives_back_the_living_equal() -> None:
+    pool: Pool[frozenset[str]] = Pool()
+    first = pool.shared(frozenset({"a", "b"}))
+    assert pool.shared(frozenset({"b", "a"})) is first
+    assert pool.shared(frozenset({"c"})) is not first
+
+
+def test_a_pool_keeps_nothing_alive() -> None:
+    pool: Pool[Holding] = Pool()
+    one = pool.shared(holding({"c0": 1}))
+    assert len(pool) == 1
+    del one
+    gc.collect()
+    assert len(pool) == 0
