@@ -119,16 +119,6 @@ class ViewKey(msgspec.Struct, frozen=True, kw_only=True):
     unprivileged: bool = False
     http10: bool = False
 
-    @property
-    def wildcard(self) -> str:
-        """The address that means every interface."""
-        return "::" if self.families is IpFamilies.V6 else "0.0.0.0"  # noqa: S104 - an Envoy listener, by design
-
-    @property
-    def loopback(self) -> str:
-        """The address of the machine itself."""
-        return "::1" if self.families is IpFamilies.V6 else "127.0.0.1"
-
 
 def parse_node(node: base_pb2.Node) -> Proxy:
     """The proxy that a Node announces.
