@@ -12,6 +12,7 @@ _REFRESHES_PER_SECOND: Final = 4
 
 
 def demo(
+    *,
     once: Annotated[bool, typer.Option("--once", help="Play the story once, print a summary, and end.")] = False,
     keep: Annotated[
         Path | None, typer.Option("--keep", help="Keep configuration, bootstraps and logs in this folder.")
@@ -23,13 +24,11 @@ def demo(
     on both paths; then moves the weights between the versions and scales one of them, by editing the YAML.
     Exits with 0 only if every split held and no request failed.
 
-    Examples:
+    `fairlead demo` goes on until Ctrl-C
 
-      fairlead demo                    until Ctrl-C
+    `fairlead demo --once` takes about half a minute and ends with a summary
 
-      fairlead demo --once             about half a minute, then a summary
-
-      fairlead demo --keep ./demo      look at what it wrote, and at the logs
+    `fairlead demo --keep ./demo` leaves what it wrote, and the logs, for you to look at
     """
     with contextlib.ExitStack() as resources:
         folder = keep or Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="fairlead-demo-")))

@@ -20,7 +20,8 @@ from fairlead.mesh.workload import Workload
 _RATE: Final = 150
 _SAMPLE: Final = 600
 _REPLICAS: Final = (2, 5, 1)
-_WEIGHTS: Final = (100, 90, 50, 0)
+_WEIGHTS: Final = (100, 90, 50, 0, 50)
+_FIRST_WEIGHT: Final = 50
 
 
 class Story:
@@ -37,7 +38,6 @@ class Story:
         """Every scene once."""
         for weight in _WEIGHTS:
             await self.shift(weight)
-        await self.shift(50)
         for replicas in _REPLICAS:
             await self.scale(replicas)
 
@@ -55,7 +55,9 @@ class Story:
         board.splits.append(Split(weight / 100))
         written = time.time()
         self._mesh.folder.apply(objects.weights(weight))
-        acknowledged = await wait_acknowledged(self._mesh.control_plane.admin, objects.SERVICE, written)
+        acknowledged = await wait_acknowledged(
+            self._mesh.control_plane.admin, f"VirtualService default/{objects.SERVICE}", written
+        )
         board.note(f"weights {weight}/{100 - weight}: in force {(acknowledged - written) * 1e3:.1f} ms after the file")
         gateway, sidecar = await asyncio.gather(self._gateway.wait_count(_SAMPLE), self._sidecar.wait_count(_SAMPLE))
         board.splits[-1] = Split(weight / 100, gateway.share("v1"), sidecar.share("v1"))
@@ -70,7 +72,9 @@ class Story:
         written = time.time()
         started = asyncio.get_running_loop().time()
         await shop.scale(replicas, "v2")
-        acknowledged = await wait_acknowledged(self._mesh.control_plane.admin, f"{objects.SERVICE}-pods", written)
+        acknowledged = await wait_acknowledged(
+            self._mesh.control_plane.admin, f"EndpointSlice default/{objects.SERVICE}-pods", written
+        )
         added = {shop.address(pod) for pod in shop.pods} - present
         served = None
         if added:
@@ -91,7 +95,7 @@ async def stage(workdir: Path, report: Callable[[str], None]) -> AsyncIterator[S
         shop = mesh.workload(objects.SERVICE)
         await shop.add("v1", 2)
         await shop.add("v2", 1)
-        mesh.folder.apply(objects.gateway(), objects.subsets(), objects.weights(100))
+        mesh.folder.apply(objects.gateway(), objects.subsets(), objects.weights(_FIRST_WEIGHT))
         report("starting a gateway and a sidecar: real Envoys")
         port = mesh.addresses.port()
         gateway = await mesh.start_gateway({80: port})

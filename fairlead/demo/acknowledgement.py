@@ -1,0 +1,33 @@
+"""When a change was in force: asked of the control plane's record of pushes."""
+
+from typing import Any
+
+import aiohttp
+
+from fairlead.mesh.waiting import NotYetError, wait_until
+
+
+async def wait_acknowledged(admin: str, key: str, since: float) -> float:
+    """Wait until every proxy that was sent a change of an object has acknowledged it; returns when the last did.
+
+    ``key`` is the object as the control plane names it ("VirtualService default/shop"); ``since`` and the
+    result are seconds since the epoch. Raises DeadlineExceededError.
+    """
+
+    async def probe() -> float:
+        async with aiohttp.request("GET", f"http://{admin}/debug/pushes") as response:
+            pushes: list[dict[str, Any]] = await response.json()
+        acknowledged = [
+            push["at"] + push["last_ack_ms"] / 1000
+            for push in pushes
+            if push["at"] >= since and key in push["objects"] and push["responses"] and _is_complete(push)
+        ]
+        if not acknowledged:
+            raise NotYetError(f"no acknowledged push of {key}")
+        return float(max(acknowledged))
+
+    return await wait_until(probe)
+
+
+def _is_complete(push: dict[str, Any]) -> bool:
+    return bool(push["acks"] == push["responses"])
