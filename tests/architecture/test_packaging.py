@@ -1,18 +1,23 @@
 """An installed wheel works as well as the checkout does."""
 
+import ast
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
-from collections.abc import Iterator
-from importlib.metadata import files
+from collections.abc import Iterator, Sequence
+from importlib.metadata import files, packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-BUILT_FROM = ("fairlead", "protos", "translator", "xds", "LICENSE", "README.md", "pyproject.toml", "setup.py")
+PACKAGES = ("fairlead", "protos", "translator", "xds")
+BUILT_FROM = (*PACKAGES, "LICENSE", "README.md", "pyproject.toml", "setup.py")
 SITE_PACKAGES = Path(sysconfig.get_path("purelib"))
 
 IMPORTS = """
@@ -76,12 +81,7 @@ def copy_modules(distribution: str, target: Path) -> None:
 def test_the_wheel_holds_what_the_sources_do_not_say_in_python(wheel: Path, project_root: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert expected_data(project_root) <= names
-    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {
-        "fairlead",
-        "protos",
-        "translator",
-        "xds",
-    }
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == set(PACKAGES)
 
 
 def expected_data(project_root: Path) -> set[str]:
@@ -106,3 +106,39 @@ def test_an_installed_wheel_works(environment: Path, tmp_path: Path) -> None:
     command = environment / "bin" / "fairlead"
     help_text = subprocess.run([command, "--help"], cwd=tmp_path, check=True, stdout=subprocess.PIPE, text=True).stdout
     assert "serve" in help_text
+
+
+@pytest.mark.parametrize(
+    ("folders", "groups"),
+    [
+        (PACKAGES, ("dependencies",)),
+        (("tests", "bench", "examples", "tools"), ("dependencies", "demo", "dev", "build")),
+    ],
+    ids=["product", "development"],
+)
+def test_what_is_imported_is_declared(folders: Sequence[str], groups: Sequence[str], project_root: Path) -> None:
+    settings = tomllib.loads((project_root / "pyproject.toml").read_text())
+    lists = settings["project"] | settings["project"]["optional-dependencies"] | settings["dependency-groups"]
+    declared = {
+        canonicalize_name(Requirement(line).name) for group in groups for line in lists[group] if isinstance(line, str)
+    }
+    declared.add(canonicalize_name(settings["project"]["name"]))
+    providers = packages_distributions()
+    undeclared = {}
+    for module, importer in third_party_imports(project_root, folders):
+        if not declared & {canonicalize_name(name) for name in providers.get(module, ())}:
+            undeclared[module] = str(importer)
+    assert undeclared == {}
+
+
+def third_party_imports(project_root: Path, folders: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Top-level names that the modules in the folders import, without those of Python and of the checkout itself."""
+    own = {path.name for path in project_root.iterdir()} - {"xds"}
+    for path in (path for folder in folders for path in (project_root / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                imported = [node.module]
+            for module in {name.split(".")[0] for name in imported}:
+                if module not in sys.stdlib_module_names and module not in own:
+                    yield module, path
