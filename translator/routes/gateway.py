@@ -14,6 +14,7 @@ from translator.model.virtual_service import routing_rules
 from translator.objects.registry import ObjectKey
 from translator.reference import ResourceReference
 from translator.routes.context import RouteContext
+from translator.routes.domains import bracket
 from translator.routes.rule import counts_attempts, narrow_context, rule_routes
 from translator.routes.table import join_table
 from translator.routes.virtual_host import EncodedRoutes, encode_head, encode_tail, join_routes
@@ -159,10 +160,10 @@ def _convert(server: GatewayServer) -> TableServer:
 
 
 def _name(host: GatewayHost) -> str:
-    return f"{host.host}:{host.port}"
+    return f"{bracket(host.host)}:{host.port}"
 
 
 def _encode(group: tuple[GatewayHost, ...], *, attempt_count: bool) -> bytes:
     first = group[0]
-    head = encode_head(_name(first), [each.host for each in group])
+    head = encode_head(_name(first), [bracket(each.host) for each in group])
     return head + first.routes.body + encode_tail(attempt_count=attempt_count, require_tls=first.require_tls)

@@ -209,6 +209,12 @@ def test_behind_tls_a_redirect_knows_the_scheme() -> None:
     assert tree(host.routes[0].redirect) == {"host_redirect": "b.com"}
 
 
+def test_an_ipv6_host_is_bracketed() -> None:
+    rule = virtual_service("vs", bound("2001:db8::1"), namespace="edge")
+    built = table(database(istio_gateway(http_server("*")), rule), gateway(), "http.80")
+    assert domains_of(built) == {"[2001:db8::1]:80": ["[2001:db8::1]"]}
+
+
 def test_rules_that_do_not_apply_leave_no_host_behind() -> None:
     http = "[{match: [{sourceLabels: {app: other}}], route: [{destination: {host: web}}]}]"
     db = database(
