@@ -1,7 +1,6 @@
 """Where listeners bind: wildcard and loopback addresses by IP family, and Envoy's form of addresses."""
 
 from collections.abc import Iterable
-from ipaddress import ip_address
 from typing import Final
 
 from envoy.config.core.v3 import address_pb2
@@ -21,7 +20,6 @@ _LOOPBACKS: Final = {
     IpFamilies.V6: ("::1",),
     IpFamilies.DUAL: ("127.0.0.1", "::1"),
 }
-_VERSIONS: Final = {IpFamilies.V4: {4}, IpFamilies.V6: {6}, IpFamilies.DUAL: {4, 6}}
 
 
 def wildcards(families: IpFamilies) -> tuple[str, ...]:
@@ -41,7 +39,7 @@ def is_wildcard(bind: str) -> bool:
 
 def is_usable(address: str, families: IpFamilies) -> bool:
     """Whether an IP or CIDR is of a family that the proxy has: Envoy refuses what its machine lacks."""
-    return ip_address(address.partition("/")[0]).version in _VERSIONS[families]
+    return families is IpFamilies.DUAL or (":" in address) is (families is IpFamilies.V6)
 
 
 def bind_listener(listener: listener_pb2.Listener, binds: Iterable[str], port: int) -> None:

@@ -1,4 +1,7 @@
-"""A planned listener: one address and port, and the service ports that share it after all conflicts are decided."""
+"""A planned listener: one address and port, and the service ports that share it after all conflicts are decided.
+
+``gc=False``: a plan holds tens of thousands of these, and they cannot be part of a cycle.
+"""
 
 from typing import Final
 
@@ -11,7 +14,7 @@ from translator.names import listener, sniffed_route
 _SERVER_FIRST: Final = frozenset({Protocol.MYSQL, Protocol.MONGO})
 
 
-class TCPBackend(msgspec.Struct, frozen=True, kw_only=True):
+class TCPBackend(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A service port behind a listener whose bytes are passed on as they are.
 
     ``position`` is the egress scope that imports it; ``port`` is the number that clients dial and rules match;
@@ -28,7 +31,7 @@ class TCPBackend(msgspec.Struct, frozen=True, kw_only=True):
     by_sni: bool = False
 
 
-class PlannedListener(msgspec.Struct, frozen=True, kw_only=True):
+class PlannedListener(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One outbound listener. ``route_name`` is empty without HTTP; ``detects_http`` if it shares with other bytes.
 
     ``binds`` are the addresses of one socket each, the first names the listener; ``real`` sockets accept
