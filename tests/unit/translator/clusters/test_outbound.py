@@ -224,8 +224,10 @@ def test_connection_pool_in_http_options(pool: str, expected: dict[str, Any]) ->
     }
 
 
-HTTP2 = {"explicit_http_config": {"http2_protocol_options": {}}}
-DOWNSTREAM = {"use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}}}
+HTTP2: dict[str, Any] = {"explicit_http_config": {"http2_protocol_options": {}}}
+DOWNSTREAM: dict[str, Any] = {
+    "use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}}
+}
 
 
 @pytest.mark.parametrize(
@@ -521,7 +523,8 @@ def test_case_18_a_dns_subset_without_endpoints_is_no_cluster() -> None:
 def test_dynamic_dns_only_for_protocols_that_name_their_host() -> None:
     text = """
 {hosts: ["*.a.com"], resolution: DYNAMIC_DNS, ports: [
- {number: 80, name: http, protocol: HTTP}, {number: 443, name: tls, protocol: TLS}, {number: 99, name: tcp, protocol: TCP}]}
+ {number: 80, name: http, protocol: HTTP}, {number: 443, name: tls, protocol: TLS},
+ {number: 99, name: tcp, protocol: TCP}]}
 """
     mesh = Mesh(entry(text), rule("{host: '*.a.com', subsets: [{name: v1}]}"))
     outbound = {name for name in mesh.clusters() if name.startswith("outbound")}

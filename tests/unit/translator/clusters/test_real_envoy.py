@@ -43,7 +43,9 @@ trafficPolicy:
 """,
     "warmup": "trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 60s}}}",
     "least": "trafficPolicy: {loadBalancer: {warmupDurationSecs: 60s}}",
-    "random": "trafficPolicy: {loadBalancer: {simple: RANDOM, localityLbSetting: {distribute: [{from: '*', to: {'*': 100}}]}}}",
+    "random": """
+trafficPolicy: {loadBalancer: {simple: RANDOM, localityLbSetting: {distribute: [{from: '*', to: {'*': 100}}]}}}
+""",
     "ring": "trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true}}}",
     "maglev": "trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true, maglev: {tableSize: 65537}}}}",
     "passthrough": "trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}",
@@ -150,7 +152,7 @@ def validate(envoy: Path, clusters: Iterable[Cluster], folder: Path) -> str:
     )
     file = folder / "bootstrap.json"
     file.write_text(MessageToJson(bootstrap))
-    command = [envoy, "--mode", "validate", "-c", file]
+    command = [str(envoy), "--mode", "validate", "-c", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stdout + done.stderr
