@@ -19,10 +19,14 @@ class Side(enum.StrEnum):
 
 
 class FilterInputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What the filters of one connection manager depend on. ``protocols`` are those declared for its ports."""
+    """What the filters of one connection manager depend on. ``protocols`` are those declared for its ports.
+
+    ``debug_headers``: Envoy's own headers (x-envoy-...) go to upstreams and clients.
+    """
 
     side: Side
     protocols: frozenset[Protocol] = frozenset()
+    debug_headers: bool = True
 
 
 def build_http_filter(name: str, config: Message) -> http_connection_manager_pb2.HttpFilter:

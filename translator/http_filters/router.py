@@ -10,6 +10,6 @@ from translator.http_filters.filter import FilterInputs, build_http_filter
 NAME: Final = "envoy.filters.http.router"
 
 
-def build_filter(_inputs: FilterInputs) -> http_connection_manager_pb2.HttpFilter | None:
+def build_filter(inputs: FilterInputs) -> http_connection_manager_pb2.HttpFilter | None:
     """The filter, always."""
-    return build_http_filter(NAME, router_pb2.Router())
+    return build_http_filter(NAME, router_pb2.Router(suppress_envoy_headers=not inputs.debug_headers))

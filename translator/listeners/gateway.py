@@ -20,7 +20,7 @@ from translator.listeners.connection_routing import (
     select_tls_routes,
 )
 from translator.listeners.filter_chain import TCPChain, build_http_chain, build_tcp_chain, limit_handshake
-from translator.listeners.inspector import build_tls_inspector
+from translator.listeners.inspector import build_proxy_protocol, build_tls_inspector
 from translator.listeners.resource import listener_resource
 from translator.listeners.server_tls import build_server_tls
 from translator.listeners.settings import ListenerSettings, listener_settings
@@ -107,6 +107,8 @@ def build_gateway_listener(inputs: GatewayInputs) -> listener_pb2.Listener:
         access_log=build_listener_access_logs(settings.access_log if settings.logs_listeners else None),
     )
     bind_listener(listener, inputs.binds, inputs.port)
+    if settings.proxy.gateway_topology.proxy_protocol is not None:
+        listener.listener_filters.append(build_proxy_protocol())
     if any(chain.tls or chain.match.server_names for chain in inputs.chains):
         listener.listener_filters.append(build_tls_inspector())
     return listener
@@ -147,6 +149,7 @@ def _manager(db: Database, site: GatewaySite, listener: GatewayListener, server:
         protocols=frozenset(each.protocol for each in listener.servers if each.route_name == server.route_name),
         http10=site.http10,
         normalization=settings.normalization,
+        proxy=settings.proxy,
         access_log=settings.access_log,
     )
 

@@ -202,6 +202,7 @@ def _build_http(target: _ChainTarget, match: ChainMatch, settings: ListenerSetti
         protocols=frozenset({target.protocol}),
         http10=http10,
         normalization=settings.normalization,
+        proxy=settings.proxy,
         access_log=settings.access_log,
     )
     chain = build_http_chain(match, manager, build_inbound_route(target.route))

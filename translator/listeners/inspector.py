@@ -7,6 +7,7 @@ from envoy.config.listener.v3 import listener_components_pb2
 from envoy.extensions.filters.listener.http_inspector.v3 import http_inspector_pb2
 from envoy.extensions.filters.listener.original_dst.v3 import original_dst_pb2
 from envoy.extensions.filters.listener.original_src.v3 import original_src_pb2
+from envoy.extensions.filters.listener.proxy_protocol.v3 import proxy_protocol_pb2
 from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from envoy.type.v3 import range_pb2
 
@@ -16,6 +17,7 @@ from translator.pb import pack, uint32
 TLS_INSPECTOR: Final = "envoy.filters.listener.tls_inspector"
 HTTP_INSPECTOR: Final = "envoy.filters.listener.http_inspector"
 ORIGINAL_DST: Final = "envoy.filters.listener.original_dst"
+PROXY_PROTOCOL: Final = "envoy.filters.listener.proxy_protocol"
 ORIGINAL_SRC: Final = "envoy.filters.listener.original_src"
 
 # Istio's iptables rules let packets with this mark out unintercepted.
@@ -53,6 +55,11 @@ def build_original_dst() -> _Filter:
 def build_original_src() -> _Filter:
     """Lets the workload see the address of the client (TPROXY)."""
     return _Filter(name=ORIGINAL_SRC, typed_config=pack(original_src_pb2.OriginalSrc(mark=_TPROXY_MARK)))
+
+
+def build_proxy_protocol() -> _Filter:
+    """Reads the client's address from the PROXY header that a load balancer puts in front."""
+    return _Filter(name=PROXY_PROTOCOL, typed_config=pack(proxy_protocol_pb2.ProxyProtocol()))
 
 
 def needs_by_port(matches: Iterable[ChainMatch], http: Iterable[str]) -> dict[int, Needs]:

@@ -190,6 +190,7 @@ def _build_http_chain(inputs: OutboundInputs) -> listener_components_pb2.FilterC
         http10=inputs.http10,
         forwards_proxy_requests=plan.route_name == HTTP_PROXY_ROUTE,
         normalization=settings.normalization,
+        proxy=settings.proxy,
         access_log=settings.access_log,
     )
     return build_http_chain(match, manager)

@@ -4,6 +4,7 @@ import msgspec
 
 from translator.database import Database
 from translator.engine import query
+from translator.model.proxy_config import DEFAULT_SETTINGS, ProxySettings, read_proxy_settings
 from translator.objects.duration import Duration
 from translator.objects.mesh_config import MeshTLSConfig, NormalizationType
 from translator.telemetry.access_log import AccessLogFile
@@ -22,6 +23,7 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True):
     access_log: AccessLogFile | None = None
     logs_listeners: bool = True
     trust_domains: tuple[str, ...] = ("cluster.local",)
+    proxy: ProxySettings = DEFAULT_SETTINGS
     mesh_tls: MeshTLSConfig = MeshTLSConfig()
     tls_defaults: MeshTLSConfig = MeshTLSConfig()
 
@@ -45,6 +47,7 @@ def listener_settings(db: Database) -> ListenerSettings:
         access_log=log,
         logs_listeners=not mesh.disable_envoy_listener_log,
         trust_domains=tuple(dict.fromkeys((mesh.trust_domain, *mesh.trust_domain_aliases, *of_roots))),
+        proxy=read_proxy_settings(mesh.default_config),
         mesh_tls=mesh.mesh_mtls or MeshTLSConfig(),
         tls_defaults=mesh.tls_defaults or MeshTLSConfig(),
     )

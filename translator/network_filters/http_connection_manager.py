@@ -7,12 +7,14 @@ from envoy.config.core.v3 import config_source_pb2
 from envoy.config.listener.v3 import listener_components_pb2
 from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
+from envoy.extensions.http.header_formatters.preserve_case.v3 import preserve_case_pb2
 from envoy.extensions.request_id.uuid.v3 import uuid_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from translator.http_filters.filter import FilterInputs, Side
 from translator.http_filters.registry import build_http_filters
 from translator.model.protocol import Protocol
+from translator.model.proxy_config import DEFAULT_SETTINGS, ClientCertDetails, ForwardedClientCert, ProxySettings
 from translator.objects.mesh_config import NormalizationType
 from translator.pb import boolean, pack
 from translator.telemetry.access_log import AccessLogFile, build_access_logs
@@ -22,6 +24,14 @@ NAME: Final = "envoy.filters.network.http_connection_manager"
 _Manager = hcm_pb2.HttpConnectionManager
 _ZERO: Final = Duration()
 _SERVER_NAME: Final = "istio-envoy"
+_FORMS: Final = {
+    ForwardedClientCert.SANITIZE: _Manager.SANITIZE,
+    ForwardedClientCert.FORWARD_ONLY: _Manager.FORWARD_ONLY,
+    ForwardedClientCert.APPEND_FORWARD: _Manager.APPEND_FORWARD,
+    ForwardedClientCert.SANITIZE_SET: _Manager.SANITIZE_SET,
+    ForwardedClientCert.ALWAYS_FORWARD_ONLY: _Manager.ALWAYS_FORWARD_ONLY,
+}
+_SETTING_FORMS: Final = (ForwardedClientCert.APPEND_FORWARD, ForwardedClientCert.SANITIZE_SET)
 
 
 class ManagerInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +48,7 @@ class ManagerInputs(msgspec.Struct, frozen=True, kw_only=True):
     http10: bool = False
     forwards_proxy_requests: bool = False
     normalization: NormalizationType = NormalizationType.DEFAULT
+    proxy: ProxySettings = DEFAULT_SETTINGS
     access_log: AccessLogFile | None = None
 
 
@@ -50,7 +61,7 @@ def build_connection_manager(
         stat_prefix=inputs.stat_prefix,
         route_config=routes,
         rds=_rds(inputs.route_name) if inputs.route_name else None,
-        http_filters=build_http_filters(FilterInputs(side=inputs.side, protocols=inputs.protocols)),
+        http_filters=build_http_filters(_filter_inputs(inputs)),
         access_log=build_access_logs(inputs.access_log),
         upgrade_configs=[_Manager.UpgradeConfig(upgrade_type="websocket")],
         # Idle streams are the business of routes and applications: long polls and watches must not be cut.
@@ -61,7 +72,8 @@ def build_connection_manager(
             typed_config=pack(uuid_pb2.UuidRequestIdConfig(use_request_id_for_trace_sampling=boolean(True)))  # noqa: FBT003 - a wrapped value
         ),
     )
-    _set_side(manager, inputs)
+    _set_headers(manager, inputs)
+    _set_client_certificate(manager, inputs)
     _set_protocol_options(manager, inputs)
     _set_normalization(manager, inputs.normalization)
     return listener_components_pb2.Filter(name=NAME, typed_config=pack(manager))
@@ -77,20 +89,42 @@ def _rds(route_name: str) -> hcm_pb2.Rds:
     return hcm_pb2.Rds(config_source=source, route_config_name=route_name)
 
 
-def _set_side(manager: _Manager, inputs: ManagerInputs) -> None:
-    """Who is trusted: a sidecar passes on what its mesh peer says of the client, a gateway believes nobody."""
+def _filter_inputs(inputs: ManagerInputs) -> FilterInputs:
+    debug_headers = not inputs.proxy.proxy_headers.envoy_debug_headers.disabled
+    return FilterInputs(side=inputs.side, protocols=inputs.protocols, debug_headers=debug_headers)
+
+
+def _set_headers(manager: _Manager, inputs: ManagerInputs) -> None:
+    """The headers that the proxy sets by itself."""
+    headers = inputs.proxy.proxy_headers
+    if headers.server.disabled:
+        manager.server_header_transformation = _Manager.PASS_THROUGH
+    else:
+        manager.server_name = headers.server.value or ("" if inputs.side is Side.OUTBOUND else _SERVER_NAME)
+    if headers.request_id.disabled:
+        manager.generate_request_id.CopyFrom(boolean(False))  # noqa: FBT003 - a wrapped value
+    manager.append_x_forwarded_port = headers.x_forwarded_port.enabled
+    if inputs.side is Side.GATEWAY:
+        manager.xff_num_trusted_hops = inputs.proxy.gateway_topology.num_trusted_proxies
+
+
+def _set_client_certificate(manager: _Manager, inputs: ManagerInputs) -> None:
+    """Who is believed: a sidecar adds to what its mesh peer says of the client, a gateway believes nobody."""
     if inputs.side is Side.OUTBOUND:
         return
-    manager.server_name = _SERVER_NAME
-    details = manager.set_current_client_cert_details
-    details.subject.value = True
-    details.uri = True
-    details.dns = True
+    headers, topology = inputs.proxy.proxy_headers, inputs.proxy.gateway_topology
     if inputs.side is Side.GATEWAY:
-        manager.forward_client_cert_details = _Manager.SANITIZE_SET
-        details.cert = True
+        details = ClientCertDetails(cert=True)
+        wanted, usual = topology.forward_client_cert_details, ForwardedClientCert.SANITIZE_SET
     else:
-        manager.forward_client_cert_details = _Manager.APPEND_FORWARD
+        details = headers.set_current_client_cert_details
+        wanted, usual = headers.forwarded_client_cert, ForwardedClientCert.APPEND_FORWARD
+    form = usual if wanted is ForwardedClientCert.UNDEFINED else wanted
+    manager.forward_client_cert_details = _FORMS[form]
+    if inputs.side is Side.INBOUND or form in _SETTING_FORMS:
+        told = manager.set_current_client_cert_details
+        told.subject.CopyFrom(boolean(details.subject))
+        told.cert, told.chain, told.dns, told.uri = details.cert, details.chain, details.dns, details.uri
 
 
 def _set_protocol_options(manager: _Manager, inputs: ManagerInputs) -> None:
@@ -100,6 +134,10 @@ def _set_protocol_options(manager: _Manager, inputs: ManagerInputs) -> None:
         manager.http_protocol_options.accept_http_10 = True
     if inputs.forwards_proxy_requests:
         manager.http_protocol_options.allow_absolute_url.value = True
+    if inputs.proxy.proxy_headers.preserve_http1_header_case:
+        formatter = manager.http_protocol_options.header_key_format.stateful_formatter
+        formatter.name = "envoy.http.stateful_header_formatters.preserve_case"
+        formatter.typed_config.CopyFrom(pack(preserve_case_pb2.PreserveCaseFormatterConfig()))
     if inputs.side is Side.INBOUND and any(protocol.is_http2 for protocol in inputs.protocols):
         manager.http2_protocol_options.SetInParent()
 

@@ -267,3 +267,10 @@ def test_families_of_gateways() -> None:
     assert [each.address.socket_address.address for each in listener.additional_addresses] == ["::"]
     bound = listeners(Mesh(gw("a", server(80, "HTTP", bind="10.0.0.1"))), proxy)["10.0.0.1_80"]
     assert not bound.additional_addresses
+
+
+def test_case_29_load_balancers_that_put_the_client_s_address_in_front() -> None:
+    config = MeshConfig(default_config={"gatewayTopology": {"proxyProtocol": {}, "numTrustedProxies": 2}})
+    (listener,) = listeners(Mesh(gw("a", https("a.example.com")), mesh=config), PROXY).values()
+    assert filter_names(listener) == ["proxy_protocol", "tls_inspector"]
+    assert managers(listener)[0].xff_num_trusted_hops == 2

@@ -87,6 +87,10 @@ LOGGED = MeshConfig(
     access_log_file="/dev/null",
     access_log_encoding=AccessLogEncoding.JSON,
     proxy_http_port=15007,
+    default_config={
+        "gatewayTopology": {"proxyProtocol": {}, "numTrustedProxies": 1, "forwardClientCertDetails": "FORWARD_ONLY"},
+        "proxyHeaders": {"preserveHttp1HeaderCase": True, "server": {"disabled": True}},
+    },
     path_normalization=ProxyPathNormalization(normalization=NormalizationType.DECODE_AND_MERGE_SLASHES),
 )
 SIDECARS: Mapping[str, Proxy] = {

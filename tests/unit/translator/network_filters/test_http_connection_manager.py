@@ -2,10 +2,12 @@
 
 import pytest
 from envoy.config.route.v3 import route_pb2
+from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 
 from translator.http_filters.filter import Side
 from translator.model.protocol import Protocol
+from translator.model.proxy_config import DEFAULT_SETTINGS, read_proxy_settings
 from translator.network_filters.http_connection_manager import ManagerInputs, build_connection_manager
 from translator.objects.mesh_config import NormalizationType
 
@@ -79,3 +81,59 @@ def test_http10_and_proxy_requests() -> None:
     assert found.http_protocol_options.accept_http_10
     found = built(ManagerInputs(side=Side.OUTBOUND, stat_prefix="x", route_name="80", forwards_proxy_requests=True))
     assert found.http_protocol_options.allow_absolute_url.value
+
+
+@pytest.mark.parametrize(
+    ("side", "config", "form", "told"),
+    [
+        (Side.OUTBOUND, {}, _Manager.SANITIZE, False),
+        (Side.INBOUND, {}, _Manager.APPEND_FORWARD, True),
+        (Side.INBOUND, {"proxyHeaders": {"forwardedClientCert": "SANITIZE"}}, _Manager.SANITIZE, True),
+        (Side.GATEWAY, {}, _Manager.SANITIZE_SET, True),
+        (Side.GATEWAY, {"proxyHeaders": {"forwardedClientCert": "SANITIZE"}}, _Manager.SANITIZE_SET, True),
+        (
+            Side.GATEWAY,
+            {"gatewayTopology": {"forwardClientCertDetails": "FORWARD_ONLY"}},
+            _Manager.FORWARD_ONLY,
+            False,
+        ),
+    ],
+)
+def test_certificates_of_clients(side: Side, config: dict[str, object], form: int, told: bool) -> None:  # noqa: FBT001
+    found = built(ManagerInputs(side=side, stat_prefix="x", route_name="80", proxy=read_proxy_settings(config)))
+    assert found.forward_client_cert_details == form
+    assert found.HasField("set_current_client_cert_details") is told
+
+
+def test_headers_that_proxies_set_by_themselves() -> None:
+    config = {
+        "proxyHeaders": {
+            "server": {"disabled": True},
+            "requestId": {"disabled": True},
+            "envoyDebugHeaders": {"disabled": True},
+            "preserveHttp1HeaderCase": True,
+            "xForwardedPort": {"enabled": True},
+            "setCurrentClientCertDetails": {"subject": False, "chain": True},
+        },
+        "concurrency": 2,
+    }
+    found = built(ManagerInputs(side=Side.INBOUND, stat_prefix="x", route_name="80", proxy=read_proxy_settings(config)))
+    assert (found.server_name, found.server_header_transformation) == ("", _Manager.PASS_THROUGH)
+    assert found.HasField("generate_request_id")
+    assert not found.generate_request_id.value
+    assert found.append_x_forwarded_port
+    assert found.http_protocol_options.header_key_format.stateful_formatter.name.endswith("preserve_case")
+    details = found.set_current_client_cert_details
+    assert (details.subject.value, details.chain, details.uri) == (False, True, True)
+    router = router_pb2.Router.FromString(found.http_filters[-1].typed_config.value)
+    assert router.suppress_envoy_headers
+
+
+def test_the_server_header_can_be_named() -> None:
+    proxy = read_proxy_settings({"proxyHeaders": {"server": {"value": "mine"}}})
+    assert built(ManagerInputs(side=Side.OUTBOUND, stat_prefix="x", route_name="80", proxy=proxy)).server_name == "mine"
+
+
+@pytest.mark.parametrize("config", [{"proxyHeaders": 1}, {"gatewayTopology": {"numTrustedProxies": "many"}}])
+def test_settings_that_cannot_be_read_count_as_unset(config: dict[str, object]) -> None:
+    assert read_proxy_settings(config) == DEFAULT_SETTINGS
