@@ -13,6 +13,7 @@ import structlog
 
 from fairlead.admin.pages import describe_findings, describe_proxies, describe_pushes
 from fairlead.admin.server import AdminServer
+from fairlead.analysis import LiveAnalysis
 from fairlead.blame import Blame
 from fairlead.discovery import MeshDiscovery
 from fairlead.findings import FindingBoard
@@ -54,8 +55,14 @@ class ControlPlane:
         self.pusher = Pusher(self.translator, self.proxies, self.ledger, self._blame)
         self._discovery = MeshDiscovery(self.translator, self.proxies, self.pusher)
         self._server = XdsServer(self._discovery, observers=(self.ledger.observe, self._blame.observe))
-        ingest = Ingest(self.translator, self.pusher, self.board, self.metrics)
-        self._source = DirectorySource(settings.config_dir, ingest, file_limit=settings.file_limit)
+        self._source = DirectorySource(settings.config_dir, file_limit=settings.file_limit)
+        self.analysis = LiveAnalysis(self.translator, self.pusher, self.board, self._source.place_of)
+        self._ingest = Ingest(self.translator, self.pusher, self.analysis, self.board, self.metrics)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether everything was read once and proxies are served."""
+        return self._discovery.is_open
 
     def stop(self) -> None:
         """Have ``run`` return, after proxies were told to go elsewhere."""
@@ -70,7 +77,8 @@ class ControlPlane:
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(self.pusher.run(self._server), name="pusher")]
                 await self._load(xds_port, admin_port)
-                running.append(tasks.create_task(self._source.follow(), name="source"))
+                running.append(tasks.create_task(self._source.follow(self._ingest), name="source"))
+                running.append(tasks.create_task(self.analysis.run(), name="analysis"))
                 await self._stopping.wait()
                 self._discovery.is_open = False
                 self._log.info("serve.stopping", proxies=len(self.proxies))
@@ -81,7 +89,7 @@ class ControlPlane:
     async def _load(self, xds_port: int, admin_port: int) -> None:
         """Read everything for the first time, and open for proxies."""
         started = perf_counter()
-        await self._source.load()
+        await self._source.load(self._ingest)
         _settle_memory()
         self._discovery.is_open = True
         self._log.info(

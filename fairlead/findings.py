@@ -1,14 +1,17 @@
 """All that is wrong with the input at this moment, kept up to date, and logged once when it comes and goes."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from fairlead.finding import Finding
 from fairlead.metrics import Metrics
 from translator.diagnostics import Severity
+
+_LEVELS: Final = {Severity.ERROR: logging.ERROR, Severity.WARNING: logging.WARNING, Severity.INFO: logging.INFO}
 
 
 class FindingBoard:
@@ -26,10 +29,7 @@ class FindingBoard:
             return
         self._findings[origin] = after
         for finding in sorted(after - before, key=lambda each: each.rank):
-            if finding.severity is Severity.ERROR:
-                self._log.error("finding.new", **finding.fields())
-            else:
-                self._log.warning("finding.new", **finding.fields())
+            self._log.log(_LEVELS[finding.severity], "finding.new", **finding.fields())
         for finding in sorted(before - after, key=lambda each: each.rank):
             self._log.info("finding.resolved", **finding.fields())
         self._metrics.count_findings(Counter(finding.severity.value for finding in self))

@@ -2,6 +2,7 @@
 
 from time import perf_counter
 
+from fairlead.analysis import LiveAnalysis
 from fairlead.findings import FindingBoard
 from fairlead.ledger import Cause
 from fairlead.metrics import Metrics
@@ -19,12 +20,14 @@ class Ingest:
         self,
         translator: Translator,
         pusher: Pusher,
+        analysis: LiveAnalysis,
         board: FindingBoard,
         metrics: Metrics,
     ) -> None:
         self._translator = translator
         self._pusher = pusher
         self._metrics = metrics
+        self._analysis = analysis
         self._board = board
 
     async def __call__(self, batch: Batch) -> None:
@@ -42,4 +45,5 @@ class Ingest:
             return
         self._metrics.writes.inc(len(written))
         self._metrics.objects.set(len(self._translator.db.store))
+        self._analysis.note(written)
         self._pusher.push(Cause(tuple(map(str, written)), batch.received, perf_counter()))

@@ -7,11 +7,13 @@ from time import monotonic
 from envoy.config.core.v3 import base_pb2
 from google.protobuf import json_format
 
+from fairlead.analysis import locate
 from fairlead.finding import Finding, Place
 from fairlead.identity import ProxyIdentity
 from fairlead.sources.catalog import Catalog
 from fairlead.sources.document import ParsedFile
 from fairlead.sources.folder import DEFAULT_FILE_LIMIT, FolderReader, read_file
+from translator.analysis.findings import object_findings
 from translator.model.proxy import parse_node
 from translator.objects.core import Pod
 from translator.objects.registry import ObjectKey
@@ -37,6 +39,12 @@ class OfflineMesh:
     def place_of(self, key: ObjectKey) -> Place | None:
         """Where an object stands."""
         return self._catalog.place_of(key)
+
+    def analyze(self) -> tuple[Finding, ...]:
+        """What the objects say together."""
+        db = self.translator.db
+        found = [finding for key in self.keys for finding in locate(object_findings(db, key), self.place_of)]
+        return tuple(found)
 
     def pod_ip(self, namespace: str, name: str) -> str:
         """The IP of a pod, if it is one of the objects."""

@@ -32,6 +32,18 @@ DISTRIBUTION_ANNOTATION: Final = "networking.istio.io/traffic-distribution"
 # The gateway name by which rules bind to the sidecars of the mesh.
 MESH: Final = "mesh"
 
+# Labels that tell the replicas and revisions of one workload apart.
+_REPLICA_LABELS: Final = frozenset(
+    {
+        "apps.kubernetes.io/pod-index",
+        "controller-revision-hash",
+        "controller-uid",
+        "pod-template-generation",
+        "pod-template-hash",
+        "statefulset.kubernetes.io/pod-name",
+    }
+)
+
 
 def key_of(source: MeshObject) -> ObjectKey:
     """The key under which an object is stored."""
@@ -111,6 +123,11 @@ def _slice_address(source: core.EndpointSlice, _suffix: str) -> Pairs:
 def _pod_address(source: core.Pod, _suffix: str) -> Pairs:
     if source.status.pod_ip and source.status.phase not in ("Failed", "Succeeded"):
         yield (source.metadata.namespace, source.status.pod_ip), key_of(source)
+
+
+def _pod_labels(source: core.Pod, _suffix: str) -> Pairs:
+    labels = source.metadata.labels.items()
+    yield "", tuple(sorted((name, value) for name, value in labels if name not in _REPLICA_LABELS))
 
 
 def _destination_rule_host(source: DestinationRule, suffix: str) -> Pairs:
@@ -247,6 +264,9 @@ POD_AT_ADDRESS: Final[Index[tuple[str, str], ObjectKey]] = Index("pod-at-address
 PODS_IN_NAMESPACE: Final[Index[str, ObjectKey]] = Index("pods-in-namespace", {Kind.POD: _by_namespace})
 """Namespace -> pods."""
 
+POD_LABEL_SETS: Final[Index[str, tuple[tuple[str, str], ...]]] = Index("pod-label-sets", {Kind.POD: _pod_labels})
+"""Empty string -> the sets of labels that pods have, each once: few, since replicas share theirs."""
+
 WORKLOAD_ENTRIES_IN_NAMESPACE: Final[Index[str, ObjectKey]] = Index(
     "workload-entries-in-namespace", {Kind.WORKLOAD_ENTRY: _by_namespace}
 )
@@ -318,6 +338,7 @@ INDEXES: Final[tuple[Index[Any, Any], ...]] = (
     SERVICES_AT_ADDRESS,
     POD_AT_ADDRESS,
     PODS_IN_NAMESPACE,
+    POD_LABEL_SETS,
     WORKLOAD_ENTRIES_IN_NAMESPACE,
     DESTINATION_RULES,
     VIRTUAL_SERVICES,

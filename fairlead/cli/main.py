@@ -6,13 +6,15 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from fairlead.cli import bootstrap, serve, translate
+from fairlead.cli import bootstrap, demo, serve, translate, validate
 
 # In the order in which help lists them.
 COMMANDS: Final[tuple[tuple[str, Callable[..., Any]], ...]] = (
     ("serve", serve.serve),
+    ("demo", demo.demo),
     ("bootstrap", bootstrap.bootstrap),
     ("translate", translate.translate),
+    ("validate", validate.validate),
 )
 
 _EPILOG = """

@@ -32,9 +32,8 @@ _GATHER: Final = 20
 class DirectorySource:
     """One folder. A context manager, because it owns a worker thread: parsing must not hold up the event loop."""
 
-    def __init__(self, root: Path, sink: Sink, *, file_limit: int = DEFAULT_FILE_LIMIT) -> None:
+    def __init__(self, root: Path, *, file_limit: int = DEFAULT_FILE_LIMIT) -> None:
         self._root = root.absolute()
-        self._sink = sink
         self._reader = FolderReader(self._root, file_limit)
         self._catalog = Catalog()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="folder")
@@ -51,18 +50,18 @@ class DirectorySource:
         """Where the version of an object that is in force stands."""
         return self._catalog.place_of(key)
 
-    async def load(self) -> None:
+    async def load(self, sink: Sink) -> None:
         """Read the whole folder for the first time."""
         self._notice(None)
-        await self._look()
+        await self._look(sink)
 
-    async def follow(self) -> None:
+    async def follow(self, sink: Sink) -> None:
         """Hand over every change, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch(), name="folder watch")
             while True:
                 await self._wait()
-                await self._look()
+                await self._look(sink)
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,7 +111,7 @@ class DirectorySource:
         except TimeoutError:
             self._notice(None)
 
-    async def _look(self) -> None:
+    async def _look(self, sink: Sink) -> None:
         hints = None if self._everything else frozenset(self._hints)
         received = self._noticed
         self._hints.clear()
@@ -128,7 +127,7 @@ class DirectorySource:
         findings = self._catalog.take_findings()
         if writes or findings is not None:
             self._report(writes, len(reading.changes))
-            await self._sink(Batch(writes, received, findings))
+            await sink(Batch(writes, received, findings))
 
     async def _take_over(self, reading: Reading) -> list[Write]:
         pace = Pace()
