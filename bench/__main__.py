@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import translation
+from bench import push, translation
 
-BENCHMARKS = {"translation": translation.run}
+BENCHMARKS = {"translation": translation.run, "push": push.run}
 
 
 def main(names: list[str]) -> int:

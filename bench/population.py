@@ -47,7 +47,7 @@ class Population:
             "spec": {
                 "clusterIP": f"10.{96 + (number >> 16)}.{number >> 8 & 255}.{number & 255}",
                 "selector": {"app": f"service-{number}"},
-                "ports": [{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}],
+                "ports": [{"name": "http", "port": 8000, "targetPort": 8080, "protocol": "TCP"}],
             },
         }
 
