@@ -403,7 +403,7 @@ def test_case_16_a_subset_is_a_cluster_even_without_endpoints() -> None:
     name = "outbound|80|v1|web.default.svc.cluster.local"
     istio = mesh.shown(name)["metadata"]["filter_metadata"]["istio"]
     assert istio["subset"] == "v1"
-    assert istio["config"] == "/apis/networking.istio.io/v1alpha3/namespaces/default/destination-rule/rule"
+    assert istio["config"] == "/apis/networking.istio.io/v1/namespaces/default/destination-rule/rule"
     assert mesh.addresses(name) == []
 
 

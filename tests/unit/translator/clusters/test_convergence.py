@@ -1,0 +1,136 @@
+"""Whatever the order in which objects arrive, and however many there are: same result, same cost."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.translator.mesh_kit import (
+    GATEWAY,
+    SIDECAR,
+    Mesh,
+    endpoint,
+    endpoint_slice,
+    entry,
+    pod,
+    rule,
+    service,
+    writes,
+)
+from translator.database import Database
+from translator.objects.registry import ObjectKey
+from translator.settings import Settings
+from translator.store import Write
+
+NODE = """
+apiVersion: v1
+kind: Node
+metadata: {name: %s, labels: {topology.kubernetes.io/region: r, topology.kubernetes.io/zone: %s}}
+"""
+HOST = "web.default.svc.cluster.local"
+
+# Per object, its states one after the other; the last one stays.
+HISTORIES: Sequence[Sequence[str]] = (
+    (service(), service(trafficDistribution="PreferClose"), service()),
+    (service(clusterIP="None"), service(ports="{name: http, port: 80}, {name: grpc, port: 81}")),
+    (service("api", clusterIP="None"),),
+    (NODE % ("n1", "a"), NODE % ("n1", "b")),
+    (NODE % ("n2", "c"),),
+    (pod("web-1", "10.0.0.1", nodeName="n2"), pod("web-1", "10.0.0.1", labels={"version": "v1"}, nodeName="n1")),
+    (pod("web-2", "10.0.0.2", labels={"version": "v2"}, nodeName="n2", serviceAccountName="bob"),),
+    (pod("client", "10.9.9.9", labels={"app": "client"}, nodeName="n1"),),
+    (endpoint_slice("s1", endpoint("10.0.0.1", "web-1"), endpoint("10.0.0.9", "web-9")),),
+    (endpoint_slice("s2", endpoint("10.0.0.1", "web-1")), endpoint_slice("s2", endpoint("10.0.0.2", "web-2"))),
+    (endpoint_slice("s3", endpoint("10.0.0.1", "web-1"), service="api"),),
+    (rule("subsets: [{name: v1, labels: {version: v1}}]"), rule("trafficPolicy: {outlierDetection: {}}")),
+    (rule("subsets: [{name: v2, labels: {version: v2}}]", name="second", created="2026-02-01T00:00:00Z"),),
+    (rule("{host: '*.local', exportTo: ['*']}", name="broad", namespace="istio-system"),),
+    (entry("{hosts: [a.com], ports: [{number: 80, name: http}], resolution: DNS}"),),
+    (entry(f"{{hosts: [{HOST}], ports: [{{number: 80, name: http}}], resolution: STATIC}}", name="clash"),),
+)
+
+Event = Write | None
+
+
+def resources(mesh: Mesh) -> dict[str, bytes]:
+    """Everything that a sidecar and a gateway get, by role, type and name."""
+    return {
+        f"{proxy.role} {resource.type_url} {resource.name}": resource.body
+        for proxy in (SIDECAR, GATEWAY)
+        for group in (mesh.clusters(proxy), mesh.assignments(proxy))
+        for resource in group.values()
+    }
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> list[Event]:
+    """The writes of all histories, shuffled, each in order, some objects deleted in between; None: look at the mesh."""
+    pending: list[list[Write]] = []
+    for history in HISTORIES:
+        steps = [write for text in history for write in writes(text)]
+        if draw(st.booleans()):
+            steps.insert(draw(st.integers(1, len(steps))), Write(steps[0].key, None))
+        pending.append(steps)
+    events: list[Event] = []
+    while pending:
+        steps = pending[draw(st.integers(0, len(pending) - 1))]
+        events.append(steps.pop(0))
+        if draw(st.booleans()):
+            events.append(None)
+        pending = [steps for steps in pending if steps]
+    return events
+
+
+@settings(max_examples=settings().max_examples // 5)
+@given(arrivals())
+def test_any_order_of_arrival_ends_like_a_fresh_start(events: list[Event]) -> None:
+    mesh = Mesh()
+    rows: dict[ObjectKey, Write] = {}
+    for event in events:
+        if event is None:
+            resources(mesh)
+        else:
+            mesh.db.apply([event])
+            rows[event.key] = event
+    fresh = Mesh()
+    fresh.db = Database(Settings())
+    fresh.db.apply(rows[key] for key in sorted(rows) if rows[key].value is not None)
+    assert resources(mesh) == resources(fresh)
+
+
+def crowd(size: int) -> Mesh:
+    """A mesh of so many services with two pods each."""
+    mesh = Mesh()
+    texts = []
+    for number in range(size):
+        name = f"web-{number}"
+        ips = [f"10.{number // 100}.{number % 100}.{last}" for last in (1, 2)]
+        texts.append(service(name))
+        texts += [pod(f"{name}-{ip}", ip, labels={"app": name}) for ip in ips]
+        texts.append(endpoint_slice(name, *(endpoint(ip, f"{name}-{ip}") for ip in ips), service=name))
+    mesh.db.apply([write for text in texts for write in writes(text)])
+    mesh.add(rule("{host: '*.local', trafficPolicy: {outlierDetection: {}}}", name="all"))
+    resources(mesh)
+    return mesh
+
+
+CHANGES = {
+    "endpoints": endpoint_slice("web-1", endpoint("10.0.1.1", "web-1-10.0.1.1"), service="web-1"),
+    "pod": pod("web-1-10.0.1.1", "10.0.1.1", labels={"app": "web-1", "version": "v1"}),
+    "rule": rule("{host: web-1, subsets: [{name: v1}]}", name="own"),
+    "port": service("web-1", ports="{name: http, port: 80}, {name: grpc, port: 81}"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_the_cost_of_a_change_does_not_depend_on_the_size_of_the_mesh(change: str) -> None:
+    costs = []
+    for size in (10, 300):
+        mesh = crowd(size)
+        mesh.db.runs.clear()
+        mesh.add(change)
+        resources(mesh)
+        assert mesh.db.runs
+        costs.append(mesh.db.runs.copy())
+    assert costs[0] == costs[1]
