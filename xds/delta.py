@@ -39,14 +39,12 @@ class DeltaLane(Lane[DeltaRequest]):
     def _open(self, request: DeltaRequest) -> None:
         self._subscribe(self.subscription.opened(request.subscribe, request.unsubscribe))
         subscription = self.subscription
+        self._claims = request.initial_versions
         # Whether an Envoy that reconnects still waits for endpoints cannot be seen from here: they are always sent.
-        if request.initial_versions and self.type_url != ENDPOINT:
-            self._claims = request.initial_versions
-            self.debt.owed.update(subscription.names - request.initial_versions.keys())
-            self.debt.dirty.update(name for name in request.initial_versions if subscription.covers(name))
-        else:
-            self.debt.owed.update(subscription.names)
-            self.debt.everything = subscription.wildcard
+        trusted = self._claims if self.type_url != ENDPOINT else {}
+        self.debt.owed.update(subscription.names - trusted.keys())
+        self.debt.everything = subscription.wildcard and not trusted
+        self.debt.dirty.update(name for name in self._claims if subscription.covers(name))
         self.debt.reply = subscription.wildcard
 
     def _redeem_claims(self, view: View) -> None:

@@ -35,9 +35,9 @@ class Admission:
             raise LimitExceeded(f"the server has its {limits.streams} streams")
         if limits.streams_per_second is None:
             return 0.0
-        # A bucket that holds one second's worth: the next stream is due `interval` after the one before it.
+        # A bucket that holds one second's worth, or one stream: each is due `interval` after the one before it.
         interval = 1.0 / limits.streams_per_second
-        due = max(self._next, now - 1.0 + interval)
+        due = max(self._next, now - max(0.0, 1.0 - interval))
         if due - now > limits.admission_wait:
             raise LimitExceeded(f"more than {limits.streams_per_second:g} new streams per second")
         self._next = due + interval

@@ -17,8 +17,8 @@ class SotwLane(Lane[SotwRequest]):
 
     def receive(self, request: SotwRequest, now: float) -> Verdict | None:
         """See ``Lane.receive``. A request that answers an outdated response is ignored: its names are outdated too."""
-        if not self.opened or (not request.nonce and request.error is None):
-            # Nonces do not survive streams: whatever nonce the first request has, it asks for the current state.
+        if not self.record.nonce_sent or (not request.nonce and request.error is None):
+            # Nonces do not survive streams: one that came before the first response asks for the current state.
             self.opened = True
             self._open(request.names)
             return None

@@ -39,6 +39,14 @@ def test_refused_streams_are_admitted_later() -> None:
     assert 100 <= admitted <= 111
 
 
+def test_a_rate_below_one_per_second_admits_the_first() -> None:
+    admission = Admission(Limits(streams_per_second=0.01, admission_wait=0.0))
+    assert admission.reserve(0, 5.0) == 0.0
+    with pytest.raises(LimitExceeded, match=r"0\.01 new streams"):
+        admission.reserve(0, 6.0)
+    assert admission.reserve(0, 105.1) == 0.0
+
+
 def test_the_number_of_streams_is_limited() -> None:
     admission = Admission(Limits(streams=2))
     admission.reserve(1, 0.0)

@@ -1,0 +1,161 @@
+"""TLS, mutual TLS and the authenticator."""
+
+import datetime as dt
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from envoy_data_plane.envoy.config.core.v3 import Node
+
+from tests.protocol.models import made
+from tests.protocol.wire_client import WireClient, connected, serving
+from xds.auth import Identity, Peer
+from xds.errors import Code, StreamRejected
+from xds.node import Node as XdsNode
+from xds.options import Certificates, ServerOptions, Tls
+from xds.types import CLUSTER
+
+WEB = "spiffe://cluster.local/ns/shop/sa/web"
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def key_pem(self) -> bytes:
+        plain = serialization.NoEncryption()
+        return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+
+    @property
+    def pem(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def issue(name: str, names: list[x509.GeneralName], authority: KeyPair | None = None) -> KeyPair:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(authority.certificate.subject if authority else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=authority is None, path_length=None), critical=True)
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return KeyPair(key, builder.sign(authority.key if authority else key, hashes.SHA256()))
+
+
+@pytest.fixture(scope="module")
+def authority() -> KeyPair:
+    return issue("ca", [])
+
+
+@pytest.fixture(scope="module")
+def server_pair(authority: KeyPair) -> KeyPair:
+    return issue("server", [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))], authority)
+
+
+@pytest.fixture(scope="module")
+def client_pair(authority: KeyPair) -> KeyPair:
+    return issue("client", [x509.UniformResourceIdentifier(WEB)], authority)
+
+
+@dataclass
+class SpiffeOrToken:
+    """Admits by certificate or by token, and binds identities to the namespace in the node's id."""
+
+    peers: list[Peer] = field(default_factory=list)
+
+    async def authenticate(self, peer: Peer) -> Identity | None:
+        self.peers.append(peer)
+        if peer.names:
+            return Identity(peer.names[0])
+        token = peer.metadata.get("authorization")
+        if token == "Bearer good":
+            return Identity("spiffe://cluster.local/ns/shop/sa/token")
+        if token is not None:
+            raise StreamRejected(Code.UNAUTHENTICATED, "this token is not valid")
+        return None
+
+    def authorize(self, identity: Identity | None, node: XdsNode) -> None:
+        if identity is not None and f"/ns/{node.id}/" not in identity.name:
+            raise StreamRejected(Code.PERMISSION_DENIED, f"{identity.name} may not be {node.id}")
+
+
+async def test_a_token_admits_and_binds_to_the_node() -> None:
+    async with serving(authenticator=SpiffeOrToken()) as rig, connected(rig) as channel:
+        good = {"authorization": "Bearer good"}
+        client = WireClient(channel, metadata=good)
+        await client.ask(CLUSTER, node=Node(id="shop"))
+        await client.hear()
+        assert rig.client.identity == Identity("spiffe://cluster.local/ns/shop/sa/token")
+        stranger = WireClient(channel, metadata=good)
+        await stranger.ask(CLUSTER, node=Node(id="bank"))
+        code, details = await stranger.end()
+        assert code is grpc.StatusCode.PERMISSION_DENIED
+        assert "may not be bank" in details
+
+
+async def test_a_bad_token_is_refused_and_no_token_has_no_identity() -> None:
+    async with serving(authenticator=SpiffeOrToken()) as rig, connected(rig) as channel:
+        bad = WireClient(channel, metadata={"authorization": "Bearer bad"})
+        await bad.ask(CLUSTER)
+        assert await bad.end() == (grpc.StatusCode.UNAUTHENTICATED, "this token is not valid")
+        nobody = WireClient(channel)
+        await nobody.ask(CLUSTER)
+        await nobody.hear()
+        assert rig.client.identity is None
+
+
+async def test_mutual_tls_shows_the_certificate(authority: KeyPair, server_pair: KeyPair, client_pair: KeyPair) -> None:
+    authenticator = SpiffeOrToken()
+    tls = Tls(
+        lambda: Certificates(server_pair.pem, server_pair.key_pem, authority.pem), require_client_certificate=True
+    )
+    async with serving(options=ServerOptions(tls=tls), authenticator=authenticator) as rig:
+        rig.cache.set("all", [made(CLUSTER, "a")])
+        credentials = grpc.ssl_channel_credentials(authority.pem, client_pair.key_pem, client_pair.pem)
+        async with connected(rig, credentials) as channel:
+            client = WireClient(channel)
+            await client.ask(CLUSTER, node=Node(id="shop"))
+            assert (await client.hear()).names == ["a"]
+            assert rig.client.identity == Identity(WEB)
+        (peer,) = authenticator.peers
+        assert peer.is_encrypted
+        assert peer.certificate is not None
+        assert x509.load_pem_x509_certificate(peer.certificate) == client_pair.certificate
+        async with connected(rig, grpc.ssl_channel_credentials(authority.pem)) as channel:
+            nameless = WireClient(channel)
+            assert (await nameless.end())[0] is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_certificates_rotate_for_new_connections(authority: KeyPair, server_pair: KeyPair) -> None:
+    other_authority = issue("other-ca", [])
+    other_pair = issue("server", [x509.DNSName("localhost")], other_authority)
+    current = [server_pair]
+    tls = Tls(lambda: Certificates(current[0].pem, current[0].key_pem))
+    async with serving(options=ServerOptions(tls=tls)) as rig, AsyncExitStack() as channels:
+        first = connected(rig, grpc.ssl_channel_credentials(authority.pem))
+        before = WireClient(await channels.enter_async_context(first))
+        await before.ask(CLUSTER)
+        await before.hear()
+        current[0] = other_pair
+        second = connected(rig, grpc.ssl_channel_credentials(other_authority.pem))
+        after = WireClient(await channels.enter_async_context(second))
+        await after.ask(CLUSTER)
+        await after.hear()
+        rig.cache.update("all", [made(CLUSTER, "a")])
+        assert (await before.hear()).names == ["a"]

@@ -1,0 +1,442 @@
+"""The server over real connections: streams, their ends, and what one of them does to the others."""
+
+import asyncio
+import random
+from typing import TypeAlias
+
+import grpc
+import pytest
+from envoy_data_plane.envoy.config.core.v3 import Node
+
+from tests.protocol.models import made
+from tests.protocol.wire_client import DELTA, SOTW, WireClient, connected, serving
+from xds.cache import SnapshotCache
+from xds.client import Client, SyncState
+from xds.errors import Code, StreamRejected
+from xds.events import (
+    Acked,
+    Event,
+    Nacked,
+    RequestReceived,
+    ResponseSent,
+    StreamClosed,
+    StreamOpened,
+    StreamRefused,
+    UnknownType,
+)
+from xds.limits import Limits
+from xds.options import ServerOptions
+from xds.server import XdsServer
+from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, TypeUrl
+from xds.view import View
+
+METHODS = pytest.mark.parametrize("method", [SOTW, DELTA])
+HEALTH = "type.googleapis.com/istio.v1.HealthInformation"
+
+
+@METHODS
+async def test_resources_and_changes_reach_the_client(method: str) -> None:
+    async with serving() as rig, connected(rig) as channel:
+        rig.cache.set("all", [made(CLUSTER, "a")])
+        client = WireClient(channel, method)
+        await client.ask(CLUSTER)
+        answer = await client.hear()
+        assert answer.resources == {"a": b"a=1"}
+        await client.ack(answer)
+        await rig.until(Acked)
+        rig.cache.update("all", [made(CLUSTER, "a", 2)])
+        answer = await client.hear()
+        assert answer.resources == {"a": b"a=2"}
+        await client.ack(answer)
+        await rig.until(Acked, 2)
+        (status,) = rig.client.status()
+        assert status.state is SyncState.SYNCED
+        assert (status.version_sent, status.responses, status.acks) == (answer.version, 2, 2)
+        client.cancel()
+        await rig.until(StreamClosed)
+        assert not rig.server.clients
+
+
+@METHODS
+async def test_every_step_is_an_event(method: str) -> None:
+    async with serving() as rig, connected(rig) as channel:
+        rig.cache.set("all", [made(CLUSTER, "a-1")])
+        client = WireClient(channel, method)
+        await client.ask(CLUSTER)
+        answer = await client.hear()
+        await client.ask(CLUSTER, nonce=answer.nonce, error="cluster(s) a-1: bad")
+        await rig.until(Nacked)
+        await client.leave()
+        (closed,) = await rig.until(StreamClosed)
+        assert [type(event) for event in rig.events] == [
+            StreamOpened,
+            RequestReceived,
+            ResponseSent,
+            RequestReceived,
+            Nacked,
+            StreamClosed,
+        ]
+        (sent,) = rig.of(ResponseSent)
+        assert (sent.type_url, sent.nonce, sent.names) == (CLUSTER, answer.nonce, ("a-1",))
+        (nacked,) = rig.of(Nacked)
+        assert (nacked.error, nacked.rejected) == ("cluster(s) a-1: bad", ("a-1",))
+        assert closed.code is None
+        assert await client.end() == (grpc.StatusCode.OK, "")
+
+
+async def test_a_push_carries_its_cause_to_the_acknowledgement() -> None:
+    async with serving() as rig, connected(rig) as channel:
+        client = WireClient(channel)
+        await client.ask(CLUSTER)
+        await client.ack(await client.hear())
+        await rig.until(Acked)
+        view = rig.client.view
+        assert view is not None
+        snapshot = rig.cache.snapshot("all")
+        rig.server.publish(snapshot, snapshot.put([made(CLUSTER, "a")]), cause="change 7")
+        await client.ack(await client.hear())
+        _, acked = await rig.until(Acked, 2)
+        assert acked.cause == "change 7"
+        assert acked.at >= acked.sent_at
+
+
+@METHODS
+@pytest.mark.parametrize("node", [Node(), Node(cluster="only")])
+async def test_a_first_request_without_a_node_ends_the_stream(method: str, node: Node) -> None:
+    async with serving() as rig, connected(rig) as channel:
+        client = WireClient(channel, method)
+        await client.ask(CLUSTER, node=node)
+        code, details = await client.end()
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert "node" in details
+        (refused,) = rig.of(StreamRefused)
+        assert refused.code is Code.INVALID_ARGUMENT
+
+
+@METHODS
+async def test_the_node_is_needed_once(method: str) -> None:
+    async with serving() as rig, connected(rig) as channel:
+        client = WireClient(channel, method)
+        for type_url in (CLUSTER, LISTENER):
+            await client.ask(type_url)
+            assert (await client.hear()).type_url == type_url
+
+
+async def test_a_health_report_may_come_before_the_node() -> None:
+    async with serving() as rig, connected(rig) as channel:
+        client = WireClient(channel)
+        await client.ask(HEALTH, node=Node())
+        await client.ask(CLUSTER, node=Node(id="late"))
+        assert (await client.hear()).type_url == CLUSTER
+        assert rig.client.node_id == "late"
+
+
+async def test_an_unknown_type_is_told_once_and_the_stream_lives() -> None:
+    async with serving() as rig, connected(rig) as channel:
+        client = WireClient(channel)
+        await client.ask(CLUSTER)
+        await client.hear()
+        await client.ask(HEALTH, ["x"])
+        await client.ask(HEALTH, ["x"])
+        await client.ask(LISTENER)
+        assert (await client.hear()).type_url == LISTENER
+        assert len(rig.of(UnknownType)) == 1
+
+
+async def test_an_empty_type_ends_the_stream() -> None:
+    async with serving() as rig, connected(rig) as channel:
+        client = WireClient(channel)
+        await client.ask("")
+        assert (await client.end())[0] is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@METHODS
+async def test_garbage_ends_the_stream_and_no_other(method: str) -> None:
+    async with serving() as rig, connected(rig) as channel:
+        healthy = WireClient(channel)
+        await healthy.ask(CLUSTER)
+        await healthy.ack(await healthy.hear())
+        early, late = WireClient(channel, method), WireClient(channel, method)
+        await early.write(b"\xff\x00garbage")
+        assert (await early.end())[0] is grpc.StatusCode.INVALID_ARGUMENT
+        await late.ask(CLUSTER)
+        await late.hear()
+        await late.write(b"\xff\x00garbage")
+        assert (await late.end())[0] is grpc.StatusCode.INVALID_ARGUMENT
+        rig.cache.update("all", [made(CLUSTER, "a")])
+        assert (await healthy.hear()).names == ["a"]
+
+
+@METHODS
+async def test_mutated_requests_never_disturb_others(method: str) -> None:
+    chance = random.Random(7)
+    async with serving() as rig, connected(rig) as channel:
+        healthy = WireClient(channel)
+        await healthy.ask(CLUSTER)
+        await healthy.ack(await healthy.hear())
+        valid = bytes.fromhex("12030a016d22")
+        for _ in range(150):
+            raw = bytearray(chance.randbytes(chance.randrange(60)) if chance.random() < 0.5 else valid * 3)
+            for _ in range(chance.randrange(4) if raw else 0):
+                raw[chance.randrange(len(raw))] = chance.randrange(256)
+            client = WireClient(channel, method)
+            await client.write(bytes(raw))
+            client.cancel()
+        rig.cache.update("all", [made(CLUSTER, "a")])
+        assert (await healthy.hear()).names == ["a"]
+
+
+async def test_an_oversized_request_ends_its_stream() -> None:
+    options = ServerOptions(limits=Limits(request_bytes=10_000))
+    async with serving(options=options) as rig, connected(rig) as channel:
+        client = WireClient(channel)
+        await client.ask(ENDPOINT, [f"name-{number}" for number in range(3000)])
+        assert (await client.end())[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_too_many_names_end_the_stream() -> None:
+    async with serving(options=ServerOptions(limits=Limits(names=10))) as rig, connected(rig) as channel:
+        client = WireClient(channel)
+        await client.ask(ENDPOINT, [f"name-{number}" for number in range(11)])
+        code, details = await client.end()
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "10 names" in details
+
+
+async def test_too_many_streams_are_refused() -> None:
+    async with serving(options=ServerOptions(limits=Limits(streams=2))) as rig, connected(rig) as channel:
+        clients = [WireClient(channel) for _ in range(2)]
+        for client in clients:
+            await client.ask(CLUSTER)
+            await client.hear()
+        third = WireClient(channel)
+        assert (await third.end())[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+        clients[0].cancel()
+        await rig.until(StreamClosed)
+        fourth = WireClient(channel)
+        await fourth.ask(CLUSTER)
+        await fourth.hear()
+
+
+async def test_a_storm_of_streams_is_refused_but_for_what_the_rate_allows() -> None:
+    limits = Limits(streams_per_second=0.01, admission_wait=0.0)
+    async with serving(options=ServerOptions(limits=limits)) as rig, connected(rig) as channel:
+        first = WireClient(channel)
+        await first.ask(CLUSTER)
+        await first.hear()
+        ends = await asyncio.gather(*(WireClient(channel).end() for _ in range(49)))
+        assert {code for code, _ in ends} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+        assert len(rig.of(StreamRefused)) == 49
+
+
+async def test_a_stream_waits_for_its_turn() -> None:
+    limits = Limits(streams_per_second=20, admission_wait=30.0)
+    async with serving(options=ServerOptions(limits=limits)) as rig, connected(rig) as channel:
+        clients = [WireClient(channel) for _ in range(25)]
+        for client in clients:
+            await client.ask(CLUSTER)
+        await asyncio.gather(*(client.hear() for client in clients))
+        assert not rig.of(StreamRefused)
+
+
+class Choosy:
+    """A discovery that refuses, fails or admits by the node's id."""
+
+    def __init__(self) -> None:
+        self.attached: list[Client] = []
+        self.detached: list[Client] = []
+        self.view = SnapshotCache().snapshot("x")
+
+    async def attach(self, client: Client) -> View:
+        await asyncio.sleep(0)
+        if client.node_id == "early":
+            raise StreamRejected(Code.UNAVAILABLE, "caches are not synced")
+        if client.node_id == "unlucky":
+            raise RuntimeError("a bug in the application")
+        self.attached.append(client)
+        return self.view
+
+    def detach(self, client: Client) -> None:
+        self.detached.append(client)
+
+
+async def test_the_application_refuses_and_fails_without_harm() -> None:
+    choosy = Choosy()
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context["exception"]))
+    async with serving(discovery=choosy) as rig, connected(rig) as channel:
+        ends = {}
+        for node_id in ("early", "unlucky"):
+            client = WireClient(channel)
+            await client.ask(CLUSTER, node=Node(id=node_id))
+            ends[node_id] = await client.end()
+        assert ends["early"] == (grpc.StatusCode.UNAVAILABLE, "caches are not synced")
+        assert ends["unlucky"] == (grpc.StatusCode.INTERNAL, "internal error")
+        assert [str(failure) for failure in failures] == ["a bug in the application"]
+        client = WireClient(channel)
+        await client.ask(CLUSTER, node=Node(id="fine"))
+        await client.hear()
+        await client.leave()
+        await rig.until(StreamClosed)
+        assert [c.node_id for c in choosy.attached] == [c.node_id for c in choosy.detached] == ["fine"]
+
+
+async def test_one_node_may_have_two_streams() -> None:
+    async with serving() as rig, connected(rig) as channel:
+        first, second = WireClient(channel), WireClient(channel)
+        for client in (first, second):
+            await client.ask(CLUSTER)
+            await client.ack(await client.hear())
+        await rig.until(Acked, 2)
+        first.cancel()
+        await rig.until(StreamClosed)
+        rig.cache.update("all", [made(CLUSTER, "a")])
+        assert (await second.hear()).names == ["a"]
+
+
+async def test_a_client_moves_to_another_view() -> None:
+    async with serving() as rig, connected(rig) as channel:
+        rig.cache.set("all", [made(CLUSTER, "a")])
+        rig.cache.set("other", [made(CLUSTER, "b")])
+        client = WireClient(channel, DELTA)
+        await client.ask(CLUSTER)
+        await client.ack(await client.hear())
+        await rig.until(Acked)
+        mover = rig.client
+        rig.server.move(mover, rig.cache.snapshot("other"))
+        answer = await client.hear()
+        assert (answer.names, answer.removed) == (["b"], ["a"])
+        await client.ack(answer)
+        await rig.until(Acked, 2)
+        rig.cache.update("all", [made(CLUSTER, "a", 2)])
+        rig.cache.update("other", [made(CLUSTER, "c")])
+        assert (await client.hear()).names == ["c"]
+        client.cancel()
+        await rig.until(StreamClosed)
+        rig.server.move(mover, rig.cache.snapshot("all"))
+
+
+async def test_a_failing_observer_disturbs_nobody() -> None:
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context["exception"]))
+
+    def fail(event: Event | StreamRefused) -> None:
+        raise ValueError(type(event).__name__)
+
+    cache = SnapshotCache(wait_for_snapshot=False)
+    server = XdsServer(cache, observers=[fail])
+    port = await server.start("127.0.0.1:0")
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            client = WireClient(channel)
+            await client.ask(CLUSTER)
+            assert (await client.hear()).names == []
+    finally:
+        await server.stop(0.2)
+    assert "StreamOpened" in {str(failure) for failure in failures}
+
+
+Fetch: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
+PER_TYPE = {
+    CLUSTER: "/envoy.service.cluster.v3.ClusterDiscoveryService/{}Clusters",
+    ENDPOINT: "/envoy.service.endpoint.v3.EndpointDiscoveryService/{}Endpoints",
+    LISTENER: "/envoy.service.listener.v3.ListenerDiscoveryService/{}Listeners",
+    ROUTE: "/envoy.service.route.v3.RouteDiscoveryService/{}Routes",
+}
+
+
+@pytest.mark.parametrize("type_url", PER_TYPE)
+@pytest.mark.parametrize("form", ["Stream", "Delta"])
+async def test_a_service_per_type(type_url: TypeUrl, form: str) -> None:
+    async with serving() as rig, connected(rig) as channel:
+        rig.cache.set("all", [made(type_url, "a"), made(type_url, "b")])
+        client = WireClient(channel, PER_TYPE[type_url].format(form))
+        await client.ask("", ["a"])
+        answer = await client.hear()
+        assert (answer.type_url, answer.names) == (type_url, ["a"])
+        await client.ask("type.googleapis.com/other")
+        assert (await client.end())[0] is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_fetch_answers_once() -> None:
+    async with serving() as rig, connected(rig) as channel:
+        rig.cache.set("all", [made(CLUSTER, "a")])
+        call: Fetch = channel.unary_unary(PER_TYPE[CLUSTER].format("Fetch"))
+        endpoints: Fetch = channel.unary_unary(PER_TYPE[ENDPOINT].format("Fetch"))
+        payload = await call(bytes.fromhex("12030a016d"))
+        assert b"a=1" in payload
+        empty = await endpoints(bytes.fromhex("12030a016d1a0178"))
+        assert ENDPOINT.encode() in empty
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call(b"")
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_an_unknown_method_is_unimplemented() -> None:
+    async with serving() as rig, connected(rig) as channel:
+        client = WireClient(channel, "/envoy.service.route.v3.VirtualHostDiscoveryService/StreamVirtualHosts")
+        assert (await client.end())[0] is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_port_that_is_taken_is_an_os_error() -> None:
+    async with serving() as rig:
+        with pytest.raises(OSError, match="cannot listen"):
+            await XdsServer(rig.cache).start(rig.address)
+
+
+async def test_a_stop_ends_streams_with_a_status_that_makes_clients_go_elsewhere() -> None:
+    async with serving() as rig, connected(rig) as channel:
+        clients = [WireClient(channel) for _ in range(3)]
+        for client in clients:
+            await client.ask(CLUSTER)
+            await client.hear()
+        await rig.server.stop(0.3)
+        for client in clients:
+            assert (await client.end())[0] is grpc.StatusCode.UNAVAILABLE
+        assert not rig.server.clients
+
+
+async def test_a_client_that_does_not_read_is_ended_and_delays_nobody() -> None:
+    big = "x" * 200_000
+    options = ServerOptions(write_timeout=1.0, patience=0.001)
+    async with serving(options=options) as rig, connected(rig) as slow_channel, connected(rig) as channel:
+        slow, healthy = WireClient(slow_channel), WireClient(channel)
+        for client in (slow, healthy):
+            await client.ask(CLUSTER)
+        await healthy.ack(await healthy.hear())
+        content = 0
+        while not rig.of(StreamClosed):
+            content += 1
+            rig.cache.update("all", [made(CLUSTER, "a", f"{content}{big}")])
+            answer = await healthy.hear()
+            assert answer.resources["a"].startswith(b"a=%dx" % content)
+            await healthy.ack(answer)
+        (closed,) = rig.of(StreamClosed)
+        assert closed.code is Code.DEADLINE_EXCEEDED
+        (left,) = rig.server.clients.values()
+        assert left.node_id == "proxy-1"
+        rig.cache.update("all", [made(CLUSTER, "a", "last")])
+        assert (await healthy.hear()).resources == {"a": b"a=last"}
+
+
+async def test_ten_thousand_changes_cost_a_slow_client_one_newest_state() -> None:
+    big = "x" * 100_000
+    async with serving() as rig, connected(rig) as slow_channel, connected(rig) as channel:
+        slow, healthy = WireClient(slow_channel, DELTA), WireClient(channel, DELTA)
+        for client in (slow, healthy):
+            await client.ask(CLUSTER)
+        await healthy.ack(await healthy.hear())
+        for content in range(10_000):
+            rig.cache.update(
+                "all", [made(CLUSTER, f"c{content % 10}", f"{content}{big}" if content % 100 else content)]
+            )
+            await asyncio.sleep(0)
+            if content % 500 == 0:
+                answer = await healthy.hear()
+                await healthy.ack(answer)
+        stuck = next(client for client in rig.server.clients.values() if client.id == 1)
+        assert stuck.session is not None
+        (lane,) = stuck.session.lanes()
+        assert len(lane.in_flight) <= 1
+        assert len(lane.debt.dirty) <= 10
+        slow.cancel()
