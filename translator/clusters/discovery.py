@@ -5,7 +5,6 @@ from typing import Final
 
 import msgspec
 
-from translator.model.host import is_wildcard
 from translator.model.protocol import Protocol
 from translator.model.proxy import Capture, IpFamilies, Role, ViewKey
 from translator.model.service import Resolution, Service
@@ -57,7 +56,7 @@ def discover(
     """
     if owner.resolution is Resolution.ALIAS or protocol is Protocol.UDP:
         return None
-    if owner.resolution is Resolution.DYNAMIC_DNS and is_wildcard(owner.hostname):
+    if owner.dynamic:
         return Discovery.DYNAMIC_FORWARD if protocol in _DYNAMIC_PROTOCOLS else None
     passthrough = owner.resolution is Resolution.PASSTHROUGH or (
         balancer is not None and balancer.simple is SimpleLB.PASSTHROUGH

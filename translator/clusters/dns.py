@@ -45,12 +45,15 @@ def build_dns_cluster_type(
 
 def build_dynamic_cluster_type(hostname: str, families: IpFamilies) -> Cluster.CustomClusterType:
     """The cluster type that resolves whatever host a request is for."""
+    config = ClusterConfig(dns_cache_config=build_dns_cache(hostname, families))
+    return Cluster.CustomClusterType(name="envoy.clusters.dynamic_forward_proxy", typed_config=pack(config))
+
+
+def build_dns_cache(hostname: str, families: IpFamilies) -> DnsCacheConfig:
+    """The cache of resolved names; Envoy refuses it if the cluster and the filter describe it differently."""
     v6_only = families is IpFamilies.V6
-    cache = DnsCacheConfig(
+    return DnsCacheConfig(
         name=dns_cache_name(hostname), dns_lookup_family=Cluster.V6_ONLY if v6_only else Cluster.V4_ONLY
-    )
-    return Cluster.CustomClusterType(
-        name="envoy.clusters.dynamic_forward_proxy", typed_config=pack(ClusterConfig(dns_cache_config=cache))
     )
 
 

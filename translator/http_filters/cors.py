@@ -1,5 +1,6 @@
 """Cross-origin resource sharing."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from envoy.extensions.filters.http.cors.v3 import cors_pb2
@@ -10,6 +11,6 @@ from translator.http_filters.filter import FilterInputs, build_http_filter
 NAME: Final = "envoy.filters.http.cors"
 
 
-def build_filter(_inputs: FilterInputs) -> http_connection_manager_pb2.HttpFilter | None:
+def build_filters(_inputs: FilterInputs) -> Iterator[http_connection_manager_pb2.HttpFilter]:
     """The filter, always and empty: the policies themselves are given by routes."""
-    return build_http_filter(NAME, cors_pb2.Cors())
+    yield build_http_filter(NAME, cors_pb2.Cors())

@@ -7,6 +7,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from google.protobuf.message import Message
 
 from translator.model.protocol import Protocol
+from translator.model.proxy import IpFamilies
 from translator.pb import pack
 
 
@@ -21,11 +22,14 @@ class Side(enum.StrEnum):
 class FilterInputs(msgspec.Struct, frozen=True, kw_only=True):
     """What the filters of one connection manager depend on. ``protocols`` are those declared for its ports.
 
+    ``dynamic_hosts`` are services that stand for all names below a suffix, to be resolved as they are requested.
     ``debug_headers``: Envoy's own headers (x-envoy-...) go to upstreams and clients.
     """
 
     side: Side
     protocols: frozenset[Protocol] = frozenset()
+    dynamic_hosts: tuple[str, ...] = ()
+    families: IpFamilies = IpFamilies.V4
     debug_headers: bool = True
 
 

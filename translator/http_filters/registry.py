@@ -1,10 +1,11 @@
 """All HTTP filters in chain order."""
 
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 
-from translator.http_filters import cors, fault, grpc_stats, grpc_web, router
+from translator.http_filters import cors, dynamic_forward_proxy, fault, grpc_stats, grpc_web, router
 from translator.http_filters.filter import FilterInputs
 
 
@@ -13,14 +14,21 @@ class HTTPFilter(Protocol):
 
     NAME: str
 
-    def build_filter(self, inputs: FilterInputs, /) -> http_connection_manager_pb2.HttpFilter | None:
-        """The filter for such a connection manager, or None where it has no place."""
+    def build_filters(self, inputs: FilterInputs, /) -> Iterator[http_connection_manager_pb2.HttpFilter]:
+        """The filter for such a connection manager; none where it has no place."""
 
 
 # Istio's order: gRPC-Web is unwrapped before anybody looks at the call, the router ends the chain.
-FILTERS: Final[tuple[HTTPFilter, ...]] = (grpc_web, grpc_stats, fault, cors, router)
+FILTERS: Final[tuple[HTTPFilter, ...]] = (
+    grpc_web,
+    grpc_stats,
+    fault,
+    cors,
+    dynamic_forward_proxy,
+    router,
+)
 
 
 def build_http_filters(inputs: FilterInputs) -> list[http_connection_manager_pb2.HttpFilter]:
     """The filters of a connection manager, in order."""
-    return [built for each in FILTERS if (built := each.build_filter(inputs)) is not None]
+    return [built for each in FILTERS for built in each.build_filters(inputs)]

@@ -1,5 +1,6 @@
 """The end of every chain: sends the request where its route says."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from envoy.extensions.filters.http.router.v3 import router_pb2
@@ -10,6 +11,6 @@ from translator.http_filters.filter import FilterInputs, build_http_filter
 NAME: Final = "envoy.filters.http.router"
 
 
-def build_filter(inputs: FilterInputs) -> http_connection_manager_pb2.HttpFilter | None:
+def build_filters(inputs: FilterInputs) -> Iterator[http_connection_manager_pb2.HttpFilter]:
     """The filter, always."""
-    return build_http_filter(NAME, router_pb2.Router(suppress_envoy_headers=not inputs.debug_headers))
+    yield build_http_filter(NAME, router_pb2.Router(suppress_envoy_headers=not inputs.debug_headers))

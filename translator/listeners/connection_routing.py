@@ -162,7 +162,7 @@ def select_proxy(
         prefix, subset = f"{rule.name}.{rule.namespace}", ""
     else:
         prefix, subset = targets[0].stat_name(listener_settings(db).outbound_stat_name), targets[0].subset
-    first = _resolve(db, caller, destinations[0].destination, port)
+    first = targets[0] if present[0] is destinations[0] else _resolve(db, caller, destinations[0].destination, port)
     inputs = TCPProxyInputs(stat_prefix=prefix, clusters=clusters)
     return _limit(inputs, _policy(db, caller, first.service), subset)
 

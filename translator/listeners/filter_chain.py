@@ -9,8 +9,10 @@ from envoy.config.listener.v3 import listener_components_pb2
 from envoy.config.route.v3 import route_pb2
 
 from translator.listeners.chain_match import MATCH_ALL, ChainMatch, build_chain_match
+from translator.model.proxy import IpFamilies
 from translator.network_filters.http_connection_manager import ManagerInputs, build_connection_manager
 from translator.network_filters.mongo_proxy import build_mongo_proxy
+from translator.network_filters.sni_dynamic_forward_proxy import build_sni_resolution
 from translator.network_filters.tcp_proxy import TCPProxyInputs, build_tcp_proxy
 from translator.objects.registry import ObjectKey
 from translator.pb import seconds
@@ -20,6 +22,14 @@ from translator.telemetry.access_log import AccessLogFile
 _HANDSHAKE_TIMEOUT: Final = 15
 
 
+class SNIResolution(msgspec.Struct, frozen=True):
+    """Which names a chain resolves: those below the suffix of a service, and the port that they are dialled at."""
+
+    hostname: str
+    port: int
+    families: IpFamilies
+
+
 class TCPChain(msgspec.Struct, frozen=True, kw_only=True):
     """A chain that passes bytes on. ``rule`` is the VirtualService that it comes from."""
 
@@ -27,6 +37,7 @@ class TCPChain(msgspec.Struct, frozen=True, kw_only=True):
     proxy: TCPProxyInputs
     rule: ObjectKey | None = None
     mongo: bool = False
+    resolution: SNIResolution | None = None
     name: str = ""
 
     @property
@@ -48,6 +59,8 @@ def build_tcp_chain(chain: TCPChain, log: AccessLogFile | None) -> listener_comp
     filters = [build_tcp_proxy(chain.proxy, log)]
     if chain.mongo:
         filters.insert(0, build_mongo_proxy(chain.proxy.stat_prefix))
+    if chain.resolution:
+        filters.insert(0, build_sni_resolution(*msgspec.structs.astuple(chain.resolution)))
     return listener_components_pb2.FilterChain(
         name=chain.name,
         filter_chain_match=_optional_match(chain.match),

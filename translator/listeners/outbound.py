@@ -21,6 +21,7 @@ from translator.listeners.connection_routing import (
     select_tls_routes,
 )
 from translator.listeners.filter_chain import (
+    SNIResolution,
     TCPChain,
     build_http_chain,
     build_tcp_chain,
@@ -32,7 +33,7 @@ from translator.listeners.planned_listener import PlannedListener, TCPBackend
 from translator.listeners.resource import listener_resource
 from translator.listeners.settings import ListenerSettings, listener_settings
 from translator.model.protocol import Protocol
-from translator.model.proxy import Labels
+from translator.model.proxy import IpFamilies, Labels
 from translator.model.scope import ScopeKey, TrafficPolicy, imports_rule, outbound_traffic_policy
 from translator.model.service import aliases
 from translator.names import BLACK_HOLE_CLUSTER, HTTP_PROXY_ROUTE, PASSTHROUGH_CLUSTER, outbound_cluster
@@ -51,6 +52,7 @@ class OutboundSite(msgspec.Struct, frozen=True):
     """What else than its plan an outbound listener depends on; ``labels`` are empty where only HTTP is served."""
 
     scope: ScopeKey
+    families: IpFamilies = IpFamilies.V4
     labels: Labels = ()
     http10: bool = False
 
@@ -61,6 +63,7 @@ class OutboundInputs(msgspec.Struct, frozen=True, kw_only=True):
     plan: PlannedListener
     chains: tuple[TCPChain, ...]
     unmatched: str
+    families: IpFamilies
     http10: bool
     settings: ListenerSettings
 
@@ -88,6 +91,7 @@ def outbound_inputs(db: Database, site: OutboundSite, plan: PlannedListener) -> 
         plan=plan,
         chains=keep_distinct(chains),
         unmatched=unmatched_cluster(outbound_traffic_policy(db, site.scope)),
+        families=site.families,
         http10=site.http10,
         settings=listener_settings(db),
     )
@@ -112,7 +116,7 @@ def backend_chains(db: Database, site: OutboundSite, backend: TCPBackend) -> tup
         complete = any(_route_match(route) == own for route in routes)
     chains = [_route_chain(db, caller, backend, route) for route in routes]
     if not complete:
-        chains.append(TCPChain(match=own, proxy=_own_proxy(db, site, backend), mongo=_is_mongo(backend)))
+        chains.append(_own_chain(db, site, backend, own))
     return tuple(chains)
 
 
@@ -187,6 +191,8 @@ def _build_http_chain(inputs: OutboundInputs) -> listener_components_pb2.FilterC
         stat_prefix=f"outbound_{plan.name};",
         route_name=plan.route_name,
         protocols=frozenset({Protocol.GRPC_WEB} if plan.grpc_web else ()),
+        dynamic_hosts=plan.dynamic_hosts,
+        families=inputs.families,
         http10=inputs.http10,
         forwards_proxy_requests=plan.route_name == HTTP_PROXY_ROUTE,
         normalization=settings.normalization,
@@ -212,6 +218,14 @@ def _unmatched_chain(inputs: OutboundInputs) -> listener_components_pb2.FilterCh
 def _own_match(db: Database, backend: TCPBackend) -> ChainMatch:
     names: Iterable[str] = (backend.hostname, *aliases(db, backend.hostname)) if backend.by_sni else ()
     return chain_match(prefixes=backend.prefixes, server_names=names)
+
+
+def _own_chain(db: Database, site: OutboundSite, backend: TCPBackend, match: ChainMatch) -> TCPChain:
+    resolution = None
+    if backend.resolves_names and backend.protocol.is_tls:
+        resolution = SNIResolution(backend.hostname, backend.port, site.families)
+    proxy = _own_proxy(db, site, backend)
+    return TCPChain(match=match, proxy=proxy, mongo=_is_mongo(backend), resolution=resolution)
 
 
 def _own_proxy(db: Database, site: OutboundSite, backend: TCPBackend) -> TCPProxyInputs:

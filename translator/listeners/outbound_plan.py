@@ -207,7 +207,8 @@ class _Candidate(NamedTuple):
             cluster_port=self.cluster_port,
             protocol=port.protocol,
             prefixes=tuple(prefixes),
-            by_sni=port.protocol.is_tls and (by_sni or bool(prefixes)),
+            by_sni=port.protocol.is_tls and (by_sni or bool(prefixes) or service.dynamic),
+            resolves_names=service.dynamic,
         )
 
 

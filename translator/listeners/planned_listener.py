@@ -18,7 +18,8 @@ class TCPBackend(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A service port behind a listener whose bytes are passed on as they are.
 
     ``position`` is the egress scope that imports it; ``port`` is the number that clients dial and rules match;
-    ``by_sni`` means that nothing but the SNI tells its connections from those to other services.
+    ``by_sni`` means that nothing but the SNI tells its connections from those to other services;
+    ``resolves_names`` that the service stands for all names below a suffix, to be resolved as they are dialled.
     """
 
     position: int
@@ -29,10 +30,13 @@ class TCPBackend(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     protocol: Protocol
     prefixes: tuple[str, ...] = ()
     by_sni: bool = False
+    resolves_names: bool = False
 
 
 class PlannedListener(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One outbound listener. ``route_name`` is empty without HTTP; ``detects_http`` if it shares with other bytes.
+
+    ``dynamic_hosts`` are the HTTP services whose names are resolved as they are requested.
 
     ``binds`` are the addresses of one socket each, the first names the listener; ``real`` sockets accept
     connections, the others only get intercepted ones.
@@ -44,6 +48,7 @@ class PlannedListener(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     route_name: str = ""
     detects_http: bool = False
     grpc_web: bool = False
+    dynamic_hosts: tuple[str, ...] = ()
     backends: tuple[TCPBackend, ...] = ()
 
     @property
@@ -65,6 +70,7 @@ class Entry:
         self._protocol: Protocol | None = None
         self._http: set[Protocol] = set()
         self._http_host = ""
+        self._dynamic_hosts: set[str] = set()
         self._backends: list[TCPBackend] = []
 
     def add(self, protocol: Protocol, backend: TCPBackend) -> None:
@@ -79,6 +85,8 @@ class Entry:
             return
         if protocol.may_be_http:
             self._http.add(protocol)
+            if backend.resolves_names:
+                self._dynamic_hosts.add(backend.hostname)
             self._http_host = self._http_host or backend.hostname
         if not protocol.is_http:
             self._backends.append(backend)
@@ -92,6 +100,7 @@ class Entry:
             real=self.real,
             route_name=self._route_name() if self._http else "",
             detects_http=detects,
+            dynamic_hosts=tuple(sorted(self._dynamic_hosts)),
             grpc_web=Protocol.GRPC_WEB in self._http,
             backends=tuple(self._backends),
         )

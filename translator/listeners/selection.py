@@ -55,7 +55,7 @@ def planned_references(
 
 def _reference(key: OutboundKey, plan: PlannedListener, labels: Labels, *, http10: bool) -> ResourceReference:
     # Only rules about connections select by labels, and those are asked about backends alone.
-    site = OutboundSite(key.scope, labels if plan.backends else (), http10)
+    site = OutboundSite(key.scope, key.families, labels if plan.backends else (), http10)
     return ResourceReference(plan.name, outbound_listener, (site, plan))
 
 

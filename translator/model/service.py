@@ -21,7 +21,7 @@ from translator.indexes import (
     external_name_of,
 )
 from translator.model.export import Export, is_exported, normalize_export
-from translator.model.host import kubernetes_host, normalize_host
+from translator.model.host import is_wildcard, kubernetes_host, normalize_host
 from translator.model.protocol import Protocol, kubernetes_protocol, parse_protocol
 from translator.objects import core
 from translator.objects.registry import ObjectKey
@@ -94,6 +94,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     def headless(self) -> bool:
         """A Kubernetes service without virtual IP, whose clients dial the pods."""
         return self.kubernetes and self.resolution is Resolution.PASSTHROUGH
+
+    @property
+    def dynamic(self) -> bool:
+        """A pattern of hosts, each of which is resolved when it is asked for."""
+        return self.resolution is Resolution.DYNAMIC_DNS and is_wildcard(self.hostname)
 
     @property
     def age(self) -> tuple[str, str, str]:

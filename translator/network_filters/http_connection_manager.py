@@ -14,6 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from translator.http_filters.filter import FilterInputs, Side
 from translator.http_filters.registry import build_http_filters
 from translator.model.protocol import Protocol
+from translator.model.proxy import IpFamilies
 from translator.model.proxy_config import DEFAULT_SETTINGS, ClientCertDetails, ForwardedClientCert, ProxySettings
 from translator.objects.mesh_config import NormalizationType
 from translator.pb import boolean, pack
@@ -45,6 +46,8 @@ class ManagerInputs(msgspec.Struct, frozen=True, kw_only=True):
     stat_prefix: str
     route_name: str = ""
     protocols: frozenset[Protocol] = frozenset()
+    dynamic_hosts: tuple[str, ...] = ()
+    families: IpFamilies = IpFamilies.V4
     http10: bool = False
     forwards_proxy_requests: bool = False
     normalization: NormalizationType = NormalizationType.DEFAULT
@@ -91,7 +94,13 @@ def _rds(route_name: str) -> hcm_pb2.Rds:
 
 def _filter_inputs(inputs: ManagerInputs) -> FilterInputs:
     debug_headers = not inputs.proxy.proxy_headers.envoy_debug_headers.disabled
-    return FilterInputs(side=inputs.side, protocols=inputs.protocols, debug_headers=debug_headers)
+    return FilterInputs(
+        side=inputs.side,
+        protocols=inputs.protocols,
+        dynamic_hosts=inputs.dynamic_hosts,
+        families=inputs.families,
+        debug_headers=debug_headers,
+    )
 
 
 def _set_headers(manager: _Manager, inputs: ManagerInputs) -> None:

@@ -36,6 +36,9 @@ GAPS: Final = (
     Gap(Kind.REQUEST_AUTHENTICATION),
     Gap(Kind.AUTHORIZATION_POLICY),
     Gap(Kind.TELEMETRY),
+    Gap(Kind.SIDECAR, "spec.ingress[].tls"),
+    Gap(Kind.ISTIO_GATEWAY, "spec.servers[].defaultEndpoint"),
+    Gap(Kind.VIRTUAL_SERVICE, "spec.tcp[].match[].sourceSubnet"),
 )
 _KIND_OF: Final = {spec.struct: spec.kind for spec in KINDS}
 

@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3 import sni_dynamic_forward_proxy_pb2
 from msgspec.structs import replace
 
 from tests.unit.translator.listeners.listener_kit import (
@@ -394,3 +395,19 @@ def test_stat_names_follow_the_mesh_s_pattern() -> None:
     (proxy,) = proxies(listeners(mesh)["10.0.0.1_5432"])
     assert proxy.stat_prefix == "db.default:5432"
     assert proxy.cluster == f"outbound|5432||{host('db')}"
+
+
+def test_case_32_names_below_a_suffix_are_resolved_as_they_are_dialled() -> None:
+    mesh = Mesh(external("*.example.com", "80/HTTP", "443/TLS", resolution="DYNAMIC_DNS"), kube_service("web", HTTP))
+    found = listeners(mesh)
+    assert [each.name.rpartition(".")[2] for each in manager(found["0.0.0.0_80"]).http_filters[-2:]] == [
+        "dynamic_forward_proxy",
+        "router",
+    ]
+    tls = found["0.0.0.0_443"]
+    assert filter_names(tls) == ["tls_inspector"]
+    (chain,) = matching(chains(tls), sni=["*.example.com"])
+    assert chain["to"] == "outbound|443||*.example.com"
+    resolver = sni_dynamic_forward_proxy_pb2.FilterConfig.FromString(tls.filter_chains[0].filters[0].typed_config.value)
+    assert resolver.dns_cache_config.name == "*.example.com_dfp_dns_cache"
+    assert resolver.port_value == 443

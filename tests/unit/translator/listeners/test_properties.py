@@ -75,6 +75,8 @@ OBJECTS = (
     endpoint_slice("headless", endpoint("10.9.0.1"), endpoint("10.9.0.2"), service="headless", port="tcp"),
     external("secure.example.com", "443/TLS", "80/HTTP", "9000/something"),
     external("*.wild.example.com", "443/HTTPS"),
+    external("*.dynamic.example.com", "443/TLS", "80/HTTP", resolution="DYNAMIC_DNS"),
+    external("*.more.example.com", "80/HTTP", resolution="DYNAMIC_DNS"),
     external("net.example.com", "5432/TCP", "443/TLS", addresses="[10.5.0.0/16, 10.5.1.1, 'fd00:5::/32']"),
     external("any.example.com", "5432/TCP", "3306/MySQL", resolution="NONE"),
     istio("VirtualService", "routes", ROUTES),
@@ -181,11 +183,11 @@ def bootstrap(found: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 @pytest.mark.envoy
-def test_case_34_a_real_envoy_takes_every_listener(envoy_binary: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("proxy", PROXIES.values(), ids=PROXIES)
+def test_case_34_a_real_envoy_takes_every_listener(proxy: Proxy, envoy_binary: Path, tmp_path: Path) -> None:
     found = [
         MessageToDict(each)
         for mesh in (Mesh(*OBJECTS), Mesh(*OBJECTS, SIDECAR_OBJECT, mesh=LOGGED))
-        for proxy in PROXIES.values()
         for each in listeners(mesh, proxy).values()
     ]
     moved = [on_port(each, 20000 + position) for position, each in enumerate((all_inbound_forms(), *found))]
