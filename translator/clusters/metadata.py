@@ -43,7 +43,7 @@ def build_istio_metadata(
     if rule is not None:
         message.fields[
             "config"
-        ].string_value = f"/apis/networking.istio.io/v1alpha3/namespaces/{rule.namespace}/destination-rule/{rule.name}"
+        ].string_value = f"/apis/networking.istio.io/v1/namespaces/{rule.namespace}/destination-rule/{rule.name}"
     if subset:
         message.fields["subset"].string_value = subset
     if external:

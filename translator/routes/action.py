@@ -53,10 +53,12 @@ def build_action(
 def open_action(timeout: Duration | None = None) -> route_components_pb2.RouteAction:
     """An action with only its timeouts, which are always written: Envoy's own default is 15 seconds.
 
-    The deprecated limit of ``grpc-timeout`` makes Envoy heed what gRPC clients ask for.
+    The limit of ``grpc-timeout`` makes Envoy heed what gRPC clients ask for. (Istio writes the deprecated
+    ``max_grpc_timeout`` instead, for which a stock Envoy logs a warning for every route of every update.)
     """
     limit = pb.duration(timeout or _NO_TIMEOUT)
-    return route_components_pb2.RouteAction(timeout=limit, max_grpc_timeout=limit)
+    heeded = route_components_pb2.RouteAction.MaxStreamDuration(grpc_timeout_header_max=limit)
+    return route_components_pb2.RouteAction(timeout=limit, max_stream_duration=heeded)
 
 
 def add_hash_policies(action: route_components_pb2.RouteAction, targets: Iterable[Target]) -> None:

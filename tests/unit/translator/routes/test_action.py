@@ -12,7 +12,7 @@ from translator.routes.destination import Target
 
 HASHED = ConsistentHashLB(http_header_name="x")
 NO_RETRY = ActionDefaults(retry=HTTPRetry(attempts=0))
-TIMEOUTS = {"timeout": "0s", "max_grpc_timeout": "0s"}
+TIMEOUTS = {"timeout": "0s", "max_stream_duration": {"grpc_timeout_header_max": "0s"}}
 
 
 def action(text: str, defaults: ActionDefaults = NO_RETRY) -> Tree:
@@ -56,7 +56,7 @@ def test_case_19_timeouts_are_always_written() -> None:
     assert action("{timeout: 5s, route: [{destination: {host: a}}]}") == {
         "cluster": "to-a",
         "timeout": "5s",
-        "max_grpc_timeout": "5s",
+        "max_stream_duration": {"grpc_timeout_header_max": "5s"},
     }
 
 

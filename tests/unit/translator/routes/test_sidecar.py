@@ -61,7 +61,7 @@ def test_a_service_without_rules_has_its_default_route() -> None:
         "route": {
             "cluster": f"outbound|8123||{ECHO_HOST}",
             "timeout": "0s",
-            "max_grpc_timeout": "0s",
+            "max_stream_duration": {"grpc_timeout_header_max": "0s"},
             "retry_policy": tree(route.route.retry_policy),
         },
     }
