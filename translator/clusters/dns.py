@@ -7,10 +7,10 @@ from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from envoy.extensions.clusters.common.dns.v3.dns_pb2 import DnsLookupFamily
 from envoy.extensions.clusters.dns.v3.dns_cluster_pb2 import DnsCluster
 from envoy.extensions.clusters.dynamic_forward_proxy.v3.cluster_pb2 import ClusterConfig
-from envoy.extensions.common.dynamic_forward_proxy.v3.dns_cache_pb2 import DnsCacheConfig
 from envoy.extensions.network.dns_resolver.cares.v3.cares_dns_resolver_pb2 import CaresDnsResolverConfig
 from google.protobuf.duration_pb2 import Duration
 
+from translator.dns_cache import build_dns_cache
 from translator.model.proxy import IpFamilies
 from translator.objects import duration as objects
 from translator.pb import duration, pack, uint32
@@ -47,16 +47,3 @@ def build_dynamic_cluster_type(hostname: str, families: IpFamilies) -> Cluster.C
     """The cluster type that resolves whatever host a request is for."""
     config = ClusterConfig(dns_cache_config=build_dns_cache(hostname, families))
     return Cluster.CustomClusterType(name="envoy.clusters.dynamic_forward_proxy", typed_config=pack(config))
-
-
-def build_dns_cache(hostname: str, families: IpFamilies) -> DnsCacheConfig:
-    """The cache of resolved names; Envoy refuses it if the cluster and the filter describe it differently."""
-    v6_only = families is IpFamilies.V6
-    return DnsCacheConfig(
-        name=dns_cache_name(hostname), dns_lookup_family=Cluster.V6_ONLY if v6_only else Cluster.V4_ONLY
-    )
-
-
-def dns_cache_name(hostname: str) -> str:
-    """The name of the cache that the cluster shares with the filter in front of it."""
-    return f"{hostname}_dfp_dns_cache"

@@ -71,8 +71,7 @@ def build_http_protocol_options(settings: HttpSettings) -> HttpProtocolOptions |
     options = HttpProtocolOptions()
     _apply_limits(options, settings)
     if settings.auto_sni:
-        options.upstream_http_protocol_options.auto_sni = True
-        options.upstream_http_protocol_options.auto_san_validation = settings.auto_san
+        apply_requested_host(options, check_san=settings.auto_san)
     matcher = build_error_matcher(settings.error_codes)
     if matcher is not None:
         options.outlier_detection.error_matcher.CopyFrom(matcher)
@@ -87,6 +86,12 @@ def build_http_protocol_options(settings: HttpSettings) -> HttpProtocolOptions |
     else:
         apply_downstream_protocol(options)
     return options
+
+
+def apply_requested_host(options: HttpProtocolOptions, *, check_san: bool) -> None:
+    """Name the requested host in TLS, and if wanted, demand a certificate for it."""
+    options.upstream_http_protocol_options.auto_sni = True
+    options.upstream_http_protocol_options.auto_san_validation = check_san
 
 
 def apply_downstream_protocol(options: HttpProtocolOptions) -> None:

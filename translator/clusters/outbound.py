@@ -180,14 +180,16 @@ def _apply_common_balancing(config: Cluster.CommonLbConfig, inputs: OutboundInpu
 
 def _http_settings(inputs: OutboundInputs) -> HttpSettings:
     outlier, origination = inputs.policy.outlier_detection, inputs.origination
+    # Envoy: where it resolves hosts as they are asked for, TLS has to be for the host that was asked for.
+    dynamic = inputs.discovery is Discovery.DYNAMIC_FORWARD
     return HttpSettings(
         protocol=inputs.protocol,
         detects=inputs.client.role is Role.SIDECAR,
         pool=inputs.policy.connection_pool,
         upgrade=inputs.defaults.h2_upgrade_policy,
         error_codes=outlier.outlier_detection_http_error_codes if outlier else (),
-        auto_sni=origination is not None and origination.auto_sni,
-        auto_san=origination is not None and origination.auto_san,
+        auto_sni=dynamic or (origination is not None and origination.auto_sni),
+        auto_san=dynamic or (origination is not None and origination.auto_san),
     )
 
 

@@ -7,7 +7,12 @@ import msgspec
 from translator.clusters.discovery import Client, Discovery, client_of, discover
 from translator.clusters.inbound import inbound, inbound_keys
 from translator.clusters.outbound import OutboundKey, outbound
-from translator.clusters.special import black_hole_cluster, inbound_passthrough_cluster, passthrough_cluster
+from translator.clusters.special import (
+    black_hole_cluster,
+    dynamic_dns_cluster,
+    inbound_passthrough_cluster,
+    passthrough_cluster,
+)
 from translator.database import Database
 from translator.endpoints.destination import Destination, destination_spread, place_of, relevant_place
 from translator.endpoints.locality import Place
@@ -16,15 +21,17 @@ from translator.engine import query
 from translator.indexes import POLICY_LABELS
 from translator.model.destination_rule import effective_policy, policy_for, policy_labels
 from translator.model.proxy import Labels, Role, ViewKey, failover_labels
-from translator.model.scope import ScopeKey, scope_key, scope_services
+from translator.model.scope import ScopeKey, outbound_traffic_policy, scope_key, scope_services
 from translator.model.service import service
 from translator.names import (
     BLACK_HOLE_CLUSTER,
+    DYNAMIC_DNS_CLUSTER,
     INBOUND_PASSTHROUGH_CLUSTER,
     PASSTHROUGH_CLUSTER,
     inbound_cluster,
     outbound_cluster,
 )
+from translator.objects.sidecar import OutboundTrafficMode
 from translator.reference import ResourceReference
 
 
@@ -54,6 +61,8 @@ def cluster_references(db: Database, view: ViewKey) -> tuple[ResourceReference, 
     if view.role is Role.SIDECAR:
         scope = scope_key(db, view)
         references.append(ResourceReference(PASSTHROUGH_CLUSTER, passthrough_cluster, ()))
+        if outbound_traffic_policy(db, scope).mode is OutboundTrafficMode.ALLOW_ANY_DYNAMIC_DNS:
+            references.append(ResourceReference(DYNAMIC_DNS_CLUSTER, dynamic_dns_cluster, (view.families,)))
         references += [
             ResourceReference(inbound_cluster(key.port), inbound, (key,))
             for key in inbound_keys(db, view, scope.sidecar)

@@ -9,11 +9,12 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 from translator.clusters.circuit_breaker import build_circuit_breakers
 from translator.clusters.connection import apply_connection_settings
 from translator.clusters.defaults import MeshDefaults, mesh_defaults
-from translator.clusters.http_protocol import EXTENSION, apply_downstream_protocol
+from translator.clusters.dns import build_dynamic_cluster_type
+from translator.clusters.http_protocol import EXTENSION, apply_downstream_protocol, apply_requested_host
 from translator.database import Database
 from translator.engine import query
 from translator.model.proxy import IpFamilies
-from translator.names import BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER
+from translator.names import BLACK_HOLE_CLUSTER, DYNAMIC_DNS_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER
 from translator.pb import duration, encode, pack, seconds
 from xds.resource import Resource
 from xds.types import CLUSTER
@@ -39,6 +40,14 @@ def passthrough_cluster(db: Database) -> Resource:
 
 
 @query
+def dynamic_dns_cluster(db: Database, families: IpFamilies) -> Resource:
+    """The cluster for requests to unknown hosts where the mesh lets their names be resolved."""
+    cluster = build_passthrough(DYNAMIC_DNS_CLUSTER, mesh_defaults(db), for_host=True)
+    cluster.cluster_type.CopyFrom(build_dynamic_cluster_type(DYNAMIC_DNS_CLUSTER, families))
+    return Resource(CLUSTER, DYNAMIC_DNS_CLUSTER, encode(cluster))
+
+
+@query
 def inbound_passthrough_cluster(db: Database, families: IpFamilies) -> Resource:
     """The cluster for connections to ports of the workload that no service knows."""
     cluster = build_passthrough(INBOUND_PASSTHROUGH_CLUSTER, mesh_defaults(db))
@@ -53,14 +62,19 @@ def build_black_hole(defaults: MeshDefaults) -> Cluster:
     return cluster
 
 
-def build_passthrough(name: str, defaults: MeshDefaults) -> Cluster:
-    """Istio: of the mesh's default policy, the limits of connections hold here too."""
+def build_passthrough(name: str, defaults: MeshDefaults, *, for_host: bool = False) -> Cluster:
+    """Istio: of the mesh's default policy, the limits of connections hold here too.
+
+    ``for_host``: TLS would be for the requested host, which Envoy requires of what it resolves as it is asked for.
+    """
     pool = defaults.traffic_policy.connection_pool if defaults.traffic_policy else None
     cluster = Cluster(name=name, type=Cluster.ORIGINAL_DST, lb_policy=Cluster.CLUSTER_PROVIDED)
     apply_connection_settings(cluster, pool, defaults)
     cluster.circuit_breakers.CopyFrom(build_circuit_breakers(pool))
     options = HttpProtocolOptions()
     options.common_http_protocol_options.idle_timeout.CopyFrom(seconds(_IDLE_SECONDS))
+    if for_host:
+        apply_requested_host(options, check_san=True)
     apply_downstream_protocol(options)
     cluster.typed_extension_protocol_options[EXTENSION].CopyFrom(pack(options))
     return cluster

@@ -6,7 +6,7 @@ from typing import Final
 from envoy.extensions.filters.http.dynamic_forward_proxy.v3 import dynamic_forward_proxy_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 
-from translator.clusters.dns import build_dns_cache
+from translator.dns_cache import build_dns_cache
 from translator.http_filters.filter import FilterInputs, build_http_filter
 
 NAME: Final = "envoy.filters.http.dynamic_forward_proxy"

@@ -5,7 +5,7 @@ from typing import Final
 from envoy.config.listener.v3 import listener_components_pb2
 from envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3 import sni_dynamic_forward_proxy_pb2
 
-from translator.clusters.dns import build_dns_cache
+from translator.dns_cache import build_dns_cache
 from translator.model.proxy import IpFamilies
 from translator.pb import pack
 

@@ -108,10 +108,8 @@ def test_services_with_one_target_port_share_a_cluster_that_the_oldest_rules() -
 
 
 def test_only_the_pool_of_a_rule_holds_inbound() -> None:
-    policy = """
-{connectionPool: {http: {h2UpgradePolicy: UPGRADE}}, outlierDetection: {}, tls: {mode: SIMPLE},
- loadBalancer: {simple: RANDOM}}
-"""
+    pool, others = "{http: {h2UpgradePolicy: UPGRADE}}", "tls: {mode: SIMPLE}, loadBalancer: {simple: RANDOM}"
+    policy = f"{{connectionPool: {pool}, outlierDetection: {{}}, {others}}}"
     cluster = Mesh(service(), POD, rule(f"trafficPolicy: {policy}")).shown("inbound|80||", WEB)
     for absent in ("outlier_detection", "transport_socket", "typed_extension_protocol_options"):
         assert absent not in cluster

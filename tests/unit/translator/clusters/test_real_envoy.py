@@ -18,6 +18,8 @@ from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, endpoint, end
 from translator.clusters import tls
 from translator.clusters.http_protocol import EXTENSION
 from translator.model.proxy import Capture
+from translator.objects.mesh_config import MeshConfig, MeshOutboundTrafficPolicy
+from translator.objects.sidecar import OutboundTrafficMode
 from translator.pb import pack
 
 PORTS = """{name: http, port: 80}, {name: grpc, port: 81}, {name: http2, port: 82}, {name: tcp, port: 83},
@@ -65,6 +67,8 @@ subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}, t
 """,
 }
 
+SECURE = "trafficPolicy: {tls: {mode: SIMPLE, subjectAltNames: [a.com]}}"
+
 ENTRIES = """
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -86,7 +90,15 @@ spec: {hosts: [none.com], ports: [{number: 80, name: http, protocol: HTTP, targe
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: dynamic}
-spec: {hosts: ["*.dynamic.com"], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DYNAMIC_DNS}
+spec:
+  hosts: ["*.dynamic.com"]
+  resolution: DYNAMIC_DNS
+  ports: [{number: 80, name: http, protocol: HTTP}, {number: 81, name: grpc, protocol: GRPC}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: secure}
+spec: {hosts: ["*.secure.com"], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DYNAMIC_DNS}
 """
 
 SIDECAR_OBJECT = """
@@ -104,7 +116,9 @@ spec:
 
 def wide_mesh() -> Mesh:
     """Every form of cluster that there is."""
-    mesh = Mesh()
+    mode = OutboundTrafficMode.ALLOW_ANY_DYNAMIC_DNS
+    mesh = Mesh(mesh=MeshConfig(outbound_traffic_policy=MeshOutboundTrafficPolicy(mode=mode)))
+    mesh.add(rule(f"host: '*.secure.com'\n{SECURE}", name="secure"))
     for name, spec in RULES.items():
         selector = {"app": name}
         mesh.add(

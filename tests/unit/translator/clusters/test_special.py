@@ -48,6 +48,15 @@ def test_passthrough_heeds_the_default_pool_of_the_mesh() -> None:
     assert cluster["connect_timeout"] == "2s"
 
 
+def test_the_mesh_can_have_unknown_hosts_resolved() -> None:
+    mesh = mesh_with({"outboundTrafficPolicy": {"mode": "ALLOW_ANY_DYNAMIC_DNS"}})
+    cluster = mesh.shown("AllowAnyDynamicDNSCluster")
+    assert cluster["cluster_type"]["name"] == "envoy.clusters.dynamic_forward_proxy"
+    assert cluster["lb_policy"] == "CLUSTER_PROVIDED"
+    assert "type" not in cluster
+    assert "AllowAnyDynamicDNSCluster" not in mesh.clusters(GATEWAY)
+
+
 def test_inbound_passthrough_comes_from_an_address_that_is_not_intercepted() -> None:
     def bind(*addresses: str) -> dict[str, Any]:
         proxy = msgspec.structs.replace(SIDECAR, addresses=addresses)
