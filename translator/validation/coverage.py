@@ -27,6 +27,8 @@ class Gap:
     note: str = ""
 
 
+_TRAFFIC_POLICIES: Final = ("spec.trafficPolicy", "spec.subsets[].trafficPolicy")
+
 GAPS: Final = (
     Gap(Kind.ENVOY_FILTER),
     Gap(Kind.PROXY_CONFIG),
@@ -39,6 +41,15 @@ GAPS: Final = (
     Gap(Kind.SIDECAR, "spec.ingress[].tls"),
     Gap(Kind.ISTIO_GATEWAY, "spec.servers[].defaultEndpoint"),
     Gap(Kind.VIRTUAL_SERVICE, "spec.tcp[].match[].sourceSubnet"),
+    *(
+        Gap(Kind.DESTINATION_RULE, f"{policy}.retryBudget.budgetInterval", "Envoy counts the requests of the moment")
+        for policy in _TRAFFIC_POLICIES
+    ),
+    *(
+        Gap(Kind.DESTINATION_RULE, f"{block}.tls.credentialName", "connections fail; name files for the time being")
+        for policy in _TRAFFIC_POLICIES
+        for block in (policy, f"{policy}.portLevelSettings[]")
+    ),
 )
 _KIND_OF: Final = {spec.struct: spec.kind for spec in KINDS}
 
