@@ -42,6 +42,12 @@ class ControlPlaneProcess(ChildProcess):
         await self.start()
         await self.wait_ready()
 
+    async def debug(self, page: str) -> Any:  # noqa: ANN401 - JSON
+        """A debug page of its admin interface: "proxies", "pushes", "findings"."""
+        async with aiohttp.request("GET", f"http://{self.admin}/debug/{page}") as response:
+            response.raise_for_status()
+            return await response.json()
+
     def records(self) -> list[dict[str, Any]]:
         """Its log so far, one record per line of JSON; other lines become ``{"event": LINE}``."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []

@@ -75,7 +75,13 @@ class LocalMesh:
         self._running.push_async_callback(workload.close)
         return workload
 
-    async def start_sidecar(self, pod: StandInPod, stream: Stream = Stream.DELTA, ip: str | None = None) -> Proxy:
+    async def start_sidecar(
+        self,
+        pod: StandInPod,
+        stream: Stream = Stream.DELTA,
+        ip: str | None = None,
+        capture: Capture = Capture.NONE,
+    ) -> Proxy:
         """Start the sidecar of a pod that the folder knows, on an address of its own (default: a new one)."""
         identity = ProxyIdentity(
             role=Role.SIDECAR,
@@ -84,7 +90,7 @@ class LocalMesh:
             addresses=(ip or self.addresses.ip(),),
             labels=pod.labels,
             service_account=pod.service_account,
-            capture=Capture.NONE,
+            capture=capture,
         )
         return await self._start(identity, stream)
 

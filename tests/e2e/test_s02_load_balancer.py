@@ -9,8 +9,10 @@ from fairlead.mesh.clients import Request
 from fairlead.mesh.envoy_config import EnvoyConfig
 from fairlead.mesh.load import LoadGenerator
 from fairlead.mesh.mesh import LocalMesh
+from fairlead.mesh.proxy import Proxy, Stream
 from fairlead.mesh.workload import Workload
 from tests.e2e.stage import GATEWAY, Entry, ingress_route
+from translator.model.proxy import Capture
 
 HOST = "httpbin.default.svc.cluster.local"
 CLUSTER = f"outbound|8000||{HOST}"
@@ -44,6 +46,13 @@ async def httpbin(mesh: LocalMesh) -> Workload:
     return workload
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def intercepting(mesh: LocalMesh, stream: Stream, httpbin: Workload) -> Proxy:
+    """The sidecar of a pod from which traffic would be redirected to it."""
+    (pod, *_) = httpbin.pods
+    return await mesh.start_sidecar(pod, stream, capture=Capture.REDIRECT)
+
+
 @pytest.mark.parametrize(
     ("load_balancer", "policy"),
     [
@@ -72,11 +81,23 @@ async def test_the_policy_follows_without_a_restart_or_a_failed_request(
     assert entry.proxy.pid == pid
 
 
-async def test_passthrough_sends_to_the_address_that_was_called(mesh: LocalMesh, entry: Entry) -> None:
+async def test_passthrough_balances_where_nothing_is_intercepted(mesh: LocalMesh, entry: Entry) -> None:
+    request = Request("/ip", HOST)
+    mesh.folder.apply_yaml(destination_rule("RANDOM"), "default")
+    await entry.proxy.wait_config(functools.partial(has_policy, policy="RANDOM"))
+    async with LoadGenerator(lambda: entry.client.send(request), rate=200) as load:
+        mesh.folder.apply_yaml(destination_rule("PASSTHROUGH"), "default")
+        config = await entry.proxy.wait_config(functools.partial(has_policy, policy="LEAST_REQUEST"))
+        assert config.clusters[CLUSTER]["type"] == "EDS"
+        await load.wait_count(30)
+    assert not load.traffic.failed, load.traffic.describe_failures()
+
+
+async def test_passthrough_sends_intercepted_requests_where_they_were_meant_to_go(
+    mesh: LocalMesh, intercepting: Proxy
+) -> None:
     mesh.folder.apply_yaml(destination_rule("PASSTHROUGH"), "default")
-    config = await entry.proxy.wait_config(
-        lambda config: config.clusters[CLUSTER].get("lb_policy") == "CLUSTER_PROVIDED"
-    )
+    config = await intercepting.wait_config(functools.partial(has_policy, policy="CLUSTER_PROVIDED"))
     assert config.clusters[CLUSTER]["type"] == "ORIGINAL_DST"
     mesh.folder.apply_yaml(destination_rule("RANDOM"), "default")
-    await entry.client.wait_ok(Request("/ip", HOST), context=mesh.describe)
+    await intercepting.wait_config(functools.partial(has_policy, policy="RANDOM"))

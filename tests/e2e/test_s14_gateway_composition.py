@@ -98,7 +98,8 @@ async def test_one_gateway_serves_several_hosts(
         gateway("public", 80, ["one.example.org", "two.example.org", "*.example.net"]),
         virtual_service("one", "2026-01-01T00:00:00Z", ["public"], ["one.example.org"], {"/": "alpha"}),
         virtual_service("two", "2026-01-01T00:00:00Z", ["public"], ["two.example.org"], {"/": "beta"}),
-        virtual_service("any", "2026-01-01T00:00:00Z", ["public"], ["*"], {"/": "gamma"}),
+        # For every host of the gateway, but the others are older.
+        virtual_service("any", "2026-02-01T00:00:00Z", ["public"], ["*"], {"/": "gamma"}),
     ):
         documents += mesh.folder.apply_yaml(text, "default")
     for host, service in (

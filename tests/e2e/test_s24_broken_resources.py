@@ -1,8 +1,7 @@
 """Broken resources are named with file or object, field and reason; the healthy mesh does not notice."""
 
-import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -66,7 +65,7 @@ REFUSED = {
             f"  http:\n  - match: [{{uri: {{regex: '['}}}}]\n    route: [{{destination: {{host: {HOST}}}}}]"
         ),
         r"spec\.http\[0\]\.match\[0\]\.uri",
-        "regex|regular expression",
+        r"RE2 expression: missing \]",
     ),
 }
 
@@ -83,21 +82,36 @@ async def httpbin(mesh: LocalMesh) -> Workload:
 async def load(mesh: LocalMesh, entry: Entry, httpbin: Workload) -> AsyncIterator[LoadGenerator]:
     """Load on the healthy part for the length of a test; none of it may fail."""
     mesh.folder.write_text("routes.yaml", HEALTHY)
+    await wait_flawless(mesh)
     await entry.client.wait_ok(REQUEST, "httpbin", context=mesh.describe)
     async with LoadGenerator(lambda: entry.client.send(REQUEST), rate=100) as load:
         yield load
     assert load.traffic.by_status() == {200: len(load.traffic)}, load.traffic.describe_failures()
 
 
-async def wait_said(mesh: LocalMesh, already: int, *patterns: str) -> None:
-    """Wait until one record of the control plane's log, after the first so many, matches every pattern."""
+async def wait_finding(mesh: LocalMesh, **fields: str) -> None:
+    """Wait until the control plane has a finding whose fields match; it has logged it, too."""
 
     async def probe() -> None:
-        fresh = [json.dumps(record) for record in mesh.control_plane.records()[already:]]
-        if not any(all(re.search(pattern, record) for pattern in patterns) for record in fresh):
-            raise NotYetError(f"no record with {patterns} among\n" + "\n".join(fresh))
+        findings = await mesh.control_plane.debug("findings")
+        if not any(matches(finding, fields) for finding in findings):
+            raise NotYetError(f"no finding with {fields} among {findings}")
 
-    await wait_until(probe)
+    await wait_until(probe, context=mesh.describe)
+    assert any(record["event"] == "finding.new" and matches(record, fields) for record in mesh.control_plane.records())
+
+
+def matches(finding: Mapping[str, object], fields: Mapping[str, str]) -> bool:
+    return all(re.search(pattern, str(finding.get(name, ""))) for name, pattern in fields.items())
+
+
+async def wait_flawless(mesh: LocalMesh) -> None:
+    """Wait until there is no finding."""
+
+    async def probe() -> None:
+        assert await mesh.control_plane.debug("findings") == []
+
+    await wait_until(probe, context=mesh.describe)
 
 
 async def prove_that_changes_still_arrive(
@@ -112,30 +126,28 @@ async def prove_that_changes_still_arrive(
 async def test_the_last_good_version_of_a_refused_object_stays(
     mesh: LocalMesh, entry: Entry, load: LoadGenerator, httpbin: Workload, fault: Fault
 ) -> None:
-    said = len(mesh.control_plane.records())
     mesh.folder.write_text("routes.yaml", fault.text)
-    await wait_said(mesh, said, r"routes\.yaml", fault.field, fault.reason)
+    await wait_finding(mesh, file=r"routes\.yaml$", object="default/httpbin", field=fault.field, reason=fault.reason)
     await prove_that_changes_still_arrive(mesh, entry, load, httpbin)
 
 
 async def test_a_broken_document_does_not_hide_the_others_in_its_file(
     mesh: LocalMesh, entry: Entry, load: LoadGenerator, httpbin: Workload
 ) -> None:
-    said = len(mesh.control_plane.records())
     good = virtual_service(
         f"  http:\n  - directResponse: {{status: 418}}\n    match: [{{uri: {{prefix: /teapot}}}}]\n"
         f"  - route: [{{destination: {{host: {HOST}}}}}]"
     )
     wrong = REFUSED["wrong type"].text.replace("name: httpbin", "name: wrong")
     mesh.folder.write_text("routes.yaml", f"kind: [\n---\n{wrong}\n---\n{good}")
-    await wait_said(mesh, said, r"routes\.yaml", r"spec\.http", "expected")
+    await wait_finding(mesh, file=r"routes\.yaml$", document="^1$", line="^[12]$")
+    await wait_finding(mesh, file=r"routes\.yaml$", document="^2$", field=r"^spec\.http$", reason="expected")
     await entry.client.wait_for(Request("/teapot", HOST), lambda answer: answer.status == 418, context=mesh.describe)
 
 
 async def test_a_subset_that_does_not_exist_is_named_and_costs_only_its_own_route(
     mesh: LocalMesh, entry: Entry, load: LoadGenerator, httpbin: Workload
 ) -> None:
-    said = len(mesh.control_plane.records())
     mesh.folder.write_text(
         "routes.yaml",
         virtual_service(
@@ -145,14 +157,15 @@ async def test_a_subset_that_does_not_exist_is_named_and_costs_only_its_own_rout
         ),
     )
     await entry.client.wait_for(Request("/missing", HOST), lambda answer: answer.status == 503, context=mesh.describe)
-    await wait_said(mesh, said, "httpbin", r"spec\.http\[0\]\.route\[0\]\.destination\.subset", "v9")
+    await wait_finding(
+        mesh, object="default/httpbin", field=r"^spec\.http\[0\]\.route\[0\]\.destination\.subset$", reason="v9"
+    )
     await prove_that_changes_still_arrive(mesh, entry, load, httpbin)
 
 
 async def test_weights_that_do_not_add_up_to_100_are_named(
     mesh: LocalMesh, entry: Entry, load: LoadGenerator, httpbin: Workload
 ) -> None:
-    said = len(mesh.control_plane.records())
     mesh.folder.write_text(
         "routes.yaml",
         virtual_service(
@@ -162,17 +175,16 @@ async def test_weights_that_do_not_add_up_to_100_are_named(
             )
         ),
     )
-    await wait_said(mesh, said, r"routes\.yaml|httpbin", r"spec\.http\[0\]\.route", "70")
+    await wait_finding(mesh, object="default/httpbin", field=r"^spec\.http\[0\]\.route$", reason="70")
     await prove_that_changes_still_arrive(mesh, entry, load, httpbin)
 
 
 async def test_a_gateway_that_does_not_exist_is_named(
     mesh: LocalMesh, entry: Entry, load: LoadGenerator, httpbin: Workload
 ) -> None:
-    said = len(mesh.control_plane.records())
     text = virtual_service(routed(f"destination: {{host: {HOST}}}"), name="lost", host="lost.example.org")
     mesh.folder.write_text("lost.yaml", text.replace("[mesh, frontend-gateway]", "[no-such-gateway]"))
-    await wait_said(mesh, said, "lost", r"spec\.gateways\[0\]", "no-such-gateway")
+    await wait_finding(mesh, object="default/lost", field=r"^spec\.gateways\[0\]$", reason="no-such-gateway")
     await prove_that_changes_still_arrive(mesh, entry, load, httpbin)
     mesh.folder.remove("lost.yaml")
 
@@ -180,10 +192,9 @@ async def test_a_gateway_that_does_not_exist_is_named(
 async def test_of_two_virtual_services_for_one_host_the_older_one_holds_and_the_other_is_named(
     mesh: LocalMesh, entry: Entry, load: LoadGenerator, httpbin: Workload
 ) -> None:
-    said = len(mesh.control_plane.records())
     rival = virtual_service("  http:\n  - directResponse: {status: 418}", name="zz-rival")
     mesh.folder.write_text("rival.yaml", rival.replace("[mesh, frontend-gateway]", "[mesh]"))
-    await wait_said(mesh, said, "zz-rival", r"spec\.hosts\[0\]", "default/httpbin")
+    await wait_finding(mesh, object="default/zz-rival", field=r"^spec\.hosts\[0\]$", reason="default/httpbin")
     await prove_that_changes_still_arrive(mesh, entry, load, httpbin)
     mesh.folder.remove("rival.yaml")
 
@@ -194,8 +205,8 @@ async def test_everything_is_there_again_when_the_faults_are_mended(
     mesh.folder.write_text("routes.yaml", REFUSED["no action"].text)
     mesh.folder.write_text(
         "routes.yaml",
-        virtual_service("  http:\n  - rewrite: {uri: /ip}\n    route: [{destination: {host: httpbin}}]"),
+        virtual_service("  http:\n  - rewrite: {uri: /mended/}\n    route: [{destination: {host: httpbin}}]"),
     )
     await entry.client.wait_for(
-        Request("/mended", HOST), lambda answer: answer.status == 200 and answer.json["path"] == "/ip"
+        Request("/all", HOST), lambda answer: answer.status == 200 and answer.json["path"] == "/mended/all"
     )

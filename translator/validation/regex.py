@@ -27,6 +27,11 @@ def _options() -> re2.Options:
 def _compile_fault(regex: str) -> str:
     try:
         re2.compile(regex, options=_options())
-    except (re2.error, UnicodeEncodeError) as fault:
+    except UnicodeEncodeError as fault:
         return f"not an RE2 expression: {fault}"
+    except re2.error as fault:
+        reason = fault.args[0]
+        # RE2's own words come as the bytes that C++ handed over.
+        text = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+        return f"not an RE2 expression: {text}"
     return ""
