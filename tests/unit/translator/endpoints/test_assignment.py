@@ -6,10 +6,12 @@ from envoy.config.core.v3.health_check_pb2 import HealthStatus
 
 from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, endpoint, endpoint_slice, entry, pod, rule, service
 from translator.clusters.selection import outbound_clusters
+from translator.decode import decode_record
 from translator.endpoints.assignment import assignment
 from translator.endpoints.destination import Destination
 from translator.endpoints.selection import unknown_assignment
 from translator.model.proxy import Proxy
+from translator.objects.mesh_config import MeshConfig
 from xds.types import ENDPOINT
 
 HOST = "web.default.svc.cluster.local"
@@ -209,6 +211,18 @@ trafficPolicy:
         ("r1/a", 1, 1, ["10.1.0.1"]),
         ("r2/c", 2, 1, ["10.1.0.3"]),
     ]
+
+
+def test_failover_by_a_label_that_the_mesh_names() -> None:
+    settings, _ = decode_record({"localityLbSetting": {"failoverPriority": ["track"]}}, MeshConfig)
+    mesh = Mesh(service(), rule("trafficPolicy: {outlierDetection: {}}"), mesh=settings)
+    for last, track in ((1, "x"), (2, "y")):
+        mesh.add(pod(f"web-{last}", f"10.1.0.{last}", labels={"track": track}))
+        mesh.add(endpoint_slice(f"s{last}", endpoint(f"10.1.0.{last}", f"web-{last}")))
+    for track, nearest in (("x", "10.1.0.1"), ("y", "10.1.0.2")):
+        client = msgspec.structs.replace(SIDECAR, labels=(("track", track),))
+        first, _ = mesh.groups(WEB, client)
+        assert (first[1], first[3]) == (0, [nearest])
 
 
 def test_distribution_reaches_the_message() -> None:
