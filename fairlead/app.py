@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import structlog
 
+from fairlead.address import Address
 from fairlead.admin.pages import describe_findings, describe_proxies, describe_pushes
 from fairlead.admin.server import AdminServer
 from fairlead.analysis import LiveAnalysis
@@ -43,6 +44,10 @@ class ControlPlane:
     def __init__(self, settings: ServeSettings) -> None:
         self._settings = settings
         self._stopping = asyncio.Event()
+        # Where it really listens, once it does.
+        self.xds_address = settings.xds
+        self.admin_address = settings.admin
+        self.ready = asyncio.Event()
         self._log: Any = structlog.get_logger("fairlead.serve")
         self.metrics = Metrics()
         self.translator = Translator(settings.mesh)
@@ -59,11 +64,6 @@ class ControlPlane:
         self.analysis = LiveAnalysis(self.translator, self.pusher, self.board, self._source.place_of)
         self._ingest = Ingest(self.translator, self.pusher, self.analysis, self.board, self.metrics)
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether everything was read once and proxies are served."""
-        return self._discovery.is_open
-
     def stop(self) -> None:
         """Have ``run`` return, after proxies were told to go elsewhere."""
         self._stopping.set()
@@ -71,14 +71,15 @@ class ControlPlane:
     async def run(self) -> None:
         """Serve until ``stop``. Raises ListenError when an address is taken."""
         async with AsyncExitStack() as stack:
-            admin_port = await self._open_admin(stack)
-            xds_port = await self._listen(stack)
+            self.admin_address = await self._open_admin(stack)
+            self.xds_address = await self._listen(stack)
             await stack.enter_async_context(self._source)
             async with asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(self.pusher.run(self._server), name="pusher")]
-                await self._load(xds_port, admin_port)
-                running.append(tasks.create_task(self._source.follow(self._ingest), name="source"))
-                running.append(tasks.create_task(self.analysis.run(), name="analysis"))
+                running = [
+                    tasks.create_task(self.pusher.run(self._server), name="pusher"),
+                    tasks.create_task(self.analysis.run(), name="analysis"),
+                    tasks.create_task(self._run_source(), name="source"),
+                ]
                 await self._stopping.wait()
                 self._discovery.is_open = False
                 self._log.info("serve.stopping", proxies=len(self.proxies))
@@ -86,30 +87,32 @@ class ControlPlane:
                 for task in running:
                     task.cancel()
 
-    async def _load(self, xds_port: int, admin_port: int) -> None:
-        """Read everything for the first time, and open for proxies."""
+    async def _run_source(self) -> None:
+        """Read everything for the first time, open for proxies, and follow."""
         started = perf_counter()
         await self._source.load(self._ingest)
         _settle_memory()
         self._discovery.is_open = True
         self._log.info(
             "serve.ready",
-            xds=str(self._settings.xds._replace(port=xds_port)),
-            admin=str(self._settings.admin._replace(port=admin_port)),
+            xds=str(self.xds_address),
+            admin=str(self.admin_address),
             folder=str(self._settings.config_dir),
             objects=len(self.translator.db.store),
             seconds=round(perf_counter() - started, 3),
         )
+        self.ready.set()
+        await self._source.follow(self._ingest)
 
-    async def _listen(self, stack: AsyncExitStack) -> int:
+    async def _listen(self, stack: AsyncExitStack) -> Address:
         try:
             port = await self._server.start(str(self._settings.xds))
         except OSError as error:
             raise ListenError(f"cannot serve xDS on {self._settings.xds}: is the port taken?") from error
         stack.push_async_callback(self._server.stop, 0.0)
-        return port
+        return self._settings.xds._replace(port=port)
 
-    async def _open_admin(self, stack: AsyncExitStack) -> int:
+    async def _open_admin(self, stack: AsyncExitStack) -> Address:
         pages = {
             "/debug/proxies": lambda: describe_proxies(self.proxies),
             "/debug/pushes": lambda: describe_pushes(self.ledger),
@@ -121,7 +124,7 @@ class ControlPlane:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise ListenError(f"cannot serve the admin pages on {self._settings.admin}: {reason}") from error
-        return admin.port
+        return self._settings.admin._replace(port=admin.port)
 
 
 def run_control_plane(settings: ServeSettings) -> None:

@@ -87,10 +87,10 @@ class DirectorySource:
                     ignore_permission_denied=True,
                 ):
                     self._notice({path for _, path in changes})
-            except (OSError, RuntimeError) as error:
+            except (OSError, RuntimeError, ExceptionGroup) as error:
                 # Without a watch the folder is looked at in the rhythm of these attempts.
                 if not self._lost:
-                    self._log.warning("source.watch.failed", folder=str(self._root), reason=str(error))
+                    self._log.warning("source.watch.failed", folder=str(self._root), reason=_innermost(error))
                 await asyncio.sleep(_RETRY)
 
     def _notice(self, paths: set[str] | None) -> None:
@@ -187,3 +187,10 @@ class DirectorySource:
                 folder=str(self._root),
                 effect="the folder holds no objects any more: neither does the mesh",
             )
+
+
+def _innermost(error: Exception) -> str:
+    """What really happened: the watcher runs in a task group of its own."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)

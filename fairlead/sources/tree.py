@@ -63,21 +63,33 @@ class _Walk:
                 self._entry(entry, f"{relative}{entry.name}")
 
     def _entry(self, entry: os.DirEntry[str], name: str) -> None:
-        try:
-            status = entry.stat()
-        except OSError as error:
-            # A name that is gone again by now is no fault; a link whose target is missing is one.
-            if is_document(entry.name) and os.path.lexists(entry.path):
-                self.faults[name] = describe_error(error)
+        status = self._status(entry, name)
+        if status is None:
             return
         if S_ISDIR(status.st_mode):
             self._subfolder(entry, name, status)
         elif not is_document(entry.name):
             return
+        elif not name.isprintable():
+            # Bytes that are no UTF-8 become such characters; nobody could be told of that file.
+            self.faults[ascii(name)] = "has a name that is not readable text"
         elif not S_ISREG(status.st_mode):
             self.faults[name] = "is not a regular file"
         elif self._is_new(status):
             self.files[name] = signature_of(status)
+
+    def _status(self, entry: os.DirEntry[str], name: str) -> os.stat_result | None:
+        """What an entry is, links followed; None if that cannot be told."""
+        try:
+            return entry.stat()
+        except FileNotFoundError:
+            # A name that is gone again by now is no fault.
+            if is_document(entry.name) and entry.is_symlink() and os.path.lexists(entry.path):
+                self.faults[name] = "is a symbolic link to something that does not exist"
+        except OSError as error:
+            if is_document(entry.name):
+                self.faults[name] = describe_error(error)
+        return None
 
     def _subfolder(self, entry: os.DirEntry[str], name: str, status: os.stat_result) -> None:
         if not self._is_new(status):
@@ -99,6 +111,4 @@ class _Walk:
 
 def describe_error(error: OSError) -> str:
     """Why the system refused, for people."""
-    if isinstance(error, FileNotFoundError):
-        return "is a symbolic link to something that does not exist"
     return f"cannot be read: {(error.strerror or str(error)).lower()}"

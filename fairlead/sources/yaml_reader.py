@@ -263,9 +263,7 @@ def _construct_scalar(node: yaml.ScalarNode) -> object:
         if tag == _INT:
             return _parse_int(text.replace("_", ""))
         if tag == _FLOAT:
-            return float(
-                text.replace(".inf", "inf").replace(".nan", "nan").replace(".Inf", "inf").replace(".NaN", "nan")
-            )
+            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     except ValueError as error:
         raise YamlError(node.start_mark.line + 1, f"{text!r} is no number") from error
     raise YamlError(node.start_mark.line + 1, f"unknown tag {tag}")

@@ -1,0 +1,209 @@
+"""A followed folder: whatever people and their tools do to it, the right objects are in force."""
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.integration.following import DEADLINE, Follower, following
+from translator.objects.core import Service
+from translator.objects.registry import Kind, ObjectKey
+
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {{name: {0}}}\nspec: {{clusterIP: 10.0.0.{1}}}\n"
+
+
+def service(name: str, number: int = 1) -> str:
+    return SERVICE.format(name, number)
+
+
+def address(follower: Follower, name: str) -> str:
+    found = follower.objects.get(ObjectKey(Kind.SERVICE, "default", name))
+    return found.spec.cluster_ip if isinstance(found, Service) else ""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "mesh"
+    folder.mkdir()
+    (folder / "a.yaml").write_text(service("a"))
+    return folder
+
+
+@pytest.fixture
+async def follower(root: Path) -> AsyncIterator[Follower]:
+    async with following(root) as follower:
+        yield follower
+
+
+async def test_files_come_change_and_go(root: Path, follower: Follower) -> None:
+    assert follower.names == {"a"}
+    (root / "b.yml").write_text(service("b"))
+    await follower.until(lambda: follower.names == {"a", "b"})
+    (root / "a.yaml").write_text(service("a", 2))
+    await follower.until(lambda: address(follower, "a") == "10.0.0.2")
+    (root / "b.yml").unlink()
+    await follower.until(lambda: follower.names == {"a"})
+    (root / "c.json").write_text(json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "c"}}))
+    await follower.until(lambda: follower.names == {"a", "c"})
+
+
+async def test_folders_come_and_go(root: Path, follower: Follower, tmp_path: Path) -> None:
+    (root / "x" / "y").mkdir(parents=True)
+    (root / "x" / "y" / "b.yaml").write_text(service("b"))
+    await follower.until(lambda: follower.names == {"a", "b"})
+    (root / "x" / "y" / "b.yaml").write_text(service("b", 2))
+    await follower.until(lambda: address(follower, "b") == "10.0.0.2")
+    (root / "x").rename(root / "z")
+    (root / "z" / "y" / "c.yaml").write_text(service("c"))
+    await follower.until(lambda: follower.names == {"a", "b", "c"})
+    shutil.rmtree(root / "z")
+    await follower.until(lambda: follower.names == {"a"})
+    assert [key.name for key in follower.removed if key.name == "a"] == []
+
+
+async def test_a_rename_takes_nothing_away(root: Path, follower: Follower) -> None:
+    (root / "a.yaml").rename(root / "renamed.yaml")
+    (root / "mark.yaml").write_text(service("mark"))
+    await follower.until(lambda: "mark" in follower.names)
+    (root / "renamed.yaml").write_text(service("a", 2))
+    await follower.until(lambda: address(follower, "a") == "10.0.0.2")
+    assert follower.removed == []
+
+
+async def test_editors_that_write_through_other_files(root: Path, follower: Follower) -> None:
+    # vim with backupcopy=no: the file is moved away, and a new one takes its place.
+    (root / "4913").touch()
+    (root / "4913").unlink()
+    (root / "a.yaml").rename(root / "a.yaml~")
+    (root / ".a.yaml.swp").write_bytes(b"b0VIM\0")
+    (root / "a.yaml").write_text(service("a", 2))
+    (root / "a.yaml~").unlink()
+    await follower.until(lambda: address(follower, "a") == "10.0.0.2")
+    # Others write a draft and move it over the file.
+    (root / "a.yaml.tmp").write_text(service("a", 3))
+    (root / "a.yaml.tmp").replace(root / "a.yaml")
+    await follower.until(lambda: address(follower, "a") == "10.0.0.3")
+    # Emacs locks a file by a link that leads nowhere.
+    (root / ".#a.yaml").symlink_to("me@machine.1:1")
+    (root / "a.yaml").write_text(service("a", 4))
+    await follower.until(lambda: address(follower, "a") == "10.0.0.4")
+    assert follower.removed == []
+    assert follower.findings == ()
+
+
+async def test_a_file_that_is_written_piece_by_piece(root: Path, follower: Follower) -> None:
+    text = service("a", 2)
+    with (root / "a.yaml").open("w") as file:
+        for character in text:
+            file.write(character)
+            file.flush()
+    await follower.until(lambda: address(follower, "a") == "10.0.0.2")
+    assert follower.removed == []
+    await follower.until(lambda: follower.findings == ())
+
+
+async def test_a_broken_file_leaves_its_last_good_version_in_force(root: Path, follower: Follower) -> None:
+    (root / "a.yaml").write_text(service("a", 2) + "---\nbroken: [\n")
+    await follower.until(lambda: bool(follower.findings))
+    assert address(follower, "a") == "10.0.0.2"
+    (root / "a.yaml").write_text("broken: [\n")
+    (root / "b.yaml").write_text(service("b"))
+    await follower.until(lambda: "b" in follower.names)
+    assert follower.names == {"a", "b"}
+    (root / "a.yaml").write_text(service("a", 3))
+    await follower.until(lambda: address(follower, "a") == "10.0.0.3" and not follower.findings)
+
+
+async def test_an_object_that_leaves_its_file_is_removed(root: Path, follower: Follower) -> None:
+    (root / "a.yaml").write_text(f"{service('a')}---\n{service('b')}")
+    await follower.until(lambda: follower.names == {"a", "b"})
+    (root / "a.yaml").write_text(service("b"))
+    await follower.until(lambda: follower.names == {"b"})
+
+
+async def test_a_mounted_config_map(root: Path, follower: Follower) -> None:
+    for number in (1, 2, 3):
+        (root / f"..v{number}").mkdir()
+        (root / f"..v{number}" / "b.yaml").write_text(service("b", number))
+        (root / "..data_tmp").symlink_to(f"..v{number}")
+        (root / "..data_tmp").rename(root / "..data")
+        if number == 1:
+            (root / "b.yaml").symlink_to("..data/b.yaml")
+        else:
+            shutil.rmtree(root / f"..v{number - 1}")
+        await follower.until(lambda number=number: address(follower, "b") == f"10.0.0.{number}")  # type: ignore[misc]
+    assert follower.removed == []
+
+
+async def test_a_burst_of_files(root: Path, follower: Follower) -> None:
+    for number in range(1000):
+        (root / f"burst-{number}.yaml").write_text(service(f"s{number}"))
+    await follower.until(lambda: len(follower.names) == 1001)
+    # Written faster than they are read: they go in together.
+    assert len(follower.batches) < 300
+    for number in range(1000):
+        (root / f"burst-{number}.yaml").unlink()
+    await follower.until(lambda: follower.names == {"a"})
+
+
+async def test_two_files_with_one_object(root: Path, follower: Follower) -> None:
+    (root / "0.yaml").write_text(service("a", 9))
+    await follower.until(lambda: address(follower, "a") == "10.0.0.9")
+    await follower.until(lambda: len(follower.findings) == 1)
+    assert str(follower.findings[0]).startswith("a.yaml:1: warning: Service default/a: has no effect: 0.yaml:1 holds")
+    (root / "0.yaml").unlink()
+    await follower.until(lambda: address(follower, "a") == "10.0.0.1" and not follower.findings)
+
+
+async def test_the_folder_is_deleted_and_comes_back(root: Path, follower: Follower) -> None:
+    with capture_logs() as logs:
+        shutil.rmtree(root)
+        async with asyncio.timeout(DEADLINE):
+            # Nothing is handed over, so there is nothing but the log to wait for.
+            while not any(entry["event"] == "source.lost" for entry in logs):
+                await asyncio.sleep(0.01)
+        assert follower.names == {"a"}
+        root.mkdir()
+        (root / "b.yaml").write_text(service("b"))
+        await follower.until(lambda: follower.names == {"b"})
+        (root / "c.yaml").write_text(service("c"))
+        await follower.until(lambda: follower.names == {"b", "c"})
+    lost = next(entry for entry in logs if entry["event"] == "source.lost")
+    assert lost["log_level"] == "error"
+    assert lost["objects"] == 1
+    assert any(entry["event"] == "source.found" for entry in logs)
+
+
+async def test_another_folder_takes_its_place(root: Path, follower: Follower) -> None:
+    other = root.with_name("other")
+    other.mkdir()
+    (other / "a.yaml").write_text(service("a", 2))
+    root.rename(root.with_name("old"))
+    other.rename(root)
+    await follower.until(lambda: address(follower, "a") == "10.0.0.2")
+    (root / "a.yaml").write_text(service("a", 3))
+    await follower.until(lambda: address(follower, "a") == "10.0.0.3")
+    assert follower.removed == []
+
+
+async def test_emptying_the_folder_file_by_file_removes_everything(root: Path, follower: Follower) -> None:
+    with capture_logs() as logs:
+        (root / "a.yaml").unlink()
+        await follower.until(lambda: not follower.names)
+    assert any(entry["event"] == "source.emptied" for entry in logs)
+
+
+async def test_names_that_are_no_text(root: Path, follower: Follower) -> None:
+    with open(os.fsencode(root) + b"/\xff.yaml", "w") as file:  # noqa: PTH123, ASYNC230 - such a path is bytes
+        file.write(service("odd"))
+    (root / "b.yaml").write_text(service("b"))
+    await follower.until(lambda: "b" in follower.names)
+    (root / "b.yaml").write_text(service("b", 2))
+    await follower.until(lambda: address(follower, "b") == "10.0.0.2")
+    assert follower.names == {"a", "b"}
+    assert [finding.message for finding in follower.findings] == ["has a name that is not readable text"]
