@@ -86,7 +86,10 @@ class DirectorySource:
                     stop_event=self._rewatch,
                     ignore_permission_denied=True,
                 ):
-                    self._notice({path for _, path in changes})
+                    paths = {path for _, path in changes}
+                    self._notice(paths)
+                    if str(self._root) in paths:
+                        break
             except (OSError, RuntimeError, ExceptionGroup) as error:
                 # Without a watch the folder is looked at in the rhythm of these attempts.
                 if not self._lost:
@@ -162,6 +165,8 @@ class DirectorySource:
     def _note_found(self, reading: Reading) -> None:
         if self._lost:
             self._lost = ""
+            self._watched = None
+            self._rewatch.set()
             self._log.info("source.found", folder=str(self._root), effect="its content is in force again")
         if reading.identity != self._watched:
             if self._watched is not None:

@@ -79,9 +79,11 @@ class FolderReader:
             else:
                 tree = walk(self._root)
                 if self._known and not tree.files and identity != self._identity:
-                    return Reading([], lost="was replaced by an empty folder")
+                    return Reading([], lost="another, empty folder has taken its place")
                 changes = list(self._compare(tree))
         except OSError as error:
+            # A folder of the same identity later on may be another one: numbers are used again.
+            self._identity = None
             return Reading([], lost=(error.strerror or str(error)).lower())
         self._identity = identity
         return Reading(changes, is_settled=self._is_settled, identity=identity)

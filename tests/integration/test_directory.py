@@ -1,16 +1,16 @@
 """A followed folder: whatever people and their tools do to it, the right objects are in force."""
 
-import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from tests.integration.following import DEADLINE, Follower, following
+from fairlead.mesh.waiting import NotYetError, wait_until
+from tests.integration.following import Follower, following
 from translator.objects.core import Service
 from translator.objects.registry import Kind, ObjectKey
 
@@ -24,6 +24,14 @@ def service(name: str, number: int = 1) -> str:
 def address(follower: Follower, name: str) -> str:
     found = follower.objects.get(ObjectKey(Kind.SERVICE, "default", name))
     return found.spec.cluster_ip if isinstance(found, Service) else ""
+
+
+async def logged(logs: Sequence[Mapping[str, object]], event: str) -> Mapping[str, object]:
+    """A log entry, once it is there."""
+    for entry in logs:
+        if entry["event"] == event:
+            return entry
+    raise NotYetError(f"{event} is not logged")
 
 
 @pytest.fixture
@@ -163,20 +171,18 @@ async def test_two_files_with_one_object(root: Path, follower: Follower) -> None
 async def test_the_folder_is_deleted_and_comes_back(root: Path, follower: Follower) -> None:
     with capture_logs() as logs:
         shutil.rmtree(root)
-        async with asyncio.timeout(DEADLINE):
-            # Nothing is handed over, so there is nothing but the log to wait for.
-            while not any(entry["event"] == "source.lost" for entry in logs):
-                await asyncio.sleep(0.01)
+        # Nothing is handed over, so there is nothing but the log to wait for.
+        await wait_until(lambda: logged(logs, "source.lost"))
         assert follower.names == {"a"}
         root.mkdir()
         (root / "b.yaml").write_text(service("b"))
         await follower.until(lambda: follower.names == {"b"})
         (root / "c.yaml").write_text(service("c"))
         await follower.until(lambda: follower.names == {"b", "c"})
-    lost = next(entry for entry in logs if entry["event"] == "source.lost")
+    lost = await logged(logs, "source.lost")
     assert lost["log_level"] == "error"
     assert lost["objects"] == 1
-    assert any(entry["event"] == "source.found" for entry in logs)
+    assert await logged(logs, "source.found")
 
 
 async def test_another_folder_takes_its_place(root: Path, follower: Follower) -> None:
