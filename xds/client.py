@@ -144,7 +144,8 @@ def _sync_state(lane: Lane[SotwRequest] | Lane[DeltaRequest]) -> SyncState:
     if lane.record.error is not None:
         return SyncState.ERROR
     if not lane.record.nonce_sent:
-        return SyncState.NOT_SENT
+        # A client that comes back with everything current is told nothing.
+        return SyncState.NOT_SENT if lane.held.is_empty else SyncState.SYNCED
     return SyncState.SYNCED if lane.record.nonce_acked == lane.record.nonce_sent else SyncState.STALE
 
 

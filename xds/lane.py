@@ -40,6 +40,11 @@ class Sent:
     at: float
     cause: object
 
+    @property
+    def brings(self) -> bool:
+        """True if the client gets anything that it did not have."""
+        return any(resource is not None for resource in self.changes.values())
+
 
 @dataclass(slots=True)
 class LaneRecord:

@@ -8,7 +8,11 @@ Rules between types:
   the client still refers to is not removed before that has been replaced and acknowledged;
 - a cluster that was added or changed is followed by its endpoints (and secrets) even if those did not
   change: Envoy waits for them again, and asks only if the names changed;
-- one unacknowledged push per type; replies to requests are never delayed.
+- listeners and routes wait until new clusters are acknowledged: Envoy does so when they have warmed, and
+  would answer requests to a cluster that is not ready with errors;
+- one unacknowledged push per type; the first reply of a type is never delayed.
+
+No wait is longer than ``patience``, so a client that never acknowledges is served as well.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +32,7 @@ from xds.wire import DeltaRequest, SotwRequest
 
 # What a changed cluster makes Envoy wait for.
 _CLUSTER_NEEDS: Final = (ENDPOINT, SECRET)
-# These may be pushed while a cluster push waits: they refer to no cluster.
+# These refer to no cluster.
 _INDEPENDENT: Final = frozenset({CLUSTER, ENDPOINT, SECRET})
 
 
@@ -127,7 +131,7 @@ class Session:
     def wake_at(self, now: float) -> float | None:
         """When to call ``expire`` and ask for a response again if nothing happens before; None: not needed."""
         lanes = self._lanes.values()
-        if not any(lane.must_push or lane.retained for lane in lanes):
+        if not any(lane.must_push or lane.must_reply or lane.retained for lane in lanes):
             return None
         ends = (sent.at + self._rules.patience for lane in lanes for sent in lane.in_flight)
         return min((end for end in ends if end > now), default=None)
@@ -152,14 +156,21 @@ class Session:
     def _due(self, now: float) -> Iterator[Lane[SotwRequest] | Lane[DeltaRequest]]:
         clusters = self._lanes.get(CLUSTER)
         for lane in self._lanes.values():
-            needs_clusters = clusters is not None and clusters.must_push and lane.type_url not in _INDEPENDENT
-            if lane.must_reply:
-                if clusters is not None and needs_clusters:
+            is_early = lane.type_url not in _INDEPENDENT and self._clusters_settle(now)
+            if lane.must_reply and (not is_early or not lane.record.responses):
+                if clusters is not None and clusters.must_push and is_early:
                     # The reply may refer to new clusters and cannot wait, so they do not wait either.
                     yield clusters
                 yield lane
-            elif lane.must_push and not needs_clusters and not self._waits(lane, now):
+            elif lane.must_push and not is_early and not self._waits(lane, now):
                 yield lane
+
+    def _clusters_settle(self, now: float) -> bool:
+        """Tell whether clusters are to be sent, or were sent and are not ready yet."""
+        lane = self._lanes.get(CLUSTER)
+        if lane is None:
+            return False
+        return lane.must_push or (self._waits(lane, now) and any(sent.brings for sent in lane.in_flight))
 
     def _waits(self, lane: Lane[SotwRequest] | Lane[DeltaRequest], now: float) -> bool:
         until = lane.waits_until(self._rules.patience)

@@ -36,12 +36,13 @@ class EnvoyMachine(RuleBasedStateMachine):
         self.nonces: dict[TypeUrl, str] = {}
         self.names: dict[TypeUrl, set[str]] = {ENDPOINT: set(), ROUTE: set()}
         self.warming: set[str] = set()
+        self.ready: set[str] = set()
         self.paused: list[str] = []
+        self.listens = False
         self.to_server: deque[bytes] = deque()
         self.to_client: deque[bytes] = deque()
         self.configure({"r-1": {"a-1"}}, set(), 1)
         self.ask(CLUSTER)
-        self.ask(LISTENER)
 
     # -- the mesh -----------------------------------------------------------------------------------
 
@@ -131,15 +132,20 @@ class EnvoyMachine(RuleBasedStateMachine):
         held.update((n, body) for n, body in answer.resources.items() if names is None or n in names)
         if answer.type_url == CLUSTER:
             self.warming = (self.warming | changed) - gone
+            self.ready -= gone
             self.follow(ENDPOINT, set(held), again=bool(changed))
         elif answer.type_url == LISTENER:
             self.follow(ROUTE, {body.partition(b"=")[2].decode() for body in held.values()}, again=False)
         elif answer.type_url == ENDPOINT:
             self.warming -= set(answer.resources)
+            self.ready |= set(self.held[CLUSTER]) - self.warming
         if answer.type_url == CLUSTER:
             self.paused.append(answer.nonce)
         else:
             self.ack(answer.type_url, answer.nonce)
+        if not self.warming and not self.listens:
+            self.listens = True
+            self.ask(LISTENER)
         if not self.warming:
             for nonce in self.paused if self.delta else self.paused[-1:]:
                 self.ack(CLUSTER, nonce)
@@ -161,6 +167,7 @@ class EnvoyMachine(RuleBasedStateMachine):
         for name, body in self.held[ROUTE].items():
             for service in filter(None, body.partition(b"=")[2].decode().split(",")):
                 assert service in self.held[CLUSTER], f"{name} leads to {service}, which is gone"
+                assert service in self.ready, f"{name} leads to {service}, which has no endpoints yet"
 
     @invariant()
     def clusters_keep_their_endpoints(self) -> None:

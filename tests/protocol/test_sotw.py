@@ -317,7 +317,33 @@ def test_a_listener_waits_for_the_clusters_of_the_same_push(world: World, sotw: 
     world.put(made(CLUSTER, "b"), made(LISTENER, "l", 2))
     assert sotw.quiet(), "the first cluster response is not acknowledged, so the listener waits as well"
     sotw.ack(clusters)
-    assert [answer.type_url for answer in sotw.settle()] == [CLUSTER, LISTENER]
+    clusters = sotw.listen(CLUSTER)
+    assert sotw.quiet(), "Envoy acknowledges clusters when they have warmed"
+    sotw.ack(clusters)
+    sotw.listen(LISTENER)
+
+
+def test_a_listener_does_not_wait_for_clusters_that_go(world: World, sotw: Talk) -> None:
+    world.put(made(CLUSTER, "a"), made(LISTENER, "l"))
+    sotw.ask(CLUSTER)
+    sotw.ask(LISTENER)
+    sotw.settle()
+    world.change([made(LISTENER, "l", 2)], [(CLUSTER, "a")])
+    sotw.listen(CLUSTER)
+    sotw.listen(LISTENER)
+
+
+def test_a_listener_does_not_wait_for_ever(world: World, sotw: Talk) -> None:
+    world.put(made(LISTENER, "l"))
+    sotw.ask(CLUSTER)
+    sotw.ask(LISTENER)
+    sotw.settle()
+    world.put(made(CLUSTER, "never-warm"), made(LISTENER, "l", 2))
+    sotw.listen(CLUSTER)
+    assert sotw.quiet()
+    sotw.now = sotw.session.wake_at(sotw.now) or 0
+    assert sotw.now == 5
+    sotw.listen(LISTENER)
 
 
 def test_a_reply_takes_the_clusters_it_may_need_with_it(world: World, sotw: Talk) -> None:

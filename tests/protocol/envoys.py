@@ -1,0 +1,196 @@
+"""Real Envoys fed from a SnapshotCache: messages to serve, and a rig with backends behind one listener."""
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.core.v3 import config_source_pb2
+from envoy.config.endpoint.v3 import endpoint_pb2
+from envoy.config.listener.v3 import listener_pb2
+from envoy.config.route.v3 import route_pb2
+from envoy.extensions.filters.http.router.v3 import router_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
+from google.protobuf.message import Message
+
+from fairlead.mesh.addresses import Addresses
+from fairlead.mesh.clients import HttpClient
+from fairlead.mesh.envoy import EnvoyProcess
+from fairlead.mesh.services import httpbin
+from fairlead.mesh.services.backend import Backend, Instance
+from xds.cache import SnapshotCache
+from xds.events import Event, Observer, StreamRefused
+from xds.options import ServerOptions
+from xds.server import XdsServer
+
+_HTTP2 = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def ads() -> config_source_pb2.ConfigSource:
+    """From the same stream."""
+    source = config_source_pb2.ConfigSource(ads={}, resource_api_version=config_source_pb2.ApiVersion.V3)
+    # Waiting for ever instead of 15 seconds: what the server forgets to send shows.
+    source.initial_fetch_timeout.FromSeconds(0)
+    return source
+
+
+def cluster(name: str, *, timeout: int = 5) -> cluster_pb2.Cluster:
+    """A cluster with endpoints from the stream."""
+    made = cluster_pb2.Cluster(name=name, type=cluster_pb2.Cluster.EDS)
+    made.connect_timeout.FromSeconds(timeout)
+    made.eds_cluster_config.eds_config.CopyFrom(ads())
+    return made
+
+
+def broken_cluster(name: str) -> cluster_pb2.Cluster:
+    """A cluster that Envoy refuses without naming it."""
+    made = cluster(name)
+    made.connect_timeout.nanos = -1
+    return made
+
+
+def endpoints(name: str, addresses: Iterable[str]) -> endpoint_pb2.ClusterLoadAssignment:
+    """Endpoints given as ``ip:port``."""
+    made = endpoint_pb2.ClusterLoadAssignment(cluster_name=name)
+    group = made.endpoints.add()
+    for address in addresses:
+        ip, _, port = address.rpartition(":")
+        socket = group.lb_endpoints.add().endpoint.address.socket_address
+        socket.address, socket.port_value = ip, int(port)
+    return made
+
+
+def routes(name: str, weights: dict[str, int]) -> route_pb2.RouteConfiguration:
+    """All traffic split by weight."""
+    made = route_pb2.RouteConfiguration(name=name)
+    route = made.virtual_hosts.add(name="all", domains=["*"]).routes.add()
+    route.match.prefix = "/"
+    for service, weight in weights.items():
+        route.route.weighted_clusters.clusters.add(name=service).weight.value = weight
+    return made
+
+
+def listener(name: str, address: str, route: str) -> listener_pb2.Listener:
+    """HTTP on an address, routed by a table from the stream."""
+    manager = http_connection_manager_pb2.HttpConnectionManager(stat_prefix=name)
+    manager.rds.route_config_name = route
+    manager.rds.config_source.CopyFrom(ads())
+    manager.http_filters.add(name="envoy.filters.http.router").typed_config.Pack(router_pb2.Router())
+    made = listener_pb2.Listener(name=name)
+    ip, _, port = address.rpartition(":")
+    made.address.socket_address.address, made.address.socket_address.port_value = ip, int(port)
+    manager_filter = made.filter_chains.add().filters.add(name="envoy.filters.network.http_connection_manager")
+    manager_filter.typed_config.Pack(manager)
+    return made
+
+
+def bootstrap(xds: str, admin: str, api_type: str) -> str:
+    """The bootstrap of an Envoy that gets everything from one server."""
+    source = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
+    service = {"envoy_grpc": {"cluster_name": "xds"}}
+    return json.dumps(
+        {
+            "node": {"id": "edge", "cluster": "tests"},
+            "dynamic_resources": {
+                "ads_config": {
+                    "api_type": api_type,
+                    "transport_api_version": "V3",
+                    "set_node_on_first_message_only": True,
+                    "grpc_services": [service],
+                },
+                "lds_config": source,
+                "cds_config": source,
+            },
+            "static_resources": {
+                "clusters": [
+                    {
+                        "name": "xds",
+                        "type": "STATIC",
+                        "connect_timeout": "1s",
+                        "load_assignment": {
+                            "cluster_name": "xds",
+                            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(xds)}}]}],
+                        },
+                        "typed_extension_protocol_options": {
+                            _HTTP2: {
+                                "@type": f"type.googleapis.com/{_HTTP2}",
+                                "explicit_http_config": {"http2_protocol_options": {}},
+                            }
+                        },
+                    }
+                ]
+            },
+            "admin": {"address": _socket(admin)},
+        }
+    )
+
+
+def _socket(address: str) -> dict[str, object]:
+    ip, _, port = address.rpartition(":")
+    return {"socket_address": {"address": ip, "port_value": int(port)}}
+
+
+@dataclass
+class Edge:
+    """One Envoy with a listener in front of two backends, and the server that feeds it."""
+
+    addresses: Addresses
+    backends: dict[str, Backend]
+    events: list[Event | StreamRefused] = field(default_factory=list)
+    cache: SnapshotCache = field(default_factory=SnapshotCache)
+    server: XdsServer = field(init=False)
+    envoy: EnvoyProcess = field(init=False)
+    client: HttpClient = field(init=False)
+    xds: str = field(init=False)
+    front: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.front = f"{self.addresses.ip()}:8080"
+        self.xds = f"{self.addresses.ip()}:15010"
+
+    def of(self, kind: type[Event]) -> list[Event]:
+        """All events of a kind so far."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def backend(self, name: str) -> str:
+        """The address of a backend."""
+        return self.backends[name].instance.address
+
+    def mesh(self, weights: dict[str, int], *, timeout: int = 5) -> list[Message]:
+        """Everything the Envoy needs to split traffic over these backends."""
+        found: list[Message] = [listener("front", self.front, "front"), routes("front", weights)]
+        for name in weights:
+            found += [cluster(name, timeout=timeout), endpoints(name, [self.backend(name)])]
+        return found
+
+    async def serve(self) -> None:
+        """Start a server, as after a restart: nothing but the resources is known."""
+        observers: list[Observer] = [self.events.append]
+        cache, self.cache = self.cache, SnapshotCache()
+        self.cache.set("edge", cache.snapshot("edge").all())
+        self.server = XdsServer(self.cache, observers=observers, options=ServerOptions(patience=5.0))
+        self.cache.connect(self.server)
+        await self.server.start(self.xds)
+
+
+@asynccontextmanager
+async def running_edge(folder: Path, api_type: str, weights: dict[str, int]) -> AsyncIterator[Edge]:
+    """A server, an Envoy that has its configuration, and backends named v1 and v2."""
+    async with AsyncExitStack() as stack:
+        addresses = stack.enter_context(Addresses())
+        backends = {}
+        for name in ("v1", "v2"):
+            instance = Instance("httpbin", name, addresses.ip(), 8080)
+            backends[name] = await stack.enter_async_context(httpbin.build_backend(instance))
+        edge = Edge(addresses, backends)
+        edge.cache.set("edge", edge.mesh(weights))
+        await edge.serve()
+        stack.push_async_callback(lambda: edge.server.stop(0.2))
+        admin = f"{addresses.ip()}:15000"
+        config = folder / "edge.json"
+        config.write_text(bootstrap(edge.xds, admin, api_type))
+        edge.envoy = await stack.enter_async_context(EnvoyProcess("edge", config, admin))
+        edge.client = await stack.enter_async_context(HttpClient(edge.front))
+        yield edge
