@@ -18,6 +18,7 @@ from fairlead.mesh.proxy import Proxy, Stream
 from fairlead.mesh.services import bookinfo
 from fairlead.mesh.services.backend import Backend, Instance
 from fairlead.mesh.traffic import Answer
+from fairlead.mesh.waiting import wait_until
 from fairlead.mesh.workload import Workload
 from tests.e2e.stage import collect_split
 
@@ -301,6 +302,23 @@ async def test_the_load_balancer_of_reviews_can_be_altered(networking: Networkin
     await app.page_sidecar.wait_config(
         lambda config: all(config.clusters[cluster].get("lb_policy") == "RANDOM" for cluster in clusters)
     )
+
+
+async def test_rules_for_mutual_tls_are_said_to_wait_for_it_and_the_page_lives(
+    mesh: LocalMesh, networking: Networking, app: Bookinfo, page: HttpClient
+) -> None:
+    networking.apply("destination-rule-all-mtls.yaml")
+
+    async def probe() -> None:
+        findings = await mesh.control_plane.debug("findings")
+        said = {finding["object"] for finding in findings if finding.get("field") == "spec.trafficPolicy.tls.mode"}
+        assert said == {f"DestinationRule default/{role}" for role in VERSIONS}
+
+    await wait_until(probe, context=mesh.describe)
+    assert "outbound|9080|v1|details.default.svc.cluster.local" in (await app.page_sidecar.admin.config()).clusters
+    answer = await page.get("/productpage")
+    assert "error" not in answer.json["details"]
+    assert "error" not in answer.json["reviews"]
 
 
 async def test_a_second_gateway_opens_its_own_port_and_leaves_the_first_alone(

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from translator.diagnostics import Severity, Violation
+from translator.objects.destination_rule import ClientTLSMode
 from translator.objects.meta import MeshObject
 from translator.objects.registry import KINDS, Kind
 
@@ -19,12 +20,14 @@ from translator.objects.registry import KINDS, Kind
 class Gap:
     """A field that is not translated: ``spec.http[].fault``, with ``[]`` for each item of an array or map.
 
-    An empty path stands for the whole kind. ``note`` says what users can do instead.
+    An empty path stands for the whole kind. ``note`` says what users can do instead. ``value`` narrows the gap to
+    one value of the field, where the others are translated.
     """
 
     kind: Kind
     path: str = ""
     note: str = ""
+    value: str | None = None
 
 
 _TRAFFIC_POLICIES: Final = ("spec.trafficPolicy", "spec.subsets[].trafficPolicy")
@@ -50,6 +53,13 @@ GAPS: Final = (
         for policy in _TRAFFIC_POLICIES
         for block in (policy, f"{policy}.portLevelSettings[]")
     ),
+    *(
+        Gap(
+            Kind.DESTINATION_RULE, f"{block}.tls.mode", "connections are made in plain text", ClientTLSMode.ISTIO_MUTUAL
+        )
+        for policy in _TRAFFIC_POLICIES
+        for block in (policy, f"{policy}.portLevelSettings[]")
+    ),
 )
 _KIND_OF: Final = {spec.struct: spec.kind for spec in KINDS}
 
@@ -61,14 +71,15 @@ def untranslated(obj: MeshObject, gaps: Iterable[Gap] = GAPS) -> tuple[Violation
         Violation(path, f"accepted but not translated yet{f': {gap.note}' if gap.note else ''}", Severity.WARNING)
         for gap in gaps
         if gap.kind is kind
-        for path in _find_set(obj, gap.path.split(".") if gap.path else [], "")
+        for path, value in _find_set(obj, gap.path.split(".") if gap.path else [], "")
+        if gap.value is None or gap.value == value
     )
 
 
-def _find_set(value: object, steps: list[str], path: str) -> Iterator[str]:
-    """The places that ``steps`` lead to from ``value``, as far as they are set to other than their default."""
+def _find_set(value: object, steps: list[str], path: str) -> Iterator[tuple[str, object]]:
+    """The places that ``steps`` lead to from ``value``, and what is set there, unless it is the default."""
     if not steps:
-        yield path
+        yield path, value
         return
     if not isinstance(value, msgspec.Struct):
         return

@@ -54,6 +54,13 @@ def test_items_of_maps_and_arrays_are_told_by_key_and_index() -> None:
     ]
 
 
+def test_a_gap_may_be_one_value_of_a_field() -> None:
+    obj = virtual_service(http=[{"route": ROUTE, "name": name} for name in ("one", "two")])
+    gap = Gap(Kind.VIRTUAL_SERVICE, "spec.http[].name", value="two")
+
+    assert [violation.path for violation in untranslated(obj, [gap])] == ["spec.http[1].name"]
+
+
 def test_a_field_that_has_its_default_does_not_count() -> None:
     obj = virtual_service(http=[{"route": ROUTE, "match": [{"ignoreUriCase": False}]}])
 
