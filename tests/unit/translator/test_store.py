@@ -19,9 +19,7 @@ BY_LABEL: Index[str, str] = Index("by-label", {Kind.POD: _by_label})
 def pod(name: str, *labels: str, phase: str = "Running") -> Write:
     """A write of a pod with label values."""
     metadata = Metadata(name=name, namespace="shop", labels={f"key-{value}": value for value in labels})
-    return Write(
-        ObjectKey(Kind.POD, "shop", name), core.Pod(metadata=metadata, status=core.PodStatus(phase=phase))
-    )
+    return Write(ObjectKey(Kind.POD, "shop", name), core.Pod(metadata=metadata, status=core.PodStatus(phase=phase)))
 
 
 def gone(name: str) -> Write:
