@@ -143,9 +143,14 @@ class View:
         return {type_url: names for type_url, names in changed.items() if names}
 
     def node(self, type_url: TypeUrl, name: str) -> Node | None:
-        """The node behind a resource: what ``Engine.origins`` explains."""
+        """The node behind a resource (behind the list of a type's resources, if the name is empty).
+
+        That is what ``Engine.origins`` explains.
+        """
         table = self._tables.get(type_url)
-        return table.nodes.get(name) if table else None
+        if table is None:
+            return None
+        return table.nodes.get(name) if name else table.listing
 
     def close(self) -> None:
         """Let go of everything; the View must not be used afterwards."""
