@@ -35,9 +35,14 @@ def stream(request: pytest.FixtureRequest) -> Stream:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def mesh(tmp_path_factory: pytest.TempPathFactory, stream: Stream) -> AsyncIterator[LocalMesh]:
-    """A control plane on an empty folder."""
+    """A control plane on an empty folder. Whatever a module does, no Envoy may reject what it is sent."""
     async with LocalMesh(tmp_path_factory.mktemp("mesh")) as mesh:
         yield mesh
+        for proxy in await mesh.control_plane.debug("proxies"):
+            rejected = {name: status["rejected"] for name, status in proxy["types"].items() if status["nacks"]}
+            assert not rejected, f"{proxy['proxy']}: {rejected}"
+        errors = [record for record in mesh.control_plane.records() if record.get("level") in {"error", "critical"}]
+        assert not [error for error in errors if error["event"] != "finding.new"], mesh.control_plane.describe()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

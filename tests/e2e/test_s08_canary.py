@@ -83,7 +83,7 @@ async def test_the_split_follows_the_weights_and_no_request_fails(
             mesh.folder.apply_yaml(weights(blue, green), "default")
             await entry.proxy.wait_config(functools.partial(has_weights, blue=blue, green=green))
             # A share of 0 or 1 has to be met exactly.
-            tolerance = 0.05 if blue and green else 0.0
+            tolerance = 0.06 if blue and green else 0.0
             shares = {"blue": blue / 100, "green": green / 100}
-            await collect_split(lambda: entry.client.send(REQUEST), shares, count=400, tolerance=tolerance)
+            await collect_split(lambda: entry.client.send(REQUEST), shares, count=600, tolerance=tolerance)
     assert not load.traffic.failed, load.traffic.describe_failures()

@@ -212,7 +212,7 @@ async def test_reviews_are_shared_as_the_file_says(
     networking.apply(file)
     await wait_splits(app.page_sidecar, "reviews", shares)
     expected = {version: shares.get(version, 0) / 100 for version in VERSIONS["reviews"]}
-    await collect_split(lambda: inside.get("/reviews/0", "reviews:9080"), expected, count=400, tolerance=0.05)
+    await collect_split(lambda: inside.get("/reviews/0", "reviews:9080"), expected, count=600, tolerance=0.06)
 
 
 @pytest.mark.parametrize(("file", "versions"), USERS.items(), ids=USERS)
