@@ -13,7 +13,11 @@ PROMETHEUS_PORT: Final = 15090
 
 
 class ProxyIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """What a proxy is told about itself. ``locality`` is ``region/zone/subzone``, from the left, as far as known."""
+    """What a proxy is told about itself.
+
+    ``locality`` is ``region/zone/subzone``, from the left, as far as known; an ``unprivileged`` proxy may not listen on
+    ports below 1024.
+    """
 
     role: Role
     namespace: str
@@ -25,6 +29,7 @@ class ProxyIdentity(msgspec.Struct, frozen=True, kw_only=True):
     network: str = ""
     locality: tuple[str, ...] = ()
     capture: Capture = Capture.REDIRECT
+    unprivileged: bool = False
     domain_suffix: str = "cluster.local"
 
     def __post_init__(self) -> None:
@@ -65,6 +70,7 @@ class ProxyIdentity(msgspec.Struct, frozen=True, kw_only=True):
             "INSTANCE_IPS": ",".join(self.addresses),
             # A gateway's traffic is addressed to it: there is nothing to capture.
             "INTERCEPTION_MODE": self.capture.value if self.role is Role.SIDECAR else "",
+            "UNPRIVILEGED_POD": "true" if self.unprivileged else "",
             "ENVOY_STATUS_PORT": str(STATUS_PORT),
             "ENVOY_PROMETHEUS_PORT": str(PROMETHEUS_PORT),
             "LABELS": dict(sorted(self.labels.items())),

@@ -51,6 +51,15 @@ class Addresses:
                 return port
         raise NoAddressesLeftError(f"all {_PORTS_PER_BLOCK} ports of block 127.{self._block}.0.0/16 are in use")
 
+    def may_listen(self, port: int) -> bool:
+        """Whether this user may listen on a port here: those below 1024 may be reserved to root."""
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind((self.ip(), port))
+            except PermissionError:
+                return False
+        return True
+
     def close(self) -> None:
         """Give the block back. Nothing may be running on its addresses any more."""
         self._lease.close()

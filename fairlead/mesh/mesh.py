@@ -43,6 +43,8 @@ class LocalMesh:
             self.folder.root, f"{ip}:15010", f"{ip}:15014", workdir / "control-plane.log"
         )
         self.proxies: list[Proxy] = []
+        # Services with low ports are left out then, which otherwise would be rejected by every sidecar.
+        self._unprivileged = not self.addresses.may_listen(1)
         self._running = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -91,6 +93,7 @@ class LocalMesh:
             labels=pod.labels,
             service_account=pod.service_account,
             capture=capture,
+            unprivileged=self._unprivileged,
         )
         return await self._start(identity, stream)
 

@@ -1,6 +1,5 @@
 """A client with a sidecar calls a Service with two pods."""
 
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -17,20 +16,10 @@ from fairlead.mesh.workload import Workload
 CLUSTER = "outbound|8000||httpbin.default.svc.cluster.local"
 
 
-def web_port(ip: str) -> int:
-    """Port 80, or 8080 for a user who may not listen there."""
-    with socket.socket() as probe:
-        try:
-            probe.bind((ip, 80))
-        except PermissionError:
-            return 8080
-        return 80
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def httpbin(mesh: LocalMesh) -> Workload:
-    port = StandInPort(8000, web_port(mesh.addresses.ip()))
-    workload = mesh.workload("httpbin", ports=(port,))
+    target = 80 if mesh.addresses.may_listen(80) else 8080
+    workload = mesh.workload("httpbin", ports=(StandInPort(8000, target),))
     await workload.add("v1", replicas=2)
     return workload
 
