@@ -33,9 +33,10 @@ class Publisher(Protocol):
 
 
 class Snapshot:
-    """The resources of one group; a View. Changed by the cache alone."""
+    """The resources of one group, which is its ``key``; a View. Changed by the cache alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: str) -> None:
+        self.key = group
         self._types: dict[TypeUrl, dict[str, Resource]] = {}
         self.is_set = False
 
@@ -124,7 +125,7 @@ class SnapshotCache:
 
     def snapshot(self, group: str) -> Snapshot:
         """The group's resources, live; an empty snapshot for a group that has none yet."""
-        return self._snapshots.setdefault(group, Snapshot())
+        return self._snapshots.setdefault(group, Snapshot(group))
 
     def check_consistency(self, group: str) -> None:
         """Raise InconsistentResources if a resource of the group refers to one that is not there."""

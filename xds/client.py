@@ -8,6 +8,7 @@ from xds.auth import Identity
 from xds.lane import Lane
 from xds.node import Node
 from xds.quarantine import Rejection
+from xds.resource import Resource
 from xds.session import Session
 from xds.types import TypeUrl
 from xds.view import View
@@ -102,6 +103,11 @@ class Client:
     def view(self) -> View | None:
         """The View that the client is served from; None before the application attached it."""
         return self.session.view if self.session is not None else None
+
+    def held(self, type_url: TypeUrl, name: str) -> Resource | None:
+        """The resource that the client has accepted under this name and uses now."""
+        lane = self.session.lane(type_url) if self.session is not None else None
+        return lane.held.get(name) if lane is not None else None
 
     def status(self) -> tuple[TypeStatus, ...]:
         """Every type that the client asked for, in push order."""

@@ -6,7 +6,8 @@ what changed and names what is gone.
 
 from collections.abc import Mapping
 
-from xds.lane import Lane, LaneContext, Selection, Sent, Verdict, same
+from xds.exchange import LaneContext, Selection, Sent, Verdict
+from xds.lane import Lane, same
 from xds.ledger import Holding, Pools
 from xds.resource import Resource
 from xds.subscription import WILDCARD
@@ -81,12 +82,12 @@ class DeltaLane(Lane[DeltaRequest]):
     def _select(self, context: LaneContext) -> Selection | None:
         debt = self.debt
         if self._claims:
-            self._redeem_claims(context.view)
-        if debt.everything and not self.subscription.names and self._is_untouched():
-            return Selection(list(context.view.resources(self.type_url).values()), None)
+            self._redeem_claims(context.supply.view)
+        if debt.everything and not self.subscription.names and self._is_new() and self._is_plain(context):
+            return Selection(list(context.supply.view.resources(self.type_url).values()), None)
         names = debt.owed | debt.dirty
         if debt.everything:
-            names.update(context.view.resources(self.type_url), self.held.names())
+            names.update(context.supply.view.resources(self.type_url), self.held.names())
         changes: dict[str, Resource | None] = {}
         # Sorted, so that streams that need the same resources need the same list of them.
         for name in sorted(names):
@@ -104,7 +105,7 @@ class DeltaLane(Lane[DeltaRequest]):
         if resource is not None:
             if is_asked or self.debt.everything or not same(resource, sent):
                 changes[name] = resource
-        elif (is_asked or sent is not None) and self.target(context.view, name) is None:
+        elif (is_asked or sent is not None) and self.target(context.supply.view, name) is None:
             changes[name] = None
 
     def _accept(self, sent: Sent) -> None:

@@ -1,9 +1,7 @@
 """The unary Fetch methods: one request, one response, for clients that poll."""
 
 import asyncio
-import itertools
 
-from xds.encoder import Encoder
 from xds.gate import Call, Gate
 from xds.methods import Method
 from xds.session import Session
@@ -16,9 +14,7 @@ async def fetch(gate: Gate, method: Method, call: Call, raw: bytes) -> bytes:
     async with gate.admitted(call) as identity:
         client, view = await gate.attach(call, identity, request)
     try:
-        session = Session(
-            view, Encoder(itertools.count(1), gate.hub.rules.pools, delta=False), gate.hub.rules, delta=False
-        )
+        session = Session(gate.hub.supply(view, delta=False), gate.hub.rules, delta=False)
         now = asyncio.get_running_loop().time()
         session.receive(request, now)
         sent = session.next_response(now)

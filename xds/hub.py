@@ -2,17 +2,20 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from xds.client import Client
 from xds.encoder import Encoder
 from xds.events import Event, Observer, StreamRefused
+from xds.exchange import Sent, Supply, Verdict
+from xds.last_good import LastGood
 from xds.ledger import Pools
 from xds.options import ServerOptions
+from xds.resource import Resource
 from xds.session import SessionRules
-from xds.view import View, ViewChange
+from xds.view import View, ViewChange, scope_of
 
 
 class Subscriber(Protocol):
@@ -21,18 +24,21 @@ class Subscriber(Protocol):
     def mark(self, change: ViewChange, cause: object) -> None:
         """Resources of the stream's View changed."""
 
-    def move(self, view: View, encoder: Encoder, cause: object) -> None:
+    def move(self, supply: Supply, cause: object) -> None:
         """The stream's client belongs to another View."""
 
 
 @dataclass(slots=True)
 class _Audience:
-    """The clients of one View, and the responses that they share."""
+    """The clients of one View, and what they share."""
 
     view: View
-    sotw: Encoder
-    delta: Encoder
+    sotw: Supply
+    delta: Supply
     members: dict[int, Subscriber] = field(default_factory=dict)
+
+    def supply(self, *, delta: bool) -> Supply:
+        return self.delta if delta else self.sotw
 
 
 class Hub:
@@ -46,6 +52,8 @@ class Hub:
         self._places: dict[int, _Audience] = {}
         self._numbers = itertools.count(1)
         self._serials = itertools.count(1)
+        self._last_good = LastGood()
+        self._keeps_last_good = options.keep_last_good
 
     @property
     def is_observed(self) -> bool:
@@ -56,8 +64,10 @@ class Hub:
         """A number for a new client."""
         return next(self._numbers)
 
-    def join(self, client: Client, subscriber: Subscriber, view: View, *, delta: bool) -> Encoder:
-        """The client is served from this View; returns the encoder for its responses."""
+    # -- who is served from what --------------------------------------------------------------------
+
+    def join(self, client: Client, subscriber: Subscriber, view: View, *, delta: bool) -> Supply:
+        """The client is served from this View."""
         self.clients[client.id] = client
         return self._seat(client, subscriber, view, delta=delta)
 
@@ -80,7 +90,70 @@ class Hub:
             return
         subscriber = place.members[client.id]
         self._unseat(client)
-        subscriber.move(view, self._seat(client, subscriber, view, delta=client.session.delta), cause)
+        subscriber.move(self._seat(client, subscriber, view, delta=client.session.delta), cause)
+
+    def supply(self, view: View, *, delta: bool) -> Supply:
+        """What sessions of this View are served from: that of its clients, or a new one if it has none."""
+        return (self._audiences.get(id(view)) or self._audience(view)).supply(delta=delta)
+
+    def _seat(self, client: Client, subscriber: Subscriber, view: View, *, delta: bool) -> Supply:
+        audience = self._audiences.get(id(view))
+        if audience is None:
+            audience = self._audiences[id(view)] = self._audience(view)
+        audience.members[client.id] = subscriber
+        self._places[client.id] = audience
+        return audience.supply(delta=delta)
+
+    def _unseat(self, client: Client) -> None:
+        audience = self._places.pop(client.id, None)
+        if audience is not None:
+            audience.members.pop(client.id, None)
+            if not audience.members:
+                del self._audiences[id(audience.view)]
+
+    def _audience(self, view: View) -> _Audience:
+        scope = scope_of(view)
+        # Without a key nothing outlives this audience, so an object of its own keeps its scope apart.
+        scope = object() if scope is None else scope
+        pools = self.rules.pools
+        sotw, delta = (Encoder(self._serials, pools, delta=delta) for delta in (False, True))
+        return _Audience(view, Supply(view, sotw, self._last_good, scope), Supply(view, delta, self._last_good, scope))
+
+    # -- what clients think of it -------------------------------------------------------------------
+
+    def judge(self, client: Client, verdict: Verdict) -> None:
+        """Learn from an answer what to give to clients that connect later."""
+        audience = self._places.get(client.id)
+        if audience is None or verdict.sent is None or not self._keeps_last_good:
+            return
+        if verdict.error is None:
+            if not self._last_good.is_empty:
+                self._acquit(audience, verdict.sent)
+            return
+        for resource in verdict.sent.response.resources:
+            if resource.name in verdict.rejected:
+                self._condemn(audience, resource)
+
+    def _acquit(self, audience: _Audience, accepted: Sent) -> None:
+        names = {
+            resource.name
+            for resource in accepted.changes.values()
+            if resource is not None and self._last_good.acquit(audience.sotw.scope, resource)
+        }
+        if names:
+            self.publish(audience.view, {accepted.response.type_url: names}, accepted.cause)
+
+    def _condemn(self, audience: _Audience, refused: Resource) -> None:
+        last_good = None
+        for number in audience.members:
+            held = self.clients[number].held(refused.type_url, refused.name)
+            if held is not None and held.version == refused.version:
+                return
+            last_good = last_good or held
+        if last_good is not None:
+            self._last_good.condemn(audience.sotw.scope, refused, last_good)
+
+    # -- who watches ----------------------------------------------------------------------------------
 
     def emit(self, event: Event | StreamRefused) -> None:
         """Show an event to all observers; one that fails is reported to the event loop and disturbs nobody."""
@@ -90,25 +163,3 @@ class Hub:
             except Exception as error:  # noqa: BLE001  # an observer is foreign code
                 context = {"message": f"xDS observer {observer!r} failed", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(context)
-
-    def members(self, view: View) -> Iterator[Client]:
-        """The clients that are served from this View."""
-        audience = self._audiences.get(id(view))
-        yield from (self.clients[number] for number in audience.members) if audience is not None else ()
-
-    def _seat(self, client: Client, subscriber: Subscriber, view: View, *, delta: bool) -> Encoder:
-        audience = self._audiences.get(id(view))
-        if audience is None:
-            sotw = Encoder(self._serials, self.rules.pools, delta=False)
-            audience = _Audience(view, sotw, Encoder(self._serials, self.rules.pools, delta=True))
-            self._audiences[id(view)] = audience
-        audience.members[client.id] = subscriber
-        self._places[client.id] = audience
-        return audience.delta if delta else audience.sotw
-
-    def _unseat(self, client: Client) -> None:
-        audience = self._places.pop(client.id, None)
-        if audience is not None:
-            audience.members.pop(client.id, None)
-            if not audience.members:
-                del self._audiences[id(audience.view)]

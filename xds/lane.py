@@ -9,12 +9,11 @@ holds; names in ``dirty`` changed in the View and are sent if they differ from w
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Set
 from typing import Final, Generic, TypeVar
 
-from xds.encoder import Encoder, Response
 from xds.errors import LimitExceeded
+from xds.exchange import Debt, LaneContext, LaneRecord, Selection, Sent, Verdict
 from xds.ledger import Ledger, Pools
 from xds.quarantine import Complaint, Quarantine
 from xds.resource import Resource
@@ -28,86 +27,6 @@ _MOST_IN_FLIGHT: Final = 8
 
 RequestT = TypeVar("RequestT", bound=Request)
 
-Referenced = Callable[[str], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A response on its way: ``changes`` is what it alters at the client (None: removed), compared with before."""
-
-    response: Response
-    changes: Mapping[str, Resource | None]
-    at: float
-    cause: object
-
-    @property
-    def brings(self) -> bool:
-        """True if the client gets anything that it did not have."""
-        return any(resource is not None for resource in self.changes.values())
-
-
-@dataclass(slots=True)
-class LaneRecord:
-    """Counters and times of a lane, for whoever watches. Times are those of the caller's clock."""
-
-    version_sent: str = ""
-    nonce_sent: str = ""
-    sent_at: float | None = None
-    version_acked: str = ""
-    nonce_acked: str = ""
-    acked_at: float | None = None
-    error: str | None = None
-    error_at: float | None = None
-    responses: int = 0
-    acks: int = 0
-    nacks: int = 0
-    expired: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What a response brings: ``resources`` in it, and ``changes`` compared with before (None: all of it is new)."""
-
-    resources: list[Resource]
-    changes: Mapping[str, Resource | None] | None
-    removed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a request said about an earlier response; ``sent`` is None when that response is not known (any more)."""
-
-    sent: Sent | None
-    error: str | None
-    nonce: str
-    rejected: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LaneContext:
-    """What a lane needs of its stream while it selects."""
-
-    view: View
-    referenced: Referenced
-    now: float
-
-
-@dataclass(slots=True)
-class Debt:
-    """What the client has coming."""
-
-    owed: set[str] = field(default_factory=set)
-    dirty: set[str] = field(default_factory=set)
-    everything: bool = False
-    reply: bool = False
-    cause: object = None
-
-    def clear(self) -> None:
-        """Nothing is due."""
-        self.owed, self.dirty = set(), set()
-        self.everything = self.reply = False
-        self.cause = None
-
 
 class Lane(ABC, Generic[RequestT]):
     """One type on one stream. Subclasses speak state-of-the-world or delta."""
@@ -119,6 +38,7 @@ class Lane(ABC, Generic[RequestT]):
         self.held = Ledger(pools.holdings)
         self.in_flight: list[Sent] = []
         self.retained: set[str] = set()
+        self.stood_in: set[str] = set()
         self.quarantine = Quarantine()
         self.record = LaneRecord()
         self.opened = False
@@ -188,7 +108,7 @@ class Lane(ABC, Generic[RequestT]):
         """
         return self.in_flight[0].at + patience if self.in_flight else None
 
-    def compose(self, context: LaneContext, encoder: Encoder) -> Sent | None:
+    def compose(self, context: LaneContext) -> Sent | None:
         """Turn the debt into a response, from the View as it is now; None if the client needs nothing after all."""
         self.reconsider()
         selection = None if self.subscription.is_empty else self._select(context)
@@ -196,6 +116,7 @@ class Lane(ABC, Generic[RequestT]):
         self.debt.clear()
         if selection is None:
             return None
+        encoder = context.supply.encoder
         response = encoder.response(self.type_url, selection.resources, selection.removed, after=self._serial)
         changes = response.holding if selection.changes is None else selection.changes
         return self._dispatch(Sent(response, changes, context.now, cause))
@@ -236,7 +157,7 @@ class Lane(ABC, Generic[RequestT]):
         Responses sent before ``presumed_before`` count as accepted although no ACK came.
         """
         current = view.resources(self.type_url)
-        names = self.debt.dirty | self.retained | self.quarantine.names()
+        names = self.debt.dirty | self.retained | self.stood_in | self.quarantine.names()
         settled: dict[str, Resource | None] = {}
         for sent in self.in_flight:
             if sent.at < presumed_before:
@@ -329,16 +250,29 @@ class Lane(ABC, Generic[RequestT]):
         """What the client should have under ``name`` now, everything considered."""
         if not self.subscription.covers(name):
             return None
-        resource = context.view.resources(self.type_url).get(name)
+        resource = context.supply.view.resources(self.type_url).get(name)
         if resource is None:
             # Make before break: what an older listener, route or cluster at the client refers to stays until that goes.
             if sent is not None and context.referenced(name):
                 self.retained.add(name)
                 return sent
-            resource = self.target(context.view, name)
-        if resource is not None and self.quarantine.holds_back(resource):
+            resource = self.target(context.supply.view, name)
+        if resource is None:
+            return None
+        if self.quarantine.holds_back(resource):
             return self.held.get(name)
-        return resource
+        return self._tried(context, resource, sent)
+
+    def _tried(self, context: LaneContext, resource: Resource, sent: Resource | None) -> Resource:
+        """The resource, or for a client that never had another the last good version if nobody accepts the newest."""
+        if sent is not None and resource.name not in self.stood_in:
+            return resource
+        stand_in = context.supply.stand_in(resource)
+        if stand_in is None:
+            self.stood_in.discard(resource.name)
+            return resource
+        self.stood_in.add(resource.name)
+        return stand_in
 
     def _subscribe(self, subscription: Subscription) -> None:
         """Take over a subscription, its names as the one set that all streams with equal names share."""
@@ -355,12 +289,17 @@ class Lane(ABC, Generic[RequestT]):
             if not self.subscription.covers(name):
                 self.held.drop(name)
                 self.retained.discard(name)
+                self.stood_in.discard(name)
                 self.debt.owed.discard(name)
                 self.debt.dirty.discard(name)
 
-    def _is_untouched(self) -> bool:
-        """The client has nothing yet, and nothing is kept from it: it gets the View's resources as they are."""
-        return not (self.in_flight or self.retained) and self.quarantine.is_empty and self.held.is_empty
+    def _is_plain(self, context: LaneContext) -> bool:
+        """Nothing is kept or withheld from the client: it gets the View's resources as they are."""
+        return not (self.retained or self.stood_in) and self.quarantine.is_empty and context.supply.is_plain
+
+    def _is_new(self) -> bool:
+        """The client has nothing yet, as far as is known."""
+        return not self.in_flight and self.held.is_empty
 
 
 def same(one: Resource, other: Resource | None) -> bool:

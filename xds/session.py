@@ -10,7 +10,8 @@ Rules between types:
   change: Envoy waits for them again, and asks only if the names changed;
 - listeners and routes wait until new clusters are acknowledged: Envoy does so when they have warmed, and
   would answer requests to a cluster that is not ready with errors;
-- one unacknowledged push per type; the first reply of a type is never delayed.
+- one unacknowledged push per type; replies are delayed by nothing else, and not at all on a stream whose
+  client has not acknowledged any clusters yet: after a reconnect it asks for everything at once.
 
 No wait is longer than ``patience``, so a client that never acknowledges is served as well.
 """
@@ -20,9 +21,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.delta import DeltaLane
-from xds.encoder import Encoder
 from xds.errors import ProtocolViolation
-from xds.lane import Lane, LaneContext, Sent, Verdict
+from xds.exchange import LaneContext, Sent, Supply, Verdict
+from xds.lane import Lane
 from xds.ledger import Pools
 from xds.resource import Reference, Resource
 from xds.sotw import SotwLane
@@ -67,13 +68,17 @@ class Received:
 class Session:
     """The protocol state of one stream; ``delta`` tells which of the two protocols it speaks."""
 
-    def __init__(self, view: View, encoder: Encoder, rules: SessionRules, *, delta: bool) -> None:
-        self.view = view
+    def __init__(self, supply: Supply, rules: SessionRules, *, delta: bool) -> None:
         self.delta = delta
-        self._encoder = encoder
+        self._supply = supply
         self._rules = rules
         self._lanes: dict[TypeUrl, Lane[SotwRequest] | Lane[DeltaRequest]] = {}
         self._unserved: set[str] = set()
+
+    @property
+    def view(self) -> View:
+        """What the client is served from."""
+        return self._supply.view
 
     # -- what comes in ----------------------------------------------------------------------------
 
@@ -103,12 +108,11 @@ class Session:
                 concerned = True
         return concerned
 
-    def move(self, view: View, encoder: Encoder, cause: object = None) -> None:
+    def move(self, supply: Supply, cause: object = None) -> None:
         """The client belongs to another View from now on: it gets what differs."""
-        self.view = view
-        self._encoder = encoder
+        self._supply = supply
         for lane in self._lanes.values():
-            lane.compare(view, cause)
+            lane.compare(supply.view, cause)
 
     def expire(self) -> None:
         """The time told by ``wake_at`` has come."""
@@ -120,8 +124,8 @@ class Session:
     def next_response(self, now: float) -> Sent | None:
         """The next response to write, from the View as it is now; None when nothing is due."""
         for lane in self._due(now):
-            context = LaneContext(self.view, self._referenced(lane, now), now)
-            sent = lane.compose(context, self._encoder)
+            context = LaneContext(self._supply, self._referenced(lane, now), now)
+            sent = lane.compose(context)
             if sent is not None:
                 if lane.type_url == CLUSTER:
                     self._follow_up(sent, is_first=lane.record.responses == 1)
@@ -140,6 +144,10 @@ class Session:
         """The types that the client asked for, in push order."""
         return iter(self._lanes.values())
 
+    def lane(self, type_url: TypeUrl) -> Lane[SotwRequest] | Lane[DeltaRequest] | None:
+        """One of these types; None if the client did not ask for it."""
+        return self._lanes.get(type_url)
+
     @property
     def unserved(self) -> frozenset[str]:
         """Type URLs that the client asked for and that the server does not serve."""
@@ -157,9 +165,9 @@ class Session:
         clusters = self._lanes.get(CLUSTER)
         for lane in self._lanes.values():
             is_early = lane.type_url not in _INDEPENDENT and self._clusters_settle(now)
-            if lane.must_reply and (not is_early or not lane.record.responses):
+            if lane.must_reply and (not is_early or (clusters is not None and not clusters.record.acks)):
                 if clusters is not None and clusters.must_push and is_early:
-                    # The reply may refer to new clusters and cannot wait, so they do not wait either.
+                    # The reply may refer to new clusters and does not wait, so they do not wait either.
                     yield clusters
                 yield lane
             elif lane.must_push and not is_early and not self._waits(lane, now):

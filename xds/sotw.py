@@ -7,7 +7,8 @@ answered in part and cannot be deleted at all.
 
 from collections.abc import Iterable
 
-from xds.lane import Lane, LaneContext, Selection, Sent, Verdict, same
+from xds.exchange import LaneContext, Selection, Sent, Verdict
+from xds.lane import Lane, same
 from xds.resource import Resource
 from xds.wire import SotwRequest
 
@@ -63,7 +64,7 @@ class SotwLane(Lane[SotwRequest]):
         debt = self.debt
         names = debt.owed | debt.dirty
         if debt.everything:
-            names.update(context.view.resources(self.type_url))
+            names.update(context.supply.view.resources(self.type_url))
         chosen: dict[str, Resource] = {}
         # Sorted, so that streams that need the same resources need the same list of them.
         for name in sorted(names):
@@ -75,20 +76,20 @@ class SotwLane(Lane[SotwRequest]):
 
     def _select_full(self, context: LaneContext) -> Selection | None:
         debt = self.debt
-        if debt.everything and not self.subscription.names and self._is_untouched():
-            return Selection(list(context.view.resources(self.type_url).values()), None)
+        if debt.everything and not self.subscription.names and self._is_new() and self._is_plain(context):
+            return Selection(list(context.supply.view.resources(self.type_url).values()), None)
         names = debt.owed | debt.dirty
         if debt.everything:
-            names.update(context.view.resources(self.type_url))
+            names.update(context.supply.view.resources(self.type_url))
         changes = self._changed(context, names)
         if not changes and not self.must_reply:
             return None
         return Selection(self._full_state(context), changes)
 
     def _full_state(self, context: LaneContext) -> list[Resource]:
-        current = context.view.resources(self.type_url)
+        current = context.supply.view.resources(self.type_url)
         subscription = self.subscription
-        if subscription.wildcard and not subscription.names and not self.retained and self.quarantine.is_empty:
+        if subscription.wildcard and not subscription.names and self._is_plain(context):
             return list(current.values())
         names = {*subscription.names, *self.retained, *(current if subscription.wildcard else ())}
         offers = (self._offer(context, name, self.sent(name)) for name in sorted(names))

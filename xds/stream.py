@@ -12,7 +12,6 @@ from typing import Any
 import grpc.aio
 
 from xds.client import Client
-from xds.encoder import Encoder
 from xds.errors import Code, ProtocolViolation, StreamRejected
 from xds.events import (
     Acked,
@@ -24,8 +23,8 @@ from xds.events import (
     StreamOpened,
     UnknownType,
 )
+from xds.exchange import Sent, Supply, Verdict
 from xds.gate import Gate
-from xds.lane import Sent, Verdict
 from xds.methods import Form, Method
 from xds.session import Received, Session
 from xds.view import View, ViewChange
@@ -76,9 +75,9 @@ class Stream:
         if self._session.mark(change, cause):
             self._wake.set()
 
-    def move(self, view: View, encoder: Encoder, cause: object) -> None:
+    def move(self, supply: Supply, cause: object) -> None:
         """See ``Subscriber.move``."""
-        self._session.move(view, encoder, cause)
+        self._session.move(supply, cause)
         self._wake.set()
 
     def end(self, reason: StreamRejected | None) -> None:
@@ -119,8 +118,8 @@ class Stream:
     def _open(self, view: View) -> None:
         client = self._client
         delta = self._method.form is Form.DELTA
-        encoder = self._hub.join(client, self, view, delta=delta)
-        self._session = client.session = Session(view, encoder, self._hub.rules, delta=delta)
+        supply = self._hub.join(client, self, view, delta=delta)
+        self._session = client.session = Session(supply, self._hub.rules, delta=delta)
         self._gate.streams.add(self)
         self._hub.emit(StreamOpened(client, self._loop.time()))
 
@@ -162,6 +161,8 @@ class Stream:
             facts = (request.type_url, request.nonce, subscribed, unsubscribed, size, request.error is not None)
             self._hub.emit(RequestReceived(self._client, now, *facts))
         received = self._session.receive(request, now)
+        if received.verdict is not None:
+            self._hub.judge(self._client, received.verdict)
         if self._hub.is_observed:
             self._report(request, received, now)
         self._wake.set()

@@ -1,10 +1,10 @@
 """What the server needs from whoever produces resources: a View per class of proxies, and who gets which.
 
-A View is read on the event loop only. Its owner changes it between two reads and then announces the
-change with ``XdsServer.publish``; streams pick up the newest state when they are ready for it.
+A View is read on the event loop only. Its owner changes it between two reads and announces the change with
+``XdsServer.publish`` before it gives up the loop; streams pick up the newest state when they are ready for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
@@ -27,3 +27,11 @@ class View(Protocol):
         Envoy keeps warming until it is answered, so a mesh answers unknown endpoints and routes with empty
         resources; a plain cache answers None.
         """
+
+
+def scope_of(view: View) -> Hashable:
+    """What stays the same when a View is dropped and made anew for the same class of clients; None if nothing does.
+
+    A View may tell it by an attribute ``key``.
+    """
+    return getattr(view, "key", None)

@@ -13,7 +13,8 @@ import envoy_data_plane.envoy.service.discovery.v3 as discovery
 from envoy_data_plane.google.rpc import Status
 
 from xds.encoder import Encoder
-from xds.lane import Sent
+from xds.exchange import Sent, Supply
+from xds.last_good import LastGood
 from xds.resource import Reference, Resource
 from xds.session import Received, Session, SessionRules
 from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, TypeUrl
@@ -36,6 +37,7 @@ class World:
         self._serials = itertools.count(1)
         self.encoders = {delta: Encoder(self._serials, self.rules.pools, delta=delta) for delta in (False, True)}
         self.sessions: list[Session] = []
+        self.last_good = LastGood()
 
     def resources(self, type_url: TypeUrl) -> Mapping[str, Resource]:
         return self.content.get(type_url, {})
@@ -44,9 +46,13 @@ class World:
         make = self.stand_ins.get(type_url)
         return make(name) if make is not None else None
 
+    def supply(self, *, delta: bool) -> Supply:
+        """What sessions are served from."""
+        return Supply(self, self.encoders[delta], self.last_good, "world")
+
     def session(self, *, delta: bool) -> Session:
         """A new stream."""
-        session = Session(self, self.encoders[delta], self.rules, delta=delta)
+        session = Session(self.supply(delta=delta), self.rules, delta=delta)
         self.sessions.append(session)
         return session
 

@@ -325,6 +325,6 @@ def test_another_view_brings_what_differs(world: World, delta: Talk) -> None:
     delta.settle()
     other = World()
     other.put(made(CLUSTER, "b"), made(CLUSTER, "c"))
-    delta.session.move(other, other.encoders[True])
+    delta.session.move(other.supply(delta=True))
     answer = delta.listen(CLUSTER)
     assert (answer.names, answer.removed) == (["c"], ["a"])

@@ -357,6 +357,18 @@ def test_a_reply_takes_the_clusters_it_may_need_with_it(world: World, sotw: Talk
     assert sotw.listen(ROUTE).names == ["r"]
 
 
+def test_a_reply_waits_for_new_clusters_on_an_established_stream(world: World, sotw: Talk) -> None:
+    world.put(made(CLUSTER, "a"))
+    sotw.ask(CLUSTER)
+    sotw.ack(sotw.listen(CLUSTER))
+    world.put(made(CLUSTER, "b"), made(ROUTE, "r", "b", [(CLUSTER, "b")]))
+    sotw.ask(ROUTE, ["r"])
+    clusters = sotw.listen(CLUSTER)
+    assert sotw.quiet()
+    sotw.ack(clusters)
+    assert sotw.listen(ROUTE).names == ["r"]
+
+
 def test_a_refused_resource_is_held_back_alone(world: World, sotw: Talk) -> None:
     world.put(made(CLUSTER, "good"), made(CLUSTER, "worse"))
     sotw.ask(CLUSTER)
@@ -481,6 +493,6 @@ def test_another_view_brings_what_differs(world: World) -> None:
     talk.settle({ENDPOINT: ["a", "b"]})
     other = World()
     other.put(made(CLUSTER, "a"), made(ENDPOINT, "a"), made(ENDPOINT, "b", 2))
-    talk.session.move(other, other.encoders[False])
+    talk.session.move(other.supply(delta=False))
     heard = talk.settle({ENDPOINT: ["a", "b"]})
     assert [(answer.type_url, answer.names) for answer in heard] == [(ENDPOINT, ["b"])]

@@ -84,7 +84,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def move(self) -> None:
         """The client's View is replaced by an equal one: nothing needs to be sent."""
-        self.session.move(self.world, self.world.encoders[self.delta])
+        self.session.move(self.world.supply(delta=self.delta))
 
     # -- the network --------------------------------------------------------------------------------
 

@@ -1,0 +1,106 @@
+"""The records that lanes and sessions work with: what was sent and said, what is due, and where resources come from."""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+
+from xds.encoder import Encoder, Response
+from xds.last_good import LastGood
+from xds.resource import Resource
+from xds.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Where a session's resources come from; ``scope`` is the class of clients that the View is for."""
+
+    view: View
+    encoder: Encoder
+    last_good: LastGood
+    scope: Hashable
+
+    @property
+    def is_plain(self) -> bool:
+        """True if nothing stands in for anything."""
+        return self.last_good.is_empty
+
+    def stand_in(self, resource: Resource) -> Resource | None:
+        """What a new client is given instead of a resource that nobody accepts; None for all others."""
+        return self.last_good.stand_in(self.scope, resource)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A response on its way: ``changes`` is what it alters at the client (None: removed), compared with before."""
+
+    response: Response
+    changes: Mapping[str, Resource | None]
+    at: float
+    cause: object
+
+    @property
+    def brings(self) -> bool:
+        """True if the client gets anything that it did not have."""
+        return any(resource is not None for resource in self.changes.values())
+
+
+@dataclass(slots=True)
+class LaneRecord:
+    """Counters and times of a lane, for whoever watches. Times are those of the caller's clock."""
+
+    version_sent: str = ""
+    nonce_sent: str = ""
+    sent_at: float | None = None
+    version_acked: str = ""
+    nonce_acked: str = ""
+    acked_at: float | None = None
+    error: str | None = None
+    error_at: float | None = None
+    responses: int = 0
+    acks: int = 0
+    nacks: int = 0
+    expired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a response brings: ``resources`` in it, and ``changes`` compared with before (None: all of it is new)."""
+
+    resources: list[Resource]
+    changes: Mapping[str, Resource | None] | None
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a request said about an earlier response; ``sent`` is None when that response is not known (any more)."""
+
+    sent: Sent | None
+    error: str | None
+    nonce: str
+    rejected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LaneContext:
+    """What a lane needs of its stream while it selects."""
+
+    supply: Supply
+    referenced: Callable[[str], bool]
+    now: float
+
+
+@dataclass(slots=True)
+class Debt:
+    """What the client has coming."""
+
+    owed: set[str] = field(default_factory=set)
+    dirty: set[str] = field(default_factory=set)
+    everything: bool = False
+    reply: bool = False
+    cause: object = None
+
+    def clear(self) -> None:
+        """Nothing is due."""
+        self.owed, self.dirty = set(), set()
+        self.everything = self.reply = False
+        self.cause = None
