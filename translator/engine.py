@@ -8,15 +8,22 @@ only if something that it read really has another value; a result equal to the o
 
 Because every edge is known, so is the origin of every result: ``Engine.origins``.
 
+What is put together from thousands of pieces is a ``Collection``: when some of its pieces change it takes in
+those, and looks at no other.
+
 The engine knows nothing of the store or of Envoy. Inputs are opaque tokens; whoever owns the values
 behind them calls ``record`` when one is read and ``invalidate`` when one has changed.
 """
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Final, Generic, NamedTuple, ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
+K = TypeVar("K", bound=Hashable)
+K_contra = TypeVar("K_contra", contravariant=True)
+V = TypeVar("V")
+V_contra = TypeVar("V_contra", contravariant=True)
 V_co = TypeVar("V_co", covariant=True)
 E = TypeVar("E", bound="Engine")
 
@@ -69,6 +76,11 @@ class Query(Generic[E, P, V_co]):
         result: V_co = engine.fetch(self, args)
         return result
 
+    def evaluate(self, engine: E, node: "Node") -> V_co:
+        """The result for the arguments of a node, from scratch. For the engine alone."""
+        function: Callable[..., V_co] = self.function
+        return function(engine, *node.args)
+
     def __repr__(self) -> str:
         return f"<query {self.name}>"
 
@@ -76,6 +88,69 @@ class Query(Generic[E, P, V_co]):
 def query(function: Callable[Concatenate[E, P], V_co]) -> Query[E, P, V_co]:
     """Turn a pure function, whose first parameter is the engine it reads through, into a query."""
     return Query(function)
+
+
+class Collector(Protocol[K_contra, V_contra, V_co]):
+    """Puts one result together from the values of many keys.
+
+    The result must follow from the values that are in at the moment, however they came there.
+    """
+
+    def put(self, key: K_contra, value: V_contra) -> None:
+        """Take in the value of a key, in place of the one before if there was one."""
+
+    def drop(self, key: K_contra) -> None:
+        """Forget a key that was put."""
+
+    def result(self) -> V_co:
+        """What the values make: immutable and comparable."""
+
+
+class Collection(Query[E, P, V_co], Generic[E, P, V_co, K, V]):
+    """A query whose result is put together from the values of keys, and kept up to date key by key.
+
+    ``keys`` gives the keys, each once, for the arguments; ``value`` the value of one, asked with the key before
+    the arguments. A change costs what the changed keys cost, and one call of ``Collector.result``.
+    """
+
+    def __init__(
+        self,
+        keys: Query[E, P, Iterable[K]],
+        value: Query[E, Concatenate[K, P], V],
+        collector: Callable[P, Collector[K, V, V_co]],
+    ) -> None:
+        self.keys = keys
+        self.value = value
+        self.collector = collector
+        self.name = f"{value.name}[*]"
+        self.__doc__ = collector.__doc__
+
+    def evaluate(self, engine: E, node: "Node") -> V_co:
+        """Take every value in. One that fails makes the whole fail, but all are asked: they stay known."""
+        make: Callable[..., Collector[K, V, V_co]] = self.collector
+        collector = make(*node.args)
+        items: dict[Any, Node] = {}
+        failed: QueryFailedError | None = None
+        for key in engine.fetch(self.keys, node.args):
+            args = (key, *node.args)
+            try:
+                collector.put(key, engine.fetch(self.value, args))
+            except QueryFailedError as error:
+                failed = failed or error
+            items[key] = engine.node(self.value, args)
+        if failed is not None:
+            raise failed
+        node.collected = _Collected(collector, engine.node(self.keys, node.args), self.value, items)
+        return collector.result()
+
+
+class _Collected(NamedTuple):
+    """What a collection has taken in: its collector, the node of its keys, and by key the nodes of the values."""
+
+    collector: Collector[Any, Any, Any]
+    keys: "Node"
+    value: Query[Any, Any, Any]
+    items: "dict[Any, Node]"
 
 
 class _Input:
@@ -95,6 +170,7 @@ class Node:
     __slots__ = (
         "args",
         "changed_at",
+        "collected",
         "dependencies",
         "dependents",
         "error",
@@ -111,7 +187,9 @@ class Node:
         self.args = args
         self.value: Any = _UNSET
         self.error: Exception | None = None
-        self.dependencies: tuple[_Input | Node, ...] = ()
+        # In the order in which they were read; of a collection also the keys by the nodes of their values.
+        self.dependencies: dict[_Input | Node, Any] = {}
+        self.collected: _Collected | None = None
         self.dependents: set[Node] = set()
         self.watchers: list[Watcher] | None = None
         # Dependencies that may have changed since verified_at; None while the value is known to be current.
@@ -133,7 +211,7 @@ class Engine:
         self._inputs: dict[Token, _Input] = {}
         self._nodes: dict[tuple[Query[Any, Any, Any], tuple[Any, ...]], Node] = {}
         # What the running query has read so far, in order; None outside of any query.
-        self._reads: dict[_Input | Node, None] | None = None
+        self._reads: dict[_Input | Node, Any] | None = None
         # Results that were asked for from outside; released by release_unused when nothing else needs them.
         self._loose: set[Node] = set()
 
@@ -158,10 +236,7 @@ class Engine:
 
     def fetch(self, query: Query[Any, Any, Any], args: tuple[Any, ...]) -> Any:  # noqa: ANN401 - Query types it
         """The current result of a query; see ``Query.__call__``."""
-        key = (query, args)
-        node = self._nodes.get(key)
-        if node is None:
-            node = self._nodes[key] = Node(query, args)
+        node = self.node(query, args)
         reads = self._reads
         if reads is None:
             self._loose.add(node)
@@ -173,12 +248,17 @@ class Engine:
             raise node.error
         return node.value
 
-    def watch(self, query: Query[Any, Any, Any], args: tuple[Any, ...], watcher: Watcher) -> Node:
-        """Keep a result alive and have ``watcher`` told when it may change; it counts as stale until pulled."""
+    def node(self, query: Query[Any, Any, Any], args: tuple[Any, ...]) -> Node:
+        """The node of a query, evaluated or not. For the engine and its collections."""
         key = (query, args)
         node = self._nodes.get(key)
         if node is None:
             node = self._nodes[key] = Node(query, args)
+        return node
+
+    def watch(self, query: Query[Any, Any, Any], args: tuple[Any, ...], watcher: Watcher) -> Node:
+        """Keep a result alive and have ``watcher`` told when it may change; it counts as stale until pulled."""
+        node = self.node(query, args)
         if node.watchers is None:
             node.watchers = []
         node.watchers.append(watcher)
@@ -231,18 +311,71 @@ class Engine:
         if node.value is _UNSET and node.error is None:
             self._evaluate(node)
             return
+        if node.collected is not None:
+            self._collect(node, node.collected)
+            return
         for suspect in node.suspects or ():
-            if isinstance(suspect, Node) and suspect.suspects is not None:
-                node.running = True
-                try:
-                    self._refresh(suspect)
-                finally:
-                    node.running = False
-            if suspect.changed_at > node.verified_at:
+            if self._has_changed(suspect, node):
                 self._evaluate(node)
                 return
         node.suspects = None
         node.verified_at = self.revision
+
+    def _has_changed(self, suspect: "_Input | Node", node: Node) -> bool:
+        """Whether a dependency, brought up to date, has another value than when ``node`` was up to date."""
+        if isinstance(suspect, Node) and suspect.suspects is not None:
+            node.running = True
+            try:
+                self._refresh(suspect)
+            finally:
+                node.running = False
+        return suspect.changed_at > node.verified_at
+
+    def _collect(self, node: Node, collected: _Collected) -> None:
+        """Bring a collection up to date with the keys and values that have changed, and no others."""
+        suspects = tuple(node.suspects or ())
+        keys = collected.keys
+        try:
+            changed = keys in suspects and self._has_changed(keys, node) and self._collect_keys(node, collected)
+            for suspect in suspects:
+                # What is no key any more is no dependency either.
+                if suspect is keys or suspect not in node.dependencies or not self._has_changed(suspect, node):
+                    continue
+                collected.collector.put(node.dependencies[suspect], _value_of(suspect))
+                changed = True
+            if changed:
+                self.runs[node.query.name] += 1
+                self._keep(node, collected.collector.result(), None)
+        except QueryCycleError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever failed, in a value or in the collector, fails again from scratch
+            node.collected = None
+            self._evaluate(node)
+            return
+        node.suspects = None
+        node.verified_at = self.revision
+
+    def _collect_keys(self, node: Node, collected: _Collected) -> bool:
+        """Take in new keys and forget those that are gone; returns whether there were any."""
+        collector, keys, value, items = collected
+        wanted: dict[Any, None] = dict.fromkeys(_value_of(keys))
+        gone = [items.pop(key) for key in items.keys() - wanted.keys()]
+        for item in gone:
+            collector.drop(node.dependencies.pop(item))
+            item.dependents.discard(node)
+        added = [key for key in wanted if key not in items]
+        try:
+            for key in added:
+                item = self.node(value, (key, *node.args))
+                node.dependencies[item] = key
+                item.dependents.add(node)
+                self._has_changed(item, node)
+                collector.put(key, _value_of(item))
+                items[key] = item
+        finally:
+            # Only now: old and new values may be made of the same.
+            self._release(gone)
+        return bool(gone or added)
 
     def _evaluate(self, node: Node) -> None:
         outer, self._reads = self._reads, {}
@@ -251,7 +384,7 @@ class Engine:
         value: Any = _UNSET
         error: Exception | None = None
         try:
-            value = node.query.function(self, *node.args)
+            value = node.query.evaluate(self, node)
         except QueryFailedError as failure:
             error = failure
         except QueryCycleError:
@@ -262,17 +395,23 @@ class Engine:
         finally:
             reads, self._reads = self._reads, outer
             node.running = False
-        if error is not None or node.error is not None or node.value is _UNSET or node.value != value:
-            node.changed_at = self.revision
-            node.value = value
-            node.error = error
+        self._keep(node, value, error)
         node.verified_at = self.revision
         node.suspects = None
         self._relink(node, reads)
 
-    def _relink(self, node: Node, reads: dict["_Input | Node", None]) -> None:
+    def _keep(self, node: Node, value: Any, error: Exception | None) -> None:  # noqa: ANN401 - any query's value
+        """Note what came out; a value that is equal to the one before is no change."""
+        if error is not None or node.error is not None or node.value is _UNSET or node.value != value:
+            node.changed_at = self.revision
+            node.value = value
+            node.error = error
+
+    def _relink(self, node: Node, reads: dict["_Input | Node", Any]) -> None:
         before = node.dependencies
-        node.dependencies = tuple(reads)
+        node.dependencies = reads
+        if node.collected is not None:
+            reads.update((item, key) for key, item in node.collected.items.items())
         for dependency in reads:
             dependency.dependents.add(node)
         dropped = [dependency for dependency in before if dependency not in reads]
@@ -298,6 +437,16 @@ class Engine:
             for dependency in candidate.dependencies:
                 dependency.dependents.discard(candidate)
                 pending.append(dependency)
+
+
+def _value_of(node: "_Input | Node") -> Any:  # noqa: ANN401 - any query's value
+    """The value of an up-to-date node. Raises the error that it failed with."""
+    if not isinstance(node, Node):
+        message = "a collection reads queries only"
+        raise TypeError(message)
+    if node.error is not None:
+        raise node.error
+    return node.value
 
 
 def _suspect(changed: "_Input | Node") -> None:

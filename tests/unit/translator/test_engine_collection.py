@@ -1,0 +1,189 @@
+"""Collections of the engine: kept up to date key by key, and always what a fresh engine would make of it."""
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from translator.engine import Collection, Engine, Node, QueryFailedError, query
+
+
+class Cells(Engine):
+    """An engine over named integers; the keys of the collection are the names with an even number of letters."""
+
+    def __init__(self, **values: int) -> None:
+        super().__init__()
+        self.values = values
+
+    def read(self, name: str) -> int:
+        self.record(name)
+        return self.values[name]
+
+    def names(self) -> tuple[str, ...]:
+        self.record("")
+        return tuple(sorted(self.values))
+
+    def write(self, **values: int | None) -> None:
+        before = self.values.keys()
+        merged = {**self.values, **values}
+        self.values = {name: value for name, value in merged.items() if value is not None}
+        self.invalidate([*values, ""] if self.values.keys() != before else values)
+
+
+class Notes:
+    """A watcher that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+
+    def invalidated(self, node: Node) -> None:
+        self.nodes.append(node)
+
+
+@query
+def present(cells: Cells, divisor: int) -> tuple[str, ...]:
+    """The keys."""
+    return cells.names()
+
+
+@query
+def quotient(cells: Cells, name: str, divisor: int) -> int:
+    """The value of a key; fails for 13."""
+    value = cells.read(name)
+    if value == 13:
+        raise ValueError(name)
+    return value // divisor
+
+
+class Texts:
+    """Joins the values in order of their keys, and remembers what it was asked to do."""
+
+    def __init__(self, divisor: int) -> None:
+        self._values: dict[str, int] = {}
+
+    def put(self, key: str, value: int) -> None:
+        LOG.append(key)
+        self._values[key] = value
+
+    def drop(self, key: str) -> None:
+        LOG.append(f"-{key}")
+        del self._values[key]
+
+    def result(self) -> str:
+        return " ".join(f"{key}{value}" for key, value in sorted(self._values.items()))
+
+
+LOG: list[str] = []
+joined = Collection(present, quotient, Texts)
+
+
+@query
+def shouted(cells: Cells, divisor: int) -> str:
+    """Depends on the collection."""
+    return joined(cells, divisor).upper()
+
+
+@pytest.fixture(autouse=True)
+def log() -> Iterable[None]:
+    LOG.clear()
+    yield
+    LOG.clear()
+
+
+def test_a_change_costs_its_own_key() -> None:
+    cells = Cells(a=10, b=20, c=30)
+    assert shouted(cells, 10) == "A1 B2 C3"
+    LOG.clear()
+    cells.write(b=50)
+    assert shouted(cells, 10) == "A1 B5 C3"
+    assert LOG == ["b"]
+
+
+def test_keys_come_and_go() -> None:
+    cells = Cells(a=10, b=20)
+    joined(cells, 10)
+    LOG.clear()
+    cells.write(c=30, a=None)
+    assert joined(cells, 10) == "b2 c3"
+    assert LOG == ["-a", "c"]
+
+
+def test_an_equal_value_stops_there() -> None:
+    cells = Cells(a=10, b=20)
+    shouted(cells, 10)
+    LOG.clear()
+    cells.runs.clear()
+    cells.write(b=29)
+    assert shouted(cells, 10) == "A1 B2"
+    assert LOG == []
+    assert cells.runs == {quotient.name: 1}
+
+
+def test_an_equal_result_stops_there() -> None:
+    cells = Cells(a=10)
+    shouted(cells, 10)
+    cells.runs.clear()
+    cells.write(b=None, c=None)
+    cells.write(a=19)
+    assert shouted(cells, 10) == "A1"
+    assert cells.runs[shouted.name] == 0
+
+
+def test_a_failing_value_fails_the_whole_until_it_is_mended_and_the_others_stay_known() -> None:
+    cells = Cells(a=10, b=20, c=30)
+    joined(cells, 10)
+    cells.write(b=13)
+    for _ in range(2):
+        with pytest.raises(QueryFailedError, match="quotient"):
+            shouted(cells, 10)
+    cells.runs.clear()
+    cells.write(b=40)
+    assert shouted(cells, 10) == "A1 B4 C3"
+    assert cells.runs[quotient.name] == 1
+
+
+def test_origins_are_those_of_all_values() -> None:
+    cells = Cells(a=10, b=20)
+    node = cells.watch(joined, (10,), Notes())
+    cells.pull(node)
+    cells.write(c=30, a=None)
+    cells.pull(node)
+    assert sorted(map(str, cells.origins(node))) == ["", "b", "c"]
+
+
+def test_nothing_is_left_when_nobody_needs_it() -> None:
+    cells, notes = Cells(a=10, b=20), Notes()
+    node = cells.watch(shouted, (10,), notes)
+    cells.pull(node)
+    cells.write(c=30, a=None)
+    cells.pull(node)
+    assert notes.nodes == [node]
+    cells.unwatch(node, notes)
+    assert len(cells) == 0
+
+
+WRITES = st.dictionaries(st.sampled_from("abcdef"), st.one_of(st.none(), st.integers(0, 40), st.just(13)), min_size=1)
+
+
+def outcome(cells: Cells) -> str:
+    """What the collection comes to, or that it fails."""
+    try:
+        return shouted(cells, 7)
+    except QueryFailedError:
+        return "failed"
+
+
+@given(st.lists(st.tuples(WRITES, st.booleans()), max_size=25))
+def test_any_history_ends_where_a_fresh_engine_starts(history: list[tuple[dict[str, int | None], bool]]) -> None:
+    cells, notes = Cells(a=1, b=2), Notes()
+    node = cells.watch(shouted, (7,), notes)
+    for writes, asked in history:
+        cells.write(**writes)
+        if asked:
+            assert outcome(cells) == outcome(Cells(**cells.values))
+            cells.release_unused()
+    assert outcome(cells) == outcome(Cells(**cells.values))
+    cells.unwatch(node, notes)
+    cells.release_unused()
+    assert len(cells) == 0
