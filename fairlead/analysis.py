@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -17,10 +17,12 @@ from translator.objects.registry import ObjectKey
 from translator.translator import Translator
 
 # Findings wait for pushes, and take shorter turns than they do (seconds).
-_SLICE = 0.002
+_SLICE: Final = 0.002
+
+PlaceOf = Callable[[ObjectKey, str], Place | None]
 
 
-def locate(diagnostics: Iterable[Diagnostic], place_of: Callable[[ObjectKey], Place | None]) -> tuple[Finding, ...]:
+def locate(diagnostics: Iterable[Diagnostic], place_of: PlaceOf) -> tuple[Finding, ...]:
     """Diagnostics as findings, with the places of their objects."""
     return tuple(
         Finding(
@@ -29,7 +31,7 @@ def locate(diagnostics: Iterable[Diagnostic], place_of: Callable[[ObjectKey], Pl
             subject=str(diagnostic.key) if diagnostic.key else "",
             path=diagnostic.path,
             message=diagnostic.message,
-            place=place_of(diagnostic.key) if diagnostic.key else None,
+            place=place_of(diagnostic.key, diagnostic.path) if diagnostic.key else None,
             key=diagnostic.key,
         )
         for diagnostic in diagnostics
@@ -44,7 +46,7 @@ class LiveAnalysis:
         translator: Translator,
         pusher: Pusher,
         board: FindingBoard,
-        place_of: Callable[[ObjectKey], Place | None],
+        place_of: PlaceOf,
     ) -> None:
         self._db = translator.db
         self._pusher = pusher

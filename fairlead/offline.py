@@ -36,9 +36,9 @@ class OfflineMesh:
         self.keys = self._apply(self._catalog.take_writes())
         self.findings: tuple[Finding, ...] = self._catalog.take_findings() or ()
 
-    def place_of(self, key: ObjectKey) -> Place | None:
-        """Where an object stands."""
-        return self._catalog.place_of(key)
+    def place_of(self, key: ObjectKey, path: str = "") -> Place | None:
+        """Where an object stands, or a field of it."""
+        return self._catalog.place_of(key, path)
 
     def analyze(self) -> tuple[Finding, ...]:
         """What the objects say together."""

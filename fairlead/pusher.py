@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Any, Protocol
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import structlog
 
@@ -43,7 +43,7 @@ class Pusher:
         self._causes: list[Cause] = []
         # Views that were committed at least once: they have something to serve.
         self._warm: WeakSet[View] = WeakSet()
-        self._waiting: dict[View, asyncio.Event] = {}
+        self._waiting: WeakKeyDictionary[View, asyncio.Event] = WeakKeyDictionary()
         # Proxies whose View is another one now, with the View that they are served from until that is ready.
         self._moving: dict[Binding, View] = {}
 
@@ -57,11 +57,7 @@ class Pusher:
         while (view := binding.view) not in self._warm:
             ready = self._waiting.setdefault(view, asyncio.Event())
             self._wake()
-            try:
-                await ready.wait()
-            finally:
-                if view.users == 0:
-                    self._waiting.pop(view, None)
+            await ready.wait()
 
     async def idle(self) -> None:
         """Wait until there is nothing to push."""

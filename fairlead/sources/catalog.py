@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from fairlead.finding import DUPLICATE_OBJECT, Finding, Place
 from fairlead.sources.document import ParsedFile, PlacedObject
+from fairlead.sources.yaml_reader import Excerpt
 from translator.diagnostics import Severity
 from translator.objects.meta import MeshObject
 from translator.objects.registry import ObjectKey
@@ -16,6 +19,7 @@ class _Claim(NamedTuple):
 
     object: MeshObject
     place: Place
+    excerpt: Excerpt | None = None
     doomed: float | None = None
 
     @property
@@ -65,7 +69,7 @@ class Catalog:
             else:
                 self._revive(file, key)
         for key, placed in found.items():
-            self._claim(file, key, _Claim(placed.object, placed.place))
+            self._claim(file, key, _Claim(placed.object, placed.place, placed.excerpt))
         self._note_findings(file, (*parsed.findings, *twice))
 
     def remove(self, file: str, now: float) -> None:
@@ -98,10 +102,12 @@ class Catalog:
                     self._in_force[key] = current
                 yield Write(key, current)
 
-    def place_of(self, key: ObjectKey) -> Place | None:
-        """Where the version of an object that is in force stands."""
+    def place_of(self, key: ObjectKey, path: str = "") -> Place | None:
+        """Where the version of an object that is in force stands, or a field of it."""
         claim = self._winner(key)
-        return claim.place if claim else None
+        if claim is None or claim.excerpt is None:
+            return claim.place if claim else None
+        return msgspec.structs.replace(claim.place, line=claim.excerpt.line_of(path))
 
     def take_findings(self) -> tuple[Finding, ...] | None:
         """Everything that is wrong with the files now; None if that has not changed since the last call."""

@@ -46,9 +46,9 @@ class DirectorySource:
         self._watched: Identity | None = None
         self._lost = ""
 
-    def place_of(self, key: ObjectKey) -> Place | None:
-        """Where the version of an object that is in force stands."""
-        return self._catalog.place_of(key)
+    def place_of(self, key: ObjectKey, path: str = "") -> Place | None:
+        """Where the version of an object that is in force stands, or a field of it."""
+        return self._catalog.place_of(key, path)
 
     async def load(self, sink: Sink) -> None:
         """Read the whole folder for the first time."""

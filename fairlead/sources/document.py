@@ -8,7 +8,8 @@ import msgspec
 import yaml
 
 from fairlead.finding import BROKEN_DOCUMENT, UNTRANSLATED, Finding, Place
-from fairlead.sources.yaml_reader import YamlError, line_of, read_documents
+from fairlead.sources.yaml_reader import Excerpt, YamlDocument, YamlError, line_of, read_documents
+from translator.analysis.findings import ANALYZERS
 from translator.decode import Decoded, decode_object, iter_documents
 from translator.diagnostics import Severity
 from translator.objects.meta import MeshObject
@@ -22,11 +23,15 @@ _BYTE_OFFSET: Final = re.compile(r" \(byte (\d+)\)$")
 
 
 class PlacedObject(NamedTuple):
-    """An object that is fit for use, and where it stands."""
+    """An object that is fit for use, and where it stands.
+
+    ``excerpt`` is kept for kinds of which something may be found later, when the file is not at hand.
+    """
 
     key: ObjectKey
     object: MeshObject
     place: Place
+    excerpt: Excerpt | None = None
 
 
 class ParsedFile(NamedTuple):
@@ -49,6 +54,7 @@ class _Item(NamedTuple):
     document: int
     line: int
     line_of: Callable[[str], int]
+    excerpt: Callable[[], Excerpt | None]
 
 
 def parse_file(source: bytes, name: str) -> ParsedFile:
@@ -98,7 +104,9 @@ class _Gathering:
             self._give_up(decoded)
             return
         self._report_untranslated(item, decoded.label, decoded.key, decoded.object)
-        self._objects.append(PlacedObject(decoded.key, decoded.object, Place(self._file, item.document, item.line)))
+        place = Place(self._file, item.document, item.line)
+        excerpt = item.excerpt() if decoded.key.kind in ANALYZERS else None
+        self._objects.append(PlacedObject(decoded.key, decoded.object, place, excerpt))
 
     def _refuse(self, fault: "_Fault") -> None:
         place = Place(self._file, fault.document, fault.line)
@@ -143,13 +151,18 @@ def _read_yaml(source: bytes) -> Iterator[_Item | _Fault]:
             continue
         if document.root is None:
             continue
-        nodes = _iter_nodes(document.root)
-        for each, node in zip(iter_documents(content), nodes, strict=False):
-            yield _Item(each, document.number, node.start_mark.line + 1, _line_finder(node))
+        for each, node in zip(iter_documents(content), _iter_nodes(document.root), strict=False):
+            yield _yaml_item(each, document, node)
 
 
-def _line_finder(node: yaml.Node) -> Callable[[str], int]:
-    return lambda path: line_of(node, path)
+def _yaml_item(content: object, document: YamlDocument, node: yaml.Node) -> _Item:
+    return _Item(
+        content,
+        document.number,
+        document.line_of(node),
+        lambda path: document.line_of(node, path),
+        lambda: document.excerpt(node),
+    )
 
 
 def _iter_nodes(root: yaml.Node) -> Iterator[yaml.Node]:
@@ -179,7 +192,7 @@ def _read_json(source: bytes) -> Iterator[_Item | _Fault]:
         return
     lines = _JsonLines(source)
     for position, each in enumerate(iter_documents(content)):
-        yield _Item(each, 1, 1 if position == 0 else 0, lines.finder(position))
+        yield _Item(each, 1, 1 if position == 0 else 0, lines.finder(position), lambda: None)
 
 
 class _JsonLines:

@@ -8,7 +8,8 @@ silently wins.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cached_property
+from typing import Any, Final, NamedTuple
 
 import yaml
 from yaml._yaml import CParser
@@ -40,29 +41,71 @@ class YamlError(Exception):
         self.reason = reason
 
 
+class Excerpt(NamedTuple):
+    """The text of one object, from which the lines of its fields can be found later; ``line`` is its first one."""
+
+    text: str
+    line: int
+
+    def line_of(self, path: str) -> int:
+        """The line of a field, see ``line_of``; that of the object if the text alone makes no sense."""
+        for document in read_documents(self.text.encode()):
+            if document.root is not None:
+                return self.line - 1 + line_of(document.root, path)
+        return self.line
+
+
+class _Part:
+    """Text that is parsed at one go: a file, or what stands between two separators of a broken one."""
+
+    def __init__(self, source: bytes, first_line: int) -> None:
+        self.source = source
+        self.first_line = first_line
+
+    def cut(self, node: yaml.Node) -> str:
+        """The text of a node, indented as it was. Marks count characters, not bytes."""
+        start, end = node.start_mark, node.end_mark
+        indent = " " * start.column
+        if self.source.isascii():
+            return indent + self.source[start.index : end.index].decode()
+        return indent + self._characters[start.index : end.index]
+
+    @cached_property
+    def _characters(self) -> str:
+        return self.source.decode(errors="replace")
+
+
 @dataclass(frozen=True, slots=True)
 class YamlDocument:
-    """One document of a file: ``number`` counts from 1; ``root`` is None if it is broken, ``fault`` says why.
-
-    Only with anchors (``&``) in the file can a document stand for more than is written.
-    """
+    """One document of a file: ``number`` counts from 1; ``root`` is None if it is broken, ``fault`` says why."""
 
     number: int
     line: int
     root: yaml.Node | None
+    part: _Part
     fault: YamlError | None = None
-    has_anchors: bool = False
 
     def content(self) -> object:
         """The plain values of the document. Raises YamlError for what Kubernetes would refuse."""
         if self.fault is not None or self.root is None:
             raise self.fault or YamlError(self.line, "empty")
         try:
-            if self.has_anchors:
+            # Only with anchors can a document stand for more than is written.
+            if b"&" in self.part.source:
                 _check_expansion(self.root)
             return _construct(self.root)
         except RecursionError as error:
             raise YamlError(self.line, "nested too deeply") from error
+        except YamlError as error:
+            raise YamlError(error.line + self.part.first_line - 1, error.reason) from error
+
+    def line_of(self, node: yaml.Node, path: str = "") -> int:
+        """The line of a field below a node of this document, see ``line_of``."""
+        return self.part.first_line - 1 + line_of(node, path)
+
+    def excerpt(self, node: yaml.Node) -> Excerpt:
+        """The text of a node of this document."""
+        return Excerpt(self.part.cut(node), self.line_of(node))
 
 
 class _Composer(CParser, Resolver):
@@ -99,14 +142,14 @@ _Composer.add_implicit_resolver(_MERGE, re.compile(r"^<<$"), ["<"])
 def read_documents(source: bytes) -> Iterator[YamlDocument]:
     """Every document of a file, also those behind a broken one."""
     broken = 0
-    for document in _compose(source, first_number=1, first_line=1):
+    for document in _compose(_Part(source, 1), 1):
         if document.fault is None:
             yield document
         else:
             broken = document.number
     number = 1
-    for line, part in _split(source) if broken else ():
-        for document in _compose(part, number, line):
+    for part in _split(source) if broken else ():
+        for document in _compose(part, number):
             number = document.number + 1
             if document.number >= broken:
                 yield document
@@ -129,61 +172,34 @@ def line_of(root: yaml.Node, path: str) -> int:
     return line + 1
 
 
-def _compose(source: bytes, first_number: int, first_line: int) -> Iterator[YamlDocument]:
+def _compose(part: _Part, number: int) -> Iterator[YamlDocument]:
     """The documents up to the first that is broken."""
-    number = first_number
-    has_anchors = b"&" in source
     try:
-        composer = _Composer(source)
+        composer = _Composer(part.source)
         try:
             while composer.check_node() and (root := composer.get_node()) is not None:
-                _shift(root, first_line - 1)
-                yield YamlDocument(number, root.start_mark.line + 1, root, has_anchors=has_anchors)
+                yield YamlDocument(number, part.first_line + root.start_mark.line, root, part)
                 number += 1
         finally:
             composer.dispose()
     except yaml.MarkedYAMLError as error:
-        yield _broken(number, first_line, error.problem_mark or error.context_mark, error.problem or str(error))
+        yield _broken(number, part, error.problem_mark or error.context_mark, error.problem or str(error))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        yield _broken(number, first_line, None, " ".join(str(error).split()) or "cannot be read")
+        yield _broken(number, part, None, " ".join(str(error).split()) or "cannot be read")
 
 
-def _broken(number: int, first_line: int, mark: Any, reason: str) -> YamlDocument:  # noqa: ANN401 - the C parser's mark
-    line = first_line + (mark.line if mark is not None else 0)
-    return YamlDocument(number, line, None, YamlError(line, reason))
+def _broken(number: int, part: _Part, mark: Any, reason: str) -> YamlDocument:  # noqa: ANN401 - the C parser's mark
+    line = part.first_line + (mark.line if mark is not None else 0)
+    return YamlDocument(number, line, None, part, YamlError(line, reason))
 
 
-def _split(source: bytes) -> Iterator[tuple[int, bytes]]:
+def _split(source: bytes) -> Iterator[_Part]:
     """The parts between separators with their first lines: YAML lets no text contain a separator."""
     starts = [match.start() for match in _SEPARATOR.finditer(source)]
     if not starts or not _NO_CONTENT.fullmatch(source[: starts[0]]):
         starts.insert(0, 0)
     for start, end in zip(starts, [*starts[1:], len(source)], strict=True):
-        yield source.count(b"\n", 0, start) + 1, source[start:end]
-
-
-class _Mark:
-    """A place in the file, where only a part of the file was parsed."""
-
-    __slots__ = ("line",)
-
-    def __init__(self, line: int) -> None:
-        self.line = line
-
-
-def _shift(root: yaml.Node, lines: int) -> None:
-    """Make the marks of a part of a file say where they are in the whole file."""
-    pending, seen = ([root] if lines else []), set()
-    while pending:
-        node = pending.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        node.start_mark = _Mark(node.start_mark.line + lines)
-        if isinstance(node, yaml.MappingNode):
-            pending.extend(part for pair in node.value for part in pair)
-        elif isinstance(node, yaml.SequenceNode):
-            pending.extend(node.value)
+        yield _Part(source[start:end], source.count(b"\n", 0, start) + 1)
 
 
 def _check_expansion(root: yaml.Node) -> None:

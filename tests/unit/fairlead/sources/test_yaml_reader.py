@@ -95,7 +95,7 @@ def test_a_broken_document_spoils_no_other() -> None:
     assert found[1].fault.line == 4
     assert "expected ',' or ']'" in found[1].fault.reason
     assert found[2].root is not None
-    assert line_of(found[2].root, "d.e") == 7
+    assert found[2].line_of(found[2].root, "d.e") == 7
     assert found[4].content() == {"g": 4}
 
 
@@ -179,3 +179,23 @@ def test_the_line_of_a_field(path: str, line: int) -> None:
     assert root is not None
     expected = {"spec.http[0].missing": 5}.get(path, line)
     assert line_of(root, path) == expected
+
+
+@pytest.mark.parametrize("comment", ["# plain", "# \N{SNOWMAN} and \N{GRINNING FACE}"])
+def test_an_excerpt_finds_lines_without_the_file(comment: str) -> None:
+    text = f"""\
+{comment}
+items:
+  - kind: X
+    spec:
+      a: 1
+      b: {{c: 2,
+          d: 3}}
+  - {{kind: Y,
+     spec: 1}}
+"""
+    (document,) = documents(text)
+    assert isinstance(document.root, yaml.MappingNode)
+    first, second = (document.excerpt(node) for node in document.root.value[0][1].value)
+    assert [first.line_of(path) for path in ("", "kind", "spec.a", "spec.b.d")] == [3, 3, 5, 7]
+    assert [second.line_of(path) for path in ("kind", "spec")] == [8, 9]

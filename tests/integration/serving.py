@@ -1,0 +1,164 @@
+"""A control plane in this process on a real folder, and a delta xDS client that keeps what it was sent."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+import grpc
+import grpc.aio
+from envoy.config.core.v3 import base_pb2
+from envoy.config.endpoint.v3 import endpoint_pb2
+from envoy.service.discovery.v3 import discovery_pb2
+from google.protobuf import json_format
+from google.rpc import status_pb2
+from structlog.testing import capture_logs
+
+from fairlead.address import Address
+from fairlead.app import ControlPlane
+from fairlead.identity import ProxyIdentity
+from fairlead.mesh.waiting import NotYetError, wait_until
+from fairlead.settings import ServeSettings
+from translator.model.proxy import Capture, Role
+from xds.types import CLUSTER, ENDPOINT, TypeUrl
+
+DEADLINE = 10.0
+DELTA = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
+ANYWHERE = Address("127.0.0.1", 0)
+
+
+class Rig:
+    """A running control plane, its folder and its log."""
+
+    def __init__(self, plane: ControlPlane, root: Path, logs: list[Any]) -> None:
+        self.plane = plane
+        self.root = root
+        self.logs = logs
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of the folder at once."""
+        draft = self.root / f".{name}"
+        draft.write_text(text)
+        return draft.replace(self.root / name)
+
+    async def logged(self, event: str, **fields: object) -> Mapping[str, Any]:
+        """Wait for a log entry with these fields."""
+
+        async def probe() -> Mapping[str, Any]:
+            for entry in self.logs:
+                if entry["event"] == event and fields.items() <= entry.items():
+                    return dict(entry)
+            raise NotYetError(f"no {event} with {fields} in {self.logs}")
+
+        return await wait_until(probe)
+
+    async def page(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """A page of the admin interface."""
+        async with aiohttp.request("GET", f"http://{self.plane.admin_address}{path}") as response:
+            return await response.json(content_type=None) if path.startswith("/debug") else await response.text()
+
+    async def findings(self) -> list[dict[str, Any]]:
+        """What is wrong now."""
+        found: list[dict[str, Any]] = await self.page("/debug/findings")
+        return found
+
+
+@asynccontextmanager
+async def serving(root: Path, *, wait: bool = True) -> AsyncIterator[Rig]:
+    """Serve a folder."""
+    with capture_logs() as logs:
+        settings = ServeSettings(config_dir=root, xds=ANYWHERE, admin=ANYWHERE, grace=0.2)
+        plane = ControlPlane(settings)
+        task = asyncio.create_task(plane.run())
+        try:
+            if wait:
+                async with asyncio.timeout(DEADLINE):
+                    await plane.ready.wait()
+            yield Rig(plane, root, logs)
+        finally:
+            plane.stop()
+            await task
+
+
+def identity(name: str = "client", namespace: str = "default", **rest: Any) -> ProxyIdentity:  # noqa: ANN401 - fields
+    """A sidecar's identity."""
+    defaults: dict[str, Any] = {"role": Role.SIDECAR, "addresses": ("127.9.9.9",), "capture": Capture.NONE}
+    return ProxyIdentity(name=name, namespace=namespace, **{**defaults, **rest})
+
+
+class DeltaClient:
+    """One stream. Every response is accepted, unless ``refuse`` says why not."""
+
+    def __init__(self, address: Address) -> None:
+        self.resources: dict[TypeUrl, dict[str, discovery_pb2.Resource]] = {}
+        self.refuse: Callable[[discovery_pb2.DeltaDiscoveryResponse], str] = lambda _: ""
+        self._channel = grpc.aio.insecure_channel(str(address), options=[("grpc.use_local_subchannel_pool", 1)])
+        self.call: grpc.aio.StreamStreamCall[bytes, bytes] = self._channel.stream_stream(DELTA)()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.call.cancel()
+        await self._channel.close()
+
+    async def introduce(self, who: ProxyIdentity | base_pb2.Node | None = None) -> None:
+        """Ask for all clusters, as the first request."""
+        who = who or identity()
+        node = json_format.ParseDict(who.node(), base_pb2.Node()) if isinstance(who, ProxyIdentity) else who
+        await self.subscribe(CLUSTER, node=node)
+
+    async def subscribe(self, type_url: TypeUrl, names: Iterable[str] = (), node: base_pb2.Node | None = None) -> None:
+        """Ask for resources; no names: all of them."""
+        request = discovery_pb2.DeltaDiscoveryRequest(
+            type_url=type_url, resource_names_subscribe=list(names), node=node
+        )
+        await self.call.write(request.SerializeToString())
+
+    async def hear(self) -> discovery_pb2.DeltaDiscoveryResponse:
+        """The next response, taken over and answered."""
+        async with asyncio.timeout(DEADLINE):
+            raw = await self.call.read()
+        assert isinstance(raw, bytes), f"{await self.call.code()}: {await self.call.details()}"
+        response = discovery_pb2.DeltaDiscoveryResponse.FromString(raw)
+        reason = self.refuse(response)
+        detail = status_pb2.Status(code=3, message=reason) if reason else None
+        answer = discovery_pb2.DeltaDiscoveryRequest(
+            type_url=response.type_url, response_nonce=response.nonce, error_detail=detail
+        )
+        await self.call.write(answer.SerializeToString())
+        if not reason:
+            held = self.resources.setdefault(TypeUrl(response.type_url), {})
+            held.update({resource.name: resource for resource in response.resources})
+            for name in response.removed_resources:
+                held.pop(name, None)
+        return response
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Listen until the responses have brought something about."""
+        async with asyncio.timeout(DEADLINE):
+            while not condition():
+                await self.hear()
+
+    def clusters(self) -> set[str]:
+        """The names of the outbound clusters."""
+        return {name for name in self.resources.get(CLUSTER, {}) if name.startswith("outbound|")}
+
+    def endpoints(self, cluster: str) -> set[str]:
+        """The addresses of a cluster's endpoints."""
+        resource = self.resources.get(ENDPOINT, {}).get(cluster)
+        if resource is None:
+            return set()
+        assignment = endpoint_pb2.ClusterLoadAssignment.FromString(resource.resource.value)
+        return {
+            each.endpoint.address.socket_address.address
+            for locality in assignment.endpoints
+            for each in locality.lb_endpoints
+        }
+
+    async def status(self) -> tuple[grpc.StatusCode, str]:
+        """How the stream ended."""
+        async with asyncio.timeout(DEADLINE):
+            return await self.call.code(), await self.call.details()

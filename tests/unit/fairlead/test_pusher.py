@@ -1,0 +1,229 @@
+"""Views are refreshed and published at once; what gathers meanwhile goes out together; proxies move when ready."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from time import perf_counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from structlog.testing import capture_logs
+
+from fairlead.blame import Blame
+from fairlead.ledger import Cause, Push, PushLedger
+from fairlead.metrics import Metrics
+from fairlead.proxies import Proxies
+from fairlead.pusher import Pusher
+from translator.decode import decode_object
+from translator.model.proxy import Proxy, Role
+from translator.settings import Settings
+from translator.store import Write
+from translator.translator import Binding, Translator
+from xds.client import Client
+from xds.types import CLUSTER, ENDPOINT
+from xds.view import View, ViewChange
+
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {{name: {0}, namespace: default}}
+spec: {{clusterIP: 10.0.0.{1}, selector: {{app: {0}}}, ports: [{{name: http, port: 80}}]}}
+"""
+RULE = """
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: default}
+spec: {host: web, workloadSelector: {matchLabels: {version: v1}}, trafficPolicy: {loadBalancer: {simple: RANDOM}}}
+"""
+WEB = "outbound|80||web.default.svc.cluster.local"
+
+
+class Recorder:
+    """A publisher that remembers."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[View, dict[str, set[str]], object]] = []
+        self.moved: list[tuple[Client, View]] = []
+
+    def publish(self, view: View, change: ViewChange, cause: object = None) -> None:
+        self.published.append((view, {kind: set(names) for kind, names in change.items()}, cause))
+
+    def move(self, client: Client, view: View, cause: object = None) -> None:
+        self.moved.append((client, view))
+
+
+class Rig:
+    """A running pusher."""
+
+    def __init__(self) -> None:
+        self.translator = Translator(Settings())
+        self.proxies = Proxies()
+        self.ledger = PushLedger(Metrics())
+        self.recorder = Recorder()
+        blame = Blame(self.translator, self.proxies)
+        self.pusher = Pusher(self.translator, self.proxies, self.ledger, blame)
+
+    def write(self, *texts: str) -> None:
+        writes = []
+        for text in texts:
+            decoded = decode_object(yaml.safe_load(text))
+            assert decoded.key
+            writes.append(Write(decoded.key, decoded.object))
+        now = perf_counter()
+        self.translator.apply(writes)
+        self.pusher.push(Cause(tuple(str(write.key) for write in writes), now, now))
+
+    async def connect(self, name: str = "client", number: int = 1, labels: dict[str, str] | None = None) -> Binding:
+        proxy = Proxy(
+            role=Role.SIDECAR,
+            name=name,
+            namespace="default",
+            addresses=(f"10.9.0.{number}",),
+            dns_domain="default.svc.cluster.local",
+            labels=tuple((labels or {}).items()),
+        )
+        binding = self.translator.bind(proxy)
+        client: Any = SimpleNamespace(id=number)
+        self.proxies.add(client, binding)
+        await self.pusher.ready(binding)
+        return binding
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    rig = Rig()
+    task = asyncio.create_task(rig.pusher.run(rig.recorder))
+    yield rig
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_connecting_proxy_gets_a_complete_view(rig: Rig) -> None:
+    rig.write(SERVICE.format("web", 1))
+    binding = await rig.connect()
+    assert WEB in binding.view.resources(CLUSTER)
+    assert WEB in binding.view.resources(ENDPOINT)
+    assert not binding.view.is_stale
+
+
+async def test_the_second_proxy_of_a_view_waits_for_nothing(rig: Rig) -> None:
+    first = await rig.connect("one", 1)
+    runs = rig.translator.db.runs["translator.clusters.selection.cluster_references"]
+    second = await rig.connect("two", 2)
+    assert second.view is first.view
+    assert rig.translator.db.runs["translator.clusters.selection.cluster_references"] == runs
+
+
+async def test_a_change_is_published_with_its_cause(rig: Rig) -> None:
+    binding = await rig.connect()
+    rig.recorder.published.clear()
+    rig.write(SERVICE.format("web", 1))
+    await rig.pusher.idle()
+    ((view, change, cause),) = rig.recorder.published
+    assert view is binding.view
+    assert WEB in change[CLUSTER]
+    assert isinstance(cause, Push)
+    assert cause.objects == ("Service default/web",)
+    assert next(iter(rig.ledger)) is cause
+    assert cause.views == 1
+    assert cause.resources["cds"] >= 1
+
+
+async def test_what_gathers_goes_out_together(rig: Rig) -> None:
+    await rig.connect()
+    rig.recorder.published.clear()
+    for number in range(1, 20):
+        rig.write(SERVICE.format(f"s{number}", number))
+    await rig.pusher.idle()
+    ((_, change, cause),) = rig.recorder.published
+    assert len(change[CLUSTER]) == 19
+    assert isinstance(cause, Push)
+    assert cause.object_count == 19
+
+
+async def test_what_changes_nothing_is_not_published(rig: Rig) -> None:
+    rig.write(SERVICE.format("web", 1))
+    await rig.connect()
+    rig.recorder.published.clear()
+    rig.write("{apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: default}}")
+    await rig.pusher.idle()
+    assert rig.recorder.published == []
+
+
+async def test_a_proxy_moves_to_a_view_that_is_ready(rig: Rig) -> None:
+    rig.write(SERVICE.format("web", 1))
+    binding = await rig.connect(labels={"version": "v1"})
+    other = await rig.connect("other", 2)
+    assert binding.view is other.view
+    rig.write(RULE)
+    await rig.pusher.idle()
+    ((client, view),) = rig.recorder.moved
+    assert client.id == 1
+    assert view is binding.view
+    assert view is not other.view
+    assert view.resources(CLUSTER)[WEB] != other.view.resources(CLUSTER)[WEB]
+    assert len(list(rig.translator.views)) == 2
+
+
+async def test_a_proxy_that_left_does_not_move(rig: Rig) -> None:
+    rig.write(SERVICE.format("web", 1))
+    binding = await rig.connect(labels={"version": "v1"})
+    rig.write(RULE)
+    client = rig.proxies.client_of(binding)
+    assert client is not None
+    rig.proxies.remove(client)
+    binding.close()
+    await rig.pusher.idle()
+    assert rig.recorder.moved == []
+    assert list(rig.translator.views) == []
+
+
+async def test_a_proxy_that_leaves_while_it_waits(rig: Rig) -> None:
+    rig.write(*(SERVICE.format(f"s{number}", number) for number in range(1, 100)))
+    connecting = asyncio.create_task(rig.connect())
+    await asyncio.sleep(0)
+    connecting.cancel()
+    await asyncio.gather(connecting, return_exceptions=True)
+    for client, binding in tuple(rig.proxies):
+        rig.proxies.remove(client)
+        binding.close()
+    await rig.pusher.idle()
+    assert list(rig.translator.views) == []
+
+
+async def test_long_work_lets_others_have_their_turn(rig: Rig) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    rig.write(*(SERVICE.format(f"s{number}", number % 250) for number in range(400)))
+    await rig.connect()
+    counting.cancel()
+    assert turns > 5
+
+
+async def test_what_cannot_be_built_is_logged_once_with_its_objects(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.write(SERVICE.format("web", 1))
+    binding = await rig.connect()
+    node = binding.view.node(CLUSTER, WEB)
+    assert node is not None
+
+    def fail(*_: object) -> None:
+        raise ValueError("no")
+
+    monkeypatch.setattr(node.query, "function", fail)
+    with capture_logs() as logs:
+        rig.write(SERVICE.format("web", 2).replace("port: 80", "port: 80, appProtocol: http2"))
+        await rig.pusher.idle()
+        rig.write(SERVICE.format("other", 3))
+        await rig.pusher.idle()
+    failures = [entry for entry in logs if entry["event"] == "resource.failed" and entry["resource"] == WEB]
+    assert len(failures) == 1
+    assert failures[0]["type"] == "cds"
+    assert WEB in binding.view.resources(CLUSTER)

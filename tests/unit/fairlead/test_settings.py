@@ -1,0 +1,41 @@
+"""MeshConfig from a file."""
+
+from pathlib import Path
+
+import pytest
+
+from fairlead.settings import SettingsError, load_mesh_config, load_settings
+from translator.objects.mesh_config import MeshConfig
+from translator.settings import Settings
+
+
+def test_mesh_config(tmp_path: Path) -> None:
+    path = tmp_path / "mesh.yaml"
+    path.write_text("rootNamespace: mesh-system\n")
+    assert load_mesh_config(path).root_namespace == "mesh-system"
+    assert load_settings(path).mesh.root_namespace == "mesh-system"
+    assert load_settings(None) == Settings()
+
+
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "mesh.yaml"
+    path.touch()
+    assert load_mesh_config(path) == MeshConfig()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("rootNamespace: [", ":2: "), ("rootNamespac: x", "rootNamespac: unknown field"), ("- 1", "expected object")],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mesh.yaml"
+    path.write_text(text + "\n")
+    with pytest.raises(SettingsError) as raised:
+        load_mesh_config(path)
+    assert str(raised.value).startswith(str(path))
+    assert message in str(raised.value)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: no such file"):
+        load_mesh_config(tmp_path / "mesh.yaml")
