@@ -50,15 +50,16 @@ async def _run(folder: Path, *, once: bool) -> bool:
     try:
         async with stage(folder, lambda step: console.print(f"[dim]{step} ...[/dim]")) as story:
             board = story.board
-            with Live(
-                console=console,
-                get_renderable=board.render,
-                refresh_per_second=_REFRESHES_PER_SECOND,
-                transient=True,
-            ):
-                await (story.play() if once else story.play_for_ever())
+            view = Live(
+                console=console, get_renderable=board.render, refresh_per_second=_REFRESHES_PER_SECOND, transient=True
+            )
+            try:
+                with view:
+                    await (story.play() if once else story.play_for_ever())
+            finally:
+                # Also after Ctrl-C: what has been seen until then.
+                console.print(board.summary())
     except EnvoyMissingError as missing:
         console.print(f"[red]{missing}[/red]")
         return False
-    console.print(board.summary())
     return board.holds
