@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterable
 from typing import Final, TypeVar, cast
 
+from translator.discovery import DiscoveryFilter
 from translator.engine import Engine, Token
 from translator.indexes import INDEXES
 from translator.objects.meta import MeshObject
@@ -21,6 +22,7 @@ class Database(Engine):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.store = Store(INDEXES, settings.domain_suffix)
+        self._discovery = DiscoveryFilter(self.store, settings.mesh.discovery_selectors)
         self._settings = settings
 
     @property
@@ -38,12 +40,14 @@ class Database(Engine):
             message = "the domain suffix of a running mesh cannot change"
             raise ValueError(message)
         if settings != self._settings:
+            selectors, before = settings.mesh.discovery_selectors, self._settings.mesh.discovery_selectors
+            moved = self.store.apply(self._discovery.reselect(selectors)) if selectors != before else ()
             self._settings = settings
-            self.invalidate((_SETTINGS,))
+            self.invalidate((_SETTINGS, *moved))
 
     def apply(self, writes: Iterable[Write]) -> set[Touched]:
         """Write to the store and mark what depends on the difference; returns what really changed."""
-        touched = self.store.apply(writes)
+        touched = self.store.apply(self._discovery.admit(writes))
         if touched:
             self.invalidate(touched)
         return touched

@@ -4,9 +4,9 @@ Reading an entry is a dependency on that entry alone, so entries are chosen as n
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from translator.model.host import kubernetes_host, normalize_host, resolve_short_name
+from translator.model.host import is_wildcard, kubernetes_host, normalize_host, resolve_short_name
 from translator.objects import core
 from translator.objects.destination_rule import DestinationRule, PortTrafficPolicy, TrafficPolicy
 from translator.objects.gateway import IstioGateway
@@ -28,6 +28,8 @@ from translator.store import Index
 Pairs = Iterator[tuple[Any, Any]]
 
 DISTRIBUTION_ANNOTATION: Final = "networking.istio.io/traffic-distribution"
+
+AUTO_ALLOCATE_LABEL: Final = "networking.istio.io/enable-autoallocate-ip"
 
 # The gateway name by which rules bind to the sidecars of the mesh.
 MESH: Final = "mesh"
@@ -130,9 +132,43 @@ def _pod_labels(source: core.Pod, _suffix: str) -> Pairs:
     yield "", tuple(sorted((name, value) for name, value in labels if name not in _REPLICA_LABELS))
 
 
+class HostWithoutAddress(NamedTuple):
+    """A host of a ServiceEntry that is to get an address, the oldest first; ``allocated`` are those it got."""
+
+    created: str
+    namespace: str
+    entry: str
+    host: str
+    allocated: tuple[str, ...] = ()
+
+
+def _entry_address(source: ServiceEntry, _suffix: str) -> Pairs:
+    for address in source.spec.addresses:
+        yield "", address.removesuffix("/32").removesuffix("/128")
+
+
+def _host_without_address(source: ServiceEntry, suffix: str) -> Pairs:
+    """Istio: every host whose addresses somebody else finds out, and patterns only where they are resolved as asked."""
+    meta, spec = source.metadata, source.spec
+    resolution = str(spec.resolution)
+    if spec.addresses or resolution == "NONE" or meta.labels.get(AUTO_ALLOCATE_LABEL) == "false":
+        return
+    for host in hosts_of(source, suffix):
+        if not is_wildcard(host) or resolution == "DYNAMIC_DNS":
+            allocated = tuple(each.value for each in source.status.addresses if normalize_host(each.host) == host)
+            yield "", HostWithoutAddress(meta.creation_timestamp, meta.namespace, meta.name, host, allocated)
+
+
 def _destination_rule_host(source: DestinationRule, suffix: str) -> Pairs:
     namespace = source.metadata.namespace
     yield (namespace, resolve_short_name(source.spec.host, namespace, suffix)), key_of(source)
+
+
+def _destination_rule_pattern(source: DestinationRule, suffix: str) -> Pairs:
+    namespace = source.metadata.namespace
+    host = resolve_short_name(source.spec.host, namespace, suffix)
+    if is_wildcard(host):
+        yield namespace, host
 
 
 def _virtual_service_hosts(source: VirtualService, suffix: str) -> Pairs:
@@ -272,10 +308,23 @@ WORKLOAD_ENTRIES_IN_NAMESPACE: Final[Index[str, ObjectKey]] = Index(
 )
 """Namespace -> WorkloadEntries."""
 
+ENTRY_ADDRESSES: Final[Index[str, str]] = Index("entry-addresses", {Kind.SERVICE_ENTRY: _entry_address})
+"""Empty string -> the addresses that ServiceEntries ask for."""
+
+HOSTS_WITHOUT_ADDRESS: Final[Index[str, HostWithoutAddress]] = Index(
+    "hosts-without-address", {Kind.SERVICE_ENTRY: _host_without_address}
+)
+"""Empty string -> the hosts of ServiceEntries that are to get an address, the oldest first."""
+
 DESTINATION_RULES: Final[Index[tuple[str, str], ObjectKey]] = Index(
     "destination-rules", {Kind.DESTINATION_RULE: _destination_rule_host}
 )
 """(namespace of the rule, host or pattern) -> DestinationRules."""
+
+DESTINATION_RULE_PATTERNS: Final[Index[str, str]] = Index(
+    "destination-rule-patterns", {Kind.DESTINATION_RULE: _destination_rule_pattern}
+)
+"""Namespace of the rule -> those of the hosts of its DestinationRules that are patterns."""
 
 VIRTUAL_SERVICES: Final[Index[tuple[str, str], ObjectKey]] = Index(
     "virtual-services", {Kind.VIRTUAL_SERVICE: _virtual_service_hosts}
@@ -340,7 +389,10 @@ INDEXES: Final[tuple[Index[Any, Any], ...]] = (
     PODS_IN_NAMESPACE,
     POD_LABEL_SETS,
     WORKLOAD_ENTRIES_IN_NAMESPACE,
+    ENTRY_ADDRESSES,
+    HOSTS_WITHOUT_ADDRESS,
     DESTINATION_RULES,
+    DESTINATION_RULE_PATTERNS,
     VIRTUAL_SERVICES,
     VIRTUAL_SERVICE_HOSTS,
     VIRTUAL_SERVICES_OF_GATEWAY,

@@ -9,9 +9,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Mesh-wide settings: Istio's MeshConfig and what lives beside it in an Istio installation.
 
     ``cluster_id`` names the cluster whose objects the store holds; ``domain_suffix`` is the DNS suffix of
-    its Kubernetes services.
+    its Kubernetes services. ``system_roots`` is where proxies find the roots of trust of their system, which Envoy
+    cannot find by itself; the default is the place in its official images (Debian).
     """
 
     mesh: MeshConfig = MeshConfig()
     cluster_id: str = "Kubernetes"
     domain_suffix: str = "cluster.local"
+    system_roots: str = "/etc/ssl/certs/ca-certificates.crt"

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from translator.model.host import is_wildcard
 from translator.model.protocol import Protocol
 from translator.model.proxy import Capture, IpFamilies, Role, ViewKey
 from translator.model.service import Resolution, Service
@@ -19,6 +20,11 @@ class Discovery(StrEnum):
     STRICT_DNS = "strict-dns"
     LOGICAL_DNS = "logical-dns"
     DYNAMIC_FORWARD = "dynamic-forward"
+
+    @property
+    def holds_endpoints(self) -> bool:
+        """Whether the endpoints stand in the cluster itself."""
+        return self in (Discovery.STRICT_DNS, Discovery.LOGICAL_DNS)
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +58,8 @@ def discover(
     """How the cluster for a port of a service finds its endpoints; None where there is no cluster.
 
     Only an intercepting proxy can pass connections on to where they were meant to go. For all others a cluster that
-    would do so gets the endpoints that are known.
+    would do so gets the endpoints that are known; for a sidecar, where none can be known, those are the addresses of
+    the service or the host itself.
     """
     if owner.resolution is Resolution.ALIAS or protocol is Protocol.UDP:
         return None
@@ -63,4 +70,8 @@ def discover(
     )
     if passthrough and client.intercepted:
         return Discovery.ORIGINAL_DST
+    if owner.unresolved and client.role is Role.SIDECAR and not is_wildcard(owner.hostname):
+        return Discovery.STRICT_DNS
+    if owner.races and owner.resolution is Resolution.DNS:
+        return Discovery.LOGICAL_DNS
     return _BY_RESOLUTION.get(owner.resolution, Discovery.EDS)

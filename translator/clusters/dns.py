@@ -21,8 +21,15 @@ _JITTER: Final = Duration(nanos=100_000_000)
 _QUERIES_PER_SOCKET: Final = 100
 
 
+def lookup_family(families: IpFamilies, *, races: bool) -> DnsLookupFamily:
+    """Istio: without dual stack, a proxy with both families asks for IPv4; where addresses race, all take part."""
+    if races:
+        return DnsLookupFamily.ALL
+    return DnsLookupFamily.V6_ONLY if families is IpFamilies.V6 else DnsLookupFamily.V4_ONLY
+
+
 def build_dns_cluster_type(
-    families: IpFamilies, refresh_rate: objects.Duration, *, single_endpoint: bool
+    family: DnsLookupFamily, refresh_rate: objects.Duration, *, single_endpoint: bool
 ) -> Cluster.CustomClusterType:
     """The cluster type that resolves the names of its endpoints.
 
@@ -32,8 +39,7 @@ def build_dns_cluster_type(
         dns_refresh_rate=duration(refresh_rate),
         respect_dns_ttl=True,
         dns_jitter=_JITTER,
-        # Istio: without dual stack, a proxy with both families asks for IPv4.
-        dns_lookup_family=DnsLookupFamily.V6_ONLY if families is IpFamilies.V6 else DnsLookupFamily.V4_ONLY,
+        dns_lookup_family=family,
         typed_dns_resolver_config=TypedExtensionConfig(
             name="envoy.network.dns_resolver.cares",
             typed_config=pack(CaresDnsResolverConfig(udp_max_queries=uint32(_QUERIES_PER_SOCKET))),

@@ -4,13 +4,14 @@ from enum import Enum, auto
 
 import msgspec
 from envoy.config.core.v3.protocol_pb2 import Http1ProtocolOptions, Http2ProtocolOptions
+from envoy.extensions.http.header_formatters.preserve_case.v3.preserve_case_pb2 import PreserveCaseFormatterConfig
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 
 from translator.clusters.outlier import build_error_matcher
 from translator.model.protocol import Protocol
 from translator.objects.destination_rule import ConnectionPoolSettings, H2UpgradePolicy, HTTPSettings, TCPSettings
 from translator.objects.mesh_config import MeshH2UpgradePolicy
-from translator.pb import duration
+from translator.pb import duration, pack
 
 EXTENSION = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -29,7 +30,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that shapes the HTTP options of a cluster.
 
     ``detects``: the proxy finds out the protocol of undeclared ports. ``upgrade`` is the mesh's policy, None where
-    connections are never upgraded (to the workload itself).
+    connections are never upgraded (to the workload itself). ``preserve_case``: HTTP/1 headers keep their spelling.
     """
 
     protocol: Protocol
@@ -39,6 +40,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     error_codes: tuple[int, ...] = ()
     auto_sni: bool = False
     auto_san: bool = False
+    preserve_case: bool = False
 
     @property
     def http(self) -> HTTPSettings:
@@ -75,16 +77,16 @@ def build_http_protocol_options(settings: HttpSettings) -> HttpProtocolOptions |
     matcher = build_error_matcher(settings.error_codes)
     if matcher is not None:
         options.outlier_detection.error_matcher.CopyFrom(matcher)
-    version = settings.version
+    version, http1 = settings.version, _http1(settings)
     if version is HttpVersion.DEFAULT:
-        if not options.ByteSize():
+        if not options.ByteSize() and not http1.ByteSize():
             return None
         # Envoy requires a choice once there are options.
-        options.explicit_http_config.http_protocol_options.SetInParent()
+        options.explicit_http_config.http_protocol_options.CopyFrom(http1)
     elif version is HttpVersion.HTTP2:
         options.explicit_http_config.http2_protocol_options.CopyFrom(_http2(settings.http))
     else:
-        apply_downstream_protocol(options)
+        apply_downstream_protocol(options, http1)
     return options
 
 
@@ -94,9 +96,9 @@ def apply_requested_host(options: HttpProtocolOptions, *, check_san: bool) -> No
     options.upstream_http_protocol_options.auto_san_validation = check_san
 
 
-def apply_downstream_protocol(options: HttpProtocolOptions) -> None:
+def apply_downstream_protocol(options: HttpProtocolOptions, http1: Http1ProtocolOptions | None = None) -> None:
     """Speak to the cluster what the client speaks."""
-    options.use_downstream_protocol_config.http_protocol_options.CopyFrom(Http1ProtocolOptions())
+    options.use_downstream_protocol_config.http_protocol_options.CopyFrom(http1 or Http1ProtocolOptions())
     options.use_downstream_protocol_config.http2_protocol_options.CopyFrom(Http2ProtocolOptions())
 
 
@@ -110,6 +112,16 @@ def _apply_limits(options: HttpProtocolOptions, settings: HttpSettings) -> None:
         common.max_requests_per_connection.value = http.max_requests_per_connection
     if tcp.max_connection_duration is not None:
         common.max_connection_duration.CopyFrom(duration(tcp.max_connection_duration))
+
+
+def _http1(settings: HttpSettings) -> Http1ProtocolOptions:
+    """Istio: headers keep their spelling on ports that are, or may turn out to be, HTTP."""
+    options = Http1ProtocolOptions()
+    if settings.preserve_case and (settings.protocol.is_http or settings.protocol is Protocol.AUTO):
+        formatter = options.header_key_format.stateful_formatter
+        formatter.name = "envoy.http.stateful_header_formatters.preserve_case"
+        formatter.typed_config.CopyFrom(pack(PreserveCaseFormatterConfig()))
+    return options
 
 
 def _http2(settings: HTTPSettings) -> Http2ProtocolOptions:

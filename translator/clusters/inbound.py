@@ -146,7 +146,13 @@ def build_inbound_cluster(inputs: InboundInputs) -> Cluster:
     apply_connection_settings(cluster, inputs.pool, inputs.defaults)
     cluster.circuit_breakers.CopyFrom(build_circuit_breakers(inputs.pool))
     _apply_target(cluster, inputs)
-    options = build_http_protocol_options(HttpSettings(protocol=inputs.protocol, detects=True, pool=inputs.pool))
+    http = HttpSettings(
+        protocol=inputs.protocol,
+        detects=True,
+        pool=inputs.pool,
+        preserve_case=inputs.defaults.preserve_header_case,
+    )
+    options = build_http_protocol_options(http)
     if options is not None:
         cluster.typed_extension_protocol_options[EXTENSION].CopyFrom(pack(options))
     if inputs.services:

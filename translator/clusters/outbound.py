@@ -12,7 +12,7 @@ from translator.clusters.circuit_breaker import build_circuit_breakers
 from translator.clusters.connection import apply_connection_settings
 from translator.clusters.defaults import MeshDefaults, mesh_defaults
 from translator.clusters.discovery import Client, Discovery, discover
-from translator.clusters.dns import build_dns_cluster_type, build_dynamic_cluster_type
+from translator.clusters.dns import build_dns_cluster_type, build_dynamic_cluster_type, lookup_family
 from translator.clusters.http_protocol import EXTENSION, HttpSettings, HttpVersion, build_http_protocol_options
 from translator.clusters.load_balancer import apply_load_balancer, apply_spread
 from translator.clusters.metadata import ServiceName, build_istio_metadata, rule_of, service_name
@@ -21,14 +21,14 @@ from translator.clusters.stat_name import format_stat_name
 from translator.clusters.tls import Origination, select_origination
 from translator.clusters.transport_socket import apply_transport_socket
 from translator.database import Database
-from translator.endpoints.assignment import AssignmentInputs, assignment_inputs, build_assignment
+from translator.endpoints.assignment import AssignmentInputs, build_assignment, resolved_inputs
 from translator.endpoints.destination import Destination, destination_policy, destination_spread, panic_threshold
 from translator.endpoints.spread import Spread
 from translator.engine import query
 from translator.model.destination_rule import DestinationPolicy, PortPolicy, policy_for
 from translator.model.protocol import Protocol
 from translator.model.proxy import Role
-from translator.model.service import Resolution, Service, ServicePort, service
+from translator.model.service import Service, ServicePort, service
 from translator.names import outbound_cluster
 from translator.objects.registry import ObjectKey
 from translator.pb import encode, pack
@@ -61,6 +61,7 @@ class OutboundInputs(msgspec.Struct, frozen=True, kw_only=True):
     panic_threshold: int
     stat_name: str
     port_override: int
+    races: bool
     assignment: AssignmentInputs | None
     defaults: MeshDefaults
 
@@ -97,7 +98,10 @@ def outbound_inputs(db: Database, key: OutboundKey) -> OutboundInputs | None:
     discovery = discover(owner, port.protocol, policy.load_balancer, key.client)
     if discovery is None:
         return None
-    holds_endpoints = discovery in (Discovery.STRICT_DNS, Discovery.LOGICAL_DNS)
+    endpoints = resolved_inputs(db, destination) if discovery.holds_endpoints else None
+    if owner.races and endpoints is not None and len(endpoints.endpoints) != 1:
+        # Envoy: only the addresses of one name can race.
+        discovery = Discovery.STRICT_DNS
     return OutboundInputs(
         name=outbound_cluster(port.number, subset, owner.hostname),
         client=key.client,
@@ -114,7 +118,8 @@ def outbound_inputs(db: Database, key: OutboundKey) -> OutboundInputs | None:
         panic_threshold=panic_threshold(policy, owner.distribution),
         stat_name=format_stat_name(defaults.outbound_stat_name, owner, port, subset=subset),
         port_override=_port_override(owner, port) if discovery is Discovery.ORIGINAL_DST else 0,
-        assignment=assignment_inputs(db, destination) if holds_endpoints else None,
+        races=owner.races,
+        assignment=endpoints,
         defaults=defaults,
     )
 
@@ -154,7 +159,8 @@ def _apply_discovery(cluster: Cluster, inputs: OutboundInputs) -> None:
                 cluster.original_dst_lb_config.upstream_port_override.value = inputs.port_override
         case Discovery.STRICT_DNS | Discovery.LOGICAL_DNS:
             single = inputs.discovery is Discovery.LOGICAL_DNS
-            kind = build_dns_cluster_type(families, refresh_rate, single_endpoint=single)
+            family = lookup_family(families, races=single and inputs.races)
+            kind = build_dns_cluster_type(family, refresh_rate, single_endpoint=single)
             cluster.cluster_type.CopyFrom(kind)
             if inputs.assignment is not None:
                 cluster.load_assignment.CopyFrom(build_assignment(inputs.assignment))
@@ -190,6 +196,7 @@ def _http_settings(inputs: OutboundInputs) -> HttpSettings:
         error_codes=outlier.outlier_detection_http_error_codes if outlier else (),
         auto_sni=dynamic or (origination is not None and origination.auto_sni),
         auto_san=dynamic or (origination is not None and origination.auto_san),
+        preserve_case=inputs.defaults.preserve_header_case,
     )
 
 
@@ -198,12 +205,9 @@ def _origination(
 ) -> Origination | None:
     names = () if owner.kubernetes else owner.subject_alt_names
     selects = rules is not None and rules.selector is not None
-    return select_origination(
-        policy.tls, role, selects_proxy=selects, service_names=names, limits=defaults.tls_defaults
-    )
+    return select_origination(policy.tls, role, selects_proxy=selects, service_names=names, defaults=defaults)
 
 
 def _port_override(owner: Service, port: ServicePort) -> int:
     """Istio: a ServiceEntry without resolution can still send a port to another one."""
-    redirects = not owner.kubernetes and owner.resolution is Resolution.PASSTHROUGH
-    return port.target_port if redirects and isinstance(port.target_port, int) else 0
+    return port.target_port if owner.unresolved and isinstance(port.target_port, int) else 0

@@ -13,13 +13,11 @@ from envoy.extensions.transport_sockets.tls.v3.common_pb2 import (
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import SdsSecretConfig
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import CommonTlsContext, UpstreamTlsContext
 
+from translator.clusters.defaults import MeshDefaults
 from translator.model.proxy import Role
 from translator.objects.destination_rule import ClientTLSMode, ClientTLSSettings
 from translator.objects.mesh_config import MeshTLSConfig
 from translator.pb import pack
-
-# Envoy cannot be told to use the roots of its system; this is where the official images (Debian) keep them.
-SYSTEM_ROOTS: Final = "/etc/ssl/certs/ca-certificates.crt"
 
 _CONFIG_MAP: Final = "configmap://"
 
@@ -27,7 +25,8 @@ _CONFIG_MAP: Final = "configmap://"
 class Origination(msgspec.Struct, frozen=True, kw_only=True):
     """TLS that the proxy puts around connections to a host outside of the mesh's own TLS.
 
-    ``settings.subject_alt_names`` are complete; ``auto_san``: the certificate has to be for the requested host.
+    ``settings`` are complete in names and roots of trust; ``auto_san``: the certificate has to be for the requested
+    host.
     """
 
     settings: ClientTLSSettings
@@ -42,7 +41,7 @@ def select_origination(
     *,
     selects_proxy: bool,
     service_names: tuple[str, ...] = (),
-    limits: MeshTLSConfig | None = None,
+    defaults: MeshDefaults,
 ) -> Origination | None:
     """What a rule's TLS settings come to for a client; None is plain text.
 
@@ -60,10 +59,14 @@ def select_origination(
         return None
     auto_sni = not settings.sni
     return Origination(
-        settings=msgspec.structs.replace(settings, subject_alt_names=settings.subject_alt_names or service_names),
+        settings=msgspec.structs.replace(
+            settings,
+            subject_alt_names=settings.subject_alt_names or service_names,
+            ca_certificates=settings.ca_certificates or defaults.system_roots,
+        ),
         auto_sni=auto_sni,
         auto_san=auto_sni and not settings.subject_alt_names and not settings.insecure_skip_verify,
-        limits=limits,
+        limits=defaults.tls_defaults,
     )
 
 
@@ -108,7 +111,7 @@ def _validate_server(common: CommonTlsContext, settings: ClientTLSSettings) -> N
         combined.default_validation_context.CopyFrom(validation)
         combined.validation_context_sds_secret_config.CopyFrom(_secret(_root_credential(settings.credential_name)))
         return
-    validation.trusted_ca.filename = settings.ca_certificates or SYSTEM_ROOTS
+    validation.trusted_ca.filename = settings.ca_certificates
     common.validation_context.CopyFrom(validation)
 
 

@@ -13,7 +13,7 @@ from translator.endpoints.locality import Place, group_endpoints, spread_groups
 from translator.endpoints.spread import Spread
 from translator.engine import query
 from translator.model.destination_rule import PortPolicy, policy_for
-from translator.model.endpoint import Endpoint, Health, service_endpoints
+from translator.model.endpoint import Endpoint, Health, own_endpoints, service_endpoints
 from translator.model.host import is_ip
 from translator.model.service import Resolution, Service, service
 from translator.model.workload import has_labels
@@ -51,6 +51,16 @@ def assignment(db: Database, destination: Destination) -> Resource:
 @query
 def assignment_inputs(db: Database, destination: Destination) -> AssignmentInputs:
     """Select the endpoints of a destination; a port or a service that is unknown has none."""
+    return _select_inputs(db, destination, by_name=False)
+
+
+@query
+def resolved_inputs(db: Database, destination: Destination) -> AssignmentInputs:
+    """The same where the proxy resolves names, so that endpoints may have them."""
+    return _select_inputs(db, destination, by_name=True)
+
+
+def _select_inputs(db: Database, destination: Destination, *, by_name: bool) -> AssignmentInputs:
     owner = service(db, destination.namespace, destination.hostname)
     name = outbound_cluster(destination.port, destination.subset, destination.hostname)
     if owner is None:
@@ -58,7 +68,7 @@ def assignment_inputs(db: Database, destination: Destination) -> AssignmentInput
     policy = destination_policy(db, destination)
     return AssignmentInputs(
         name=name,
-        endpoints=_select_endpoints(db, owner, destination),
+        endpoints=_select_endpoints(db, owner, destination, by_name=by_name),
         spread=destination_spread(db, owner, policy, destination.port, destination.subset),
         place=destination.place,
     )
@@ -87,18 +97,21 @@ def build_assignment(inputs: AssignmentInputs) -> ClusterLoadAssignment:
     return message
 
 
-def _select_endpoints(db: Database, owner: Service, destination: Destination) -> tuple[Endpoint, ...]:
+def _select_endpoints(db: Database, owner: Service, destination: Destination, *, by_name: bool) -> tuple[Endpoint, ...]:
     port = owner.port(destination.port)
     policy = destination_policy(db, destination)
     subset = policy.subset(destination.subset) if policy and destination.subset else None
     if port is None or (destination.subset and subset is None):
         return ()
     admitted = _admitted_states(owner, policy_for(policy, destination.port, destination.subset))
-    has_address = _is_resolvable if owner.resolution.is_dns else _is_dialable
+    has_address = _is_resolvable if by_name else _is_dialable
+    known = (
+        own_endpoints(owner) if by_name and owner.unresolved else service_endpoints(db, owner.namespace, owner.hostname)
+    )
     labels = subset.labels if subset else {}
     found = tuple(
         endpoint
-        for endpoint in _drain_marked(service_endpoints(db, owner.namespace, owner.hostname))
+        for endpoint in _drain_marked(known)
         if endpoint.port_name == port.name
         and endpoint.health in admitted
         and (not labels or has_labels(endpoint.workload.labels, labels))

@@ -90,6 +90,17 @@ def service_endpoints(db: Database, namespace: str, hostname: str) -> tuple[Endp
     return tuple(unique.values())
 
 
+def own_endpoints(owner: Service) -> tuple[Endpoint, ...]:
+    """The service itself as an endpoint, by its addresses or else by name: where nothing else is known of it."""
+    addresses = [address for address in owner.addresses if is_ip(address)] or [owner.hostname]
+    itself = Workload(name=owner.source.name, namespace=owner.namespace, labels={})
+    return tuple(
+        Endpoint(address, port.target_port if isinstance(port.target_port, int) else port.number, port.name, itself)
+        for port in owner.ports
+        for address in addresses
+    )
+
+
 @query
 def service_accounts(db: Database, namespace: str, hostname: str) -> tuple[str, ...]:
     """The identities behind a service, sorted; changes far less often than its endpoints."""

@@ -78,6 +78,7 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     reserved_ports: tuple[int, ...] = ()
     unprivileged: bool = False
     http10: bool = False
+    answers_dns: bool = False
 
     @property
     def id(self) -> str:
@@ -99,7 +100,7 @@ class ViewKey(msgspec.Struct, frozen=True, kw_only=True):
 
     ``labels`` are only those that some rule selects by; ``locality`` and ``node`` are empty unless they matter;
     ``own_addresses`` are given only to members of headless services, which must not dial themselves; ``bind``
-    is where a sidecar without interception listens.
+    is where a sidecar without interception listens; ``answers_dns``: its workload's DNS questions come to it.
     """
 
     role: Role
@@ -118,6 +119,7 @@ class ViewKey(msgspec.Struct, frozen=True, kw_only=True):
     reserved_ports: tuple[int, ...] = ()
     unprivileged: bool = False
     http10: bool = False
+    answers_dns: bool = False
 
 
 def parse_node(node: base_pb2.Node) -> Proxy:
@@ -162,6 +164,7 @@ def parse_node(node: base_pb2.Node) -> Proxy:
         ),
         unprivileged=_flag(metadata, "UNPRIVILEGED_POD"),
         http10=_flag(metadata, "HTTP10"),
+        answers_dns=role is Role.SIDECAR and _flag(metadata, "DNS_CAPTURE"),
     )
 
 
@@ -191,6 +194,7 @@ def view_key(db: Database, proxy: Proxy) -> ViewKey:
         reserved_ports=proxy.reserved_ports,
         unprivileged=proxy.unprivileged,
         http10=proxy.http10,
+        answers_dns=proxy.answers_dns,
     )
 
 

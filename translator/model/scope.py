@@ -11,6 +11,7 @@ import msgspec
 from translator.database import Database
 from translator.engine import query
 from translator.indexes import MESH, SERVICE_NAMESPACES, SIDECARS
+from translator.model.allocation import allocated_addresses
 from translator.model.export import is_exported
 from translator.model.host import covers, normalize_host, overlaps
 from translator.model.protocol import Protocol, parse_protocol
@@ -24,10 +25,14 @@ from translator.objects.virtual_service import Destination
 
 
 class ScopeKey(msgspec.Struct, frozen=True):
-    """What a scope depends on: the proxy's namespace and the Sidecar that applies to it, if any."""
+    """What a scope depends on: the proxy's namespace and the Sidecar that applies to it, if any.
+
+    ``answers_dns``: workloads are told of the addresses that are allocated to services without any.
+    """
 
     namespace: str
     sidecar: ObjectKey | None = None
+    answers_dns: bool = False
 
 
 class EgressScope(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +57,7 @@ def scope_key(db: Database, view: ViewKey) -> ScopeKey:
     """The scope of the proxies of a View; Views with different labels share it unless a Sidecar selects them."""
     if view.role is Role.GATEWAY:
         return ScopeKey(view.namespace)
-    return ScopeKey(view.namespace, _applicable_sidecar(db, view.namespace, view.labels))
+    return ScopeKey(view.namespace, _applicable_sidecar(db, view.namespace, view.labels), view.answers_dns)
 
 
 @query
@@ -97,8 +102,10 @@ def egress_scopes(db: Database, key: ScopeKey) -> tuple[EgressScope, ...]:
     """The egress listeners of a scope in order; the catch-all, if there is one, is last."""
     source = db.row(key.sidecar) if key.sidecar else None
     if not isinstance(source, Sidecar) or not source.spec.egress:
-        return (EgressScope(services=exported_services(db, key.namespace)),)
-    return tuple(_egress_scope(db, key.namespace, listener) for listener in source.spec.egress)
+        scopes: tuple[EgressScope, ...] = (EgressScope(services=exported_services(db, key.namespace)),)
+    else:
+        scopes = tuple(_egress_scope(db, key.namespace, listener) for listener in source.spec.egress)
+    return tuple(_with_allocated_addresses(db, scope) for scope in scopes) if key.answers_dns else scopes
 
 
 @query
@@ -146,6 +153,16 @@ def outbound_traffic_policy(db: Database, key: ScopeKey) -> TrafficPolicy:
     if isinstance(policy, OutboundTrafficPolicy):
         return TrafficPolicy(policy.mode, policy.egress_proxy)
     return TrafficPolicy(db.settings.mesh.outbound_traffic_policy.mode)
+
+
+def _with_allocated_addresses(db: Database, scope: EgressScope) -> EgressScope:
+    services = tuple(
+        each
+        if each.kubernetes or each.addresses
+        else msgspec.structs.replace(each, addresses=allocated_addresses(db, each.namespace, each.hostname))
+        for each in scope.services
+    )
+    return msgspec.structs.replace(scope, services=services)
 
 
 def _egress_scope(db: Database, namespace: str, listener: EgressListener) -> EgressScope:

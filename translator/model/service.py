@@ -20,7 +20,7 @@ from translator.indexes import (
     HOSTS_IN_NAMESPACE,
     external_name_of,
 )
-from translator.model.export import Export, is_exported, normalize_export
+from translator.model.export import Export, is_exported, limit_export, normalize_export
 from translator.model.host import is_wildcard, kubernetes_host, normalize_host
 from translator.model.protocol import Protocol, kubernetes_protocol, parse_protocol
 from translator.objects import core
@@ -31,6 +31,7 @@ from translator.settings import Settings
 EXPORT_ANNOTATION: Final = "networking.istio.io/exportTo"
 SERVICE_ACCOUNTS_ANNOTATION: Final = "alpha.istio.io/kubernetes-serviceaccounts"
 CANONICAL_ACCOUNTS_ANNOTATION: Final = "alpha.istio.io/canonical-serviceaccounts"
+STRATEGY_ANNOTATION: Final = "istio.io/connect-strategy"
 
 
 class Resolution(StrEnum):
@@ -70,7 +71,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """A host with ports, from a Kubernetes Service or from ServiceEntries.
 
     ``addresses`` are virtual IPs and CIDRs, empty for none (headless, ServiceEntry without addresses).
-    ``selector`` is the sorted label selector of the workloads, empty when there is none.
+    ``selector`` is the sorted label selector of the workloads, empty when there is none. ``races``: of the addresses
+    that DNS has for it, the first that accepts a connection is to be used.
     """
 
     hostname: str
@@ -88,12 +90,18 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     node_local: bool = False
     distribution: Distribution = Distribution.ANY
     persistent_session: bool = False
+    races: bool = False
     external_name: str = ""
 
     @property
     def headless(self) -> bool:
         """A Kubernetes service without virtual IP, whose clients dial the pods."""
         return self.kubernetes and self.resolution is Resolution.PASSTHROUGH
+
+    @property
+    def unresolved(self) -> bool:
+        """A service beside those of Kubernetes whose clients find out its addresses."""
+        return not self.kubernetes and self.resolution is Resolution.PASSTHROUGH
 
     @property
     def dynamic(self) -> bool:
@@ -201,8 +209,17 @@ def _convert(db: Database, key: ObjectKey, hostname: str) -> Service | None:
         namespace = db.get(core.Namespace, "", source.metadata.namespace)
         return from_kubernetes(source, key, namespace, db.settings)
     if isinstance(source, ServiceEntry):
-        return from_service_entry(source, key, hostname, db.settings)
+        return _limited(db, from_service_entry(source, key, hostname, db.settings))
     return None
+
+
+def _limited(db: Database, entry: Service) -> Service:
+    limits = db.settings.mesh.service_entry_visibility
+    if limits is None:
+        return entry
+    namespace = db.get(core.Namespace, "", entry.namespace)
+    labels = namespace.metadata.labels if namespace else {}
+    return msgspec.structs.replace(entry, export=limit_export(entry.export, entry.namespace, limits, labels))
 
 
 def from_kubernetes(
@@ -270,6 +287,7 @@ def from_service_entry(source: ServiceEntry, key: ObjectKey, hostname: str, sett
         mesh_external=str(spec.location) != "MESH_INTERNAL",
         subject_alt_names=tuple(spec.subject_alt_names),
         persistent_session=bool(meta.labels.get("istio.io/persistent-session")),
+        races=meta.annotations.get(STRATEGY_ANNOTATION, "").upper() == "RACE_FIRST_TCP_CONNECT",
     )
 
 

@@ -15,7 +15,6 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 from google.protobuf.json_format import MessageToJson
 
 from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, endpoint, endpoint_slice, pod, rule, service
-from translator.clusters import tls
 from translator.clusters.http_protocol import EXTENSION
 from translator.model.proxy import Capture
 from translator.objects.mesh_config import MeshConfig, MeshOutboundTrafficPolicy
@@ -134,13 +133,13 @@ def wide_mesh() -> Mesh:
 @pytest.mark.envoy
 @pytest.mark.parametrize("addresses", [("10.9.9.9",), ("2001:db8::1",), ("10.9.9.9", "2001:db8::1")])
 def test_every_form_of_cluster_is_accepted_without_a_warning(
-    addresses: tuple[str, ...], envoy_binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    addresses: tuple[str, ...], envoy_binary: Path, tmp_path: Path
 ) -> None:
     # Where a machine keeps its roots of trust is not what is tested.
     roots = ssl.get_default_verify_paths().cafile
     assert roots is not None
-    monkeypatch.setattr(tls, "SYSTEM_ROOTS", roots)
     mesh = wide_mesh()
+    mesh.db.replace_settings(msgspec.structs.replace(mesh.db.settings, system_roots=roots))
     proxy = msgspec.structs.replace(SIDECAR, name="pool-1", addresses=addresses)
     uncaptured = msgspec.structs.replace(proxy, capture=Capture.NONE)
     found = [list(mesh.clusters(viewer).values()) for viewer in (GATEWAY, uncaptured, proxy)]

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, entry, rule, service
-from translator.clusters.tls import SYSTEM_ROOTS
 from translator.model.proxy import Proxy
+from translator.settings import Settings
 
 WEB = "outbound|80||web.default.svc.cluster.local"
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -42,7 +42,7 @@ def test_modes_without_origination(mode: str) -> None:
 def test_case_30_simple_verifies_the_requested_host_against_the_roots_of_the_system() -> None:
     cluster = shown("{mode: SIMPLE}")
     assert context(cluster) == {
-        "common_tls_context": {"validation_context": {"trusted_ca": {"filename": SYSTEM_ROOTS}}}
+        "common_tls_context": {"validation_context": {"trusted_ca": {"filename": Settings().system_roots}}}
     }
     assert upstream_options(cluster) == {"auto_sni": True, "auto_san_validation": True}
 
