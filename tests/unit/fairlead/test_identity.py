@@ -27,6 +27,7 @@ def test_the_node_is_read_back() -> None:
         network="net",
         locality=("eu", "eu-a"),
         capture=Capture.TPROXY,
+        unprivileged=True,
     )
     proxy = parse_node(json_format.ParseDict(source.node(), base_pb2.Node()))
     assert proxy.id == "web-1.shop"
@@ -35,6 +36,7 @@ def test_the_node_is_read_back() -> None:
     assert dict(proxy.labels) == source.labels
     assert (proxy.cluster_id, proxy.network, proxy.locality) == ("east", "net", "eu/eu-a/")
     assert proxy.capture is Capture.TPROXY
+    assert proxy.unprivileged
     assert proxy.reserved_ports == (15021, 15090)
     assert proxy.dns_domain == "shop.svc.cluster.local"
 
