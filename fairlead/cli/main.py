@@ -6,13 +6,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from fairlead.cli import bootstrap, demo, serve, translate, validate
+from fairlead.cli import bootstrap, demo, iptables, serve, translate, validate
 
 # In the order in which help lists them.
 COMMANDS: Final[tuple[tuple[str, Callable[..., Any]], ...]] = (
     ("serve", serve.serve),
     ("demo", demo.demo),
     ("bootstrap", bootstrap.bootstrap),
+    ("iptables", iptables.iptables),
     ("translate", translate.translate),
     ("validate", validate.validate),
 )

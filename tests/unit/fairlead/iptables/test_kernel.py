@@ -64,6 +64,6 @@ def test_an_earlier_program_goes_and_foreign_rules_stay() -> None:
 
 def test_a_fresh_namespace_is_only_added_to() -> None:
     (nat,) = restore_texts(program_of(REDIRECT), {}, REDIRECT)
-    assert nat.startswith("*nat\n:ISTIO_REDIRECT")
+    assert nat.startswith("*nat\n:ISTIO_INBOUND - [0:0]\n")
     assert "-D" not in nat
     assert nat.endswith("COMMIT\n")

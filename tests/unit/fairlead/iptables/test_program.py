@@ -10,6 +10,7 @@ from translator.model.proxy import Capture
 
 TPROXY = Capture.TPROXY
 LOOPBACK_V4 = "127.0.0.1/32"
+PROXY_USER = "-m owner --uid-owner 1337"
 
 PROXY_RULES = (
     "-s 127.0.0.6/32 -o lo -j RETURN",
@@ -171,8 +172,7 @@ DNS_CASES = [
         "nat ISTIO_OUTPUT",
         (
             "-s 127.0.0.6/32 -o lo -j RETURN",
-            "! -d 127.0.0.1/32 -o lo -p tcp -m multiport ! --dports 53,15008 -m owner --uid-owner 1337"
-            " -j ISTIO_IN_REDIRECT",
+            f"! -d {LOOPBACK_V4} -o lo -p tcp -m multiport ! --dports 53,15008 {PROXY_USER} -j ISTIO_IN_REDIRECT",
             "-o lo -p tcp -m tcp ! --dport 53 -m owner ! --uid-owner 1337 -j RETURN",
             "-m owner --uid-owner 1337 -j RETURN",
             "! -d 127.0.0.1/32 -o lo -p tcp -m tcp ! --dport 15008 -m owner --gid-owner 1337 -j ISTIO_IN_REDIRECT",
