@@ -35,10 +35,13 @@ class Identity:
 
 
 class Authenticator(Protocol):
-    """Decides about every stream; both methods refuse by raising StreamRejected."""
+    """Decides about every call; all methods refuse by raising StreamRejected."""
 
     async def authenticate(self, peer: Peer) -> Identity | None:
         """Who the client is; None admits it without an identity."""
 
     def authorize(self, identity: Identity | None, node: Node) -> None:
         """Raise StreamRejected (PERMISSION_DENIED) if this identity may not speak for this node."""
+
+    def authorize_reader(self, identity: Identity | None) -> None:
+        """Raise StreamRejected (PERMISSION_DENIED) if this identity may not see what other clients were sent."""

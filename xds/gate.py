@@ -15,6 +15,7 @@ from xds.errors import Code, ProtocolViolation, StreamRejected
 from xds.events import StreamRefused
 from xds.hub import Hub
 from xds.limits import Admission
+from xds.node import Node
 from xds.options import ServerOptions
 from xds.view import View
 from xds.wire import Request
@@ -67,12 +68,24 @@ class Gate:
         finally:
             self._admitted -= 1
 
+    @asynccontextmanager
+    async def reading(self, call: Call) -> AsyncIterator[None]:
+        """As ``admitted``, for a call that wants to know about other clients."""
+        async with self.admitted(call) as identity:
+            if self._authenticator is not None:
+                self._authenticator.authorize_reader(identity)
+            yield
+
+    def authorize(self, identity: Identity | None, node: Node) -> None:
+        """Check that the identity may speak for this node; raises StreamRejected."""
+        if self._authenticator is not None:
+            self._authenticator.authorize(identity, node)
+
     async def attach(self, call: Call, identity: Identity | None, request: Request) -> tuple[Client, View]:
         """Have the application choose the View for a client that has introduced itself; raises StreamRejected."""
         if request.node is None:
             raise ProtocolViolation("missing node information")
-        if self._authenticator is not None:
-            self._authenticator.authorize(identity, request.node)
+        self.authorize(identity, request.node)
         client = Client(self.hub.next_number(), request.node, call.peer(), identity, time.time())
         return client, await self.discovery.attach(client)
 

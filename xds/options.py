@@ -40,6 +40,7 @@ class ServerOptions:
     10 %), and closed ``max_connection_age_grace`` later.
     ``keep_last_good``: a client that connects gets the last accepted version of a resource whose newest
     version was refused by every client that got it.
+    ``load_reporting_interval``: how often clients are asked to report their load.
     ``reuse_port``: several processes may listen on one port.
     """
 
@@ -53,6 +54,7 @@ class ServerOptions:
     max_connection_age: float | None = None
     max_connection_age_grace: float = 10.0
     keep_last_good: bool = True
+    load_reporting_interval: float = 10.0
     reuse_port: bool = False
 
     def channel_arguments(self) -> Sequence[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""The xDS server: listens, runs a Stream for every call, and is told what changed.
+"""The xDS server: listens, serves discovery, client status and load reports, and is told what changed.
 
 server = XdsServer(discovery)
 port = await server.start("127.0.0.1:18000")
@@ -7,11 +7,10 @@ await server.stop(grace=5)
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final
 
-import grpc
 import grpc.aio
 
 from xds.auth import Authenticator
@@ -19,22 +18,22 @@ from xds.client import Client
 from xds.discovery import Discovery
 from xds.errors import Code, StreamRejected
 from xds.events import Observer
-from xds.fetch import fetch
-from xds.gate import Call, Gate
+from xds.gate import Gate
+from xds.handlers import Handlers
 from xds.hub import Hub
-from xds.methods import METHODS, Form, Method
+from xds.load import LoadBook
 from xds.options import ServerOptions
-from xds.stream import Stream
 from xds.view import View, ViewChange
 
 # Of the grace period, the part over which open streams are ended one after the other.
 _SPREAD: Final = 0.5
 
-_Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
-
 
 class XdsServer:
-    """Serves Views to clients over gRPC. All methods belong to the event loop that ``start`` ran on."""
+    """Serves Views to clients over gRPC. All methods belong to the event loop that ``start`` ran on.
+
+    ``clients`` are the connected ones by their number, ``load`` is what they report about their requests.
+    """
 
     def __init__(
         self,
@@ -48,12 +47,13 @@ class XdsServer:
         self._hub = Hub(self.options, observers)
         self._gate = Gate(self._hub, discovery, self.options, authenticator)
         self._server: grpc.aio.Server | None = None
+        self.load = LoadBook()
         self.clients: Mapping[int, Client] = MappingProxyType(self._hub.clients)
 
     async def start(self, address: str) -> int:
         """Listen on ``address`` (``host:port``, port 0 takes a free one) and return the port; may raise OSError."""
         server = grpc.aio.server(options=list(self.options.channel_arguments()))
-        server.add_generic_rpc_handlers((_Methods(self._gate),))
+        server.add_generic_rpc_handlers((Handlers(self._gate, self.load),))
         credentials = self.options.credentials()
         try:
             port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
@@ -89,39 +89,3 @@ class XdsServer:
     def move(self, client: Client, view: View, cause: object = None) -> None:
         """Serve the client from another View from now on; it gets what differs. A client that left is ignored."""
         self._hub.move(client, view, cause)
-
-
-class _Methods(grpc.GenericRpcHandler):
-    """Finds the handler of a call; messages pass as raw bytes."""
-
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-        self._handlers = {name: self._handler(method) for name, method in METHODS.items()}
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "_Handler | None":
-        return self._handlers.get(handler_call_details.method)
-
-    def _handler(self, method: Method) -> "_Handler":
-        if method.form is Form.FETCH:
-
-            async def answer(request: bytes, call: Call) -> bytes:
-                return await self._guarded(call, lambda: fetch(self._gate, method, call, request)) or b""
-
-            return grpc.unary_unary_rpc_method_handler(answer)
-
-        async def serve(_: object, call: Call) -> None:
-            await self._guarded(call, Stream(self._gate, method, call).run)
-
-        return grpc.stream_stream_rpc_method_handler(serve)
-
-    async def _guarded(self, call: Call, run: Callable[[], Awaitable[bytes | None]]) -> bytes | None:
-        """Run a call and end it with a status if it fails: nothing that happens in it may disturb another."""
-        try:
-            return await run()
-        except StreamRejected as rejection:
-            code, message = rejection.code, rejection.message
-        except Exception as error:  # noqa: BLE001  # a bug or the application's failure ends this call alone
-            code, message = Code.INTERNAL, "internal error"
-            context = {"message": "an xDS stream failed", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
-        return await call.abort(grpc.StatusCode[code.name], message)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 import grpc
+import grpc.aio
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,6 +20,7 @@ from xds.auth import Identity, Peer
 from xds.errors import Code, StreamRejected
 from xds.node import Node as XdsNode
 from xds.options import Certificates, ServerOptions, Tls
+from xds.status import FETCH_STATUS
 from xds.types import CLUSTER
 
 WEB = "spiffe://cluster.local/ns/shop/sa/web"
@@ -94,6 +96,10 @@ class SpiffeOrToken:
         if identity is not None and f"/ns/{node.id}/" not in identity.name:
             raise StreamRejected(Code.PERMISSION_DENIED, f"{identity.name} may not be {node.id}")
 
+    def authorize_reader(self, identity: Identity | None) -> None:
+        if identity is None:
+            raise StreamRejected(Code.PERMISSION_DENIED, "nobody may read")
+
 
 async def test_a_token_admits_and_binds_to_the_node() -> None:
     async with serving(authenticator=SpiffeOrToken()) as rig, connected(rig) as channel:
@@ -159,3 +165,12 @@ async def test_certificates_rotate_for_new_connections(authority: KeyPair, serve
         await after.hear()
         rig.cache.update("all", [made(CLUSTER, "a")])
         assert (await before.hear()).names == ["a"]
+
+
+async def test_the_status_of_others_is_not_for_everybody() -> None:
+    async with serving(authenticator=SpiffeOrToken()) as rig, connected(rig) as channel:
+        fetch: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(FETCH_STATUS)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await fetch(b"")
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+        assert await fetch(b"", metadata=(("authorization", "Bearer good"),)) == b""
