@@ -7,7 +7,6 @@ import logging
 import sys
 from typing import Any, Final, TextIO
 
-import msgspec
 import structlog
 
 # What libraries log below this is their own business.
@@ -45,12 +44,9 @@ def stderr() -> TextIO:
 
 
 def _json_renderer() -> structlog.processors.JSONRenderer:
-    return structlog.processors.JSONRenderer(serializer=_encode_json)
+    # Python's own encoder escapes what is no valid Unicode, such as parts of odd file names, instead of failing.
+    return structlog.processors.JSONRenderer(default=str)
 
 
 def _terminal_renderer() -> structlog.dev.ConsoleRenderer:
     return structlog.dev.ConsoleRenderer(pad_event_to=28)
-
-
-def _encode_json(record: Any, **_: Any) -> str:  # noqa: ANN401 - the interface of JSONRenderer
-    return msgspec.json.encode(record, enc_hook=str).decode()

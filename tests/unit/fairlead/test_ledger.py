@@ -1,0 +1,99 @@
+"""Every push has a record: causes, times, sizes, acknowledgements, refusals."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from fairlead.ledger import Cause, Push, PushLedger
+from fairlead.metrics import Metrics
+from xds.errors import Code
+from xds.events import Acked, Nacked, ResponseSent, StreamRefused
+from xds.types import CLUSTER, ENDPOINT
+
+CLIENT: Any = SimpleNamespace(id=1, node_id="sidecar~1")
+OTHER: Any = SimpleNamespace(id=2, node_id="sidecar~2")
+
+
+def sent(client: Any, cause: object, size: int = 100) -> ResponseSent:  # noqa: ANN401 - stands for a Client
+    return ResponseSent(
+        client=client,
+        at=0,
+        type_url=ENDPOINT,
+        version="1",
+        nonce="n",
+        names=("a",),
+        removed=(),
+        size=size,
+        composed_at=0,
+        cause=cause,
+    )
+
+
+def acked(client: Any, cause: object) -> Acked:  # noqa: ANN401 - stands for a Client
+    return Acked(client=client, at=0, type_url=ENDPOINT, version="1", nonce="n", sent_at=0, cause=cause)
+
+
+def test_a_push_from_its_cause_to_its_last_ack() -> None:
+    metrics = Metrics()
+    ledger = PushLedger(metrics)
+    push = ledger.begin([Cause(("Service a",), received=0.0, applied=0.5)])
+    ledger.published(push, {CLUSTER: {"a", "b"}})
+    ledger.published(push, {CLUSTER: {"a"}, ENDPOINT: {"a"}})
+    ledger.finish(push)
+    for client in (CLIENT, OTHER):
+        ledger.observe(sent(client, push))
+        ledger.observe(acked(client, push))
+    summary = push.summary()
+    assert summary["objects"] == ("Service a",)
+    assert summary["applied_ms"] == 500
+    assert summary["resources"] == {"cds": 3, "eds": 1}
+    assert (summary["views"], summary["proxies"], summary["responses"], summary["acks"]) == (2, 2, 2, 2)
+    assert summary["bytes"] == 200
+    assert summary["published_ms"] <= summary["first_ack_ms"] <= summary["last_ack_ms"]
+    exposition = metrics.exposition().decode()
+    assert "fairlead_pushes_total 1.0" in exposition
+    assert 'fairlead_responses_total{type="eds"} 2.0' in exposition
+    assert "fairlead_ack_seconds_count 2.0" in exposition
+
+
+def test_replies_belong_to_no_push() -> None:
+    ledger = PushLedger(Metrics())
+    ledger.observe(sent(CLIENT, None))
+    ledger.observe(acked(CLIENT, None))
+    assert list(ledger) == []
+
+
+def test_many_causes_are_counted_and_some_are_named() -> None:
+    ledger = PushLedger(Metrics())
+    push = ledger.begin([Cause(tuple(f"Service {number}" for number in range(30)), received=1.0, applied=2.0)])
+    push.absorb(Cause(("Service x",), received=2.0, applied=4.0))
+    assert push.object_count == 31
+    assert len(push.objects) == 20
+    assert push.applied == 3.0
+
+
+def test_refusals_are_kept() -> None:
+    metrics = Metrics()
+    ledger = PushLedger(metrics)
+    push = ledger.begin([Cause(("Service a",), 0.0, 0.0)])
+    nack = Nacked(
+        client=CLIENT, at=0, type_url=CLUSTER, nonce="n", error="no", names=("a", "b"), rejected=("a",), cause=push
+    )
+    ledger.observe(nack)
+    (refusal,) = push.summary()["refusals"]
+    assert (refusal.proxy, refusal.type, refusal.resources, refusal.error) == ("sidecar~1", "cds", ("a",), "no")
+    assert 'fairlead_rejects_total{type="cds"} 1.0' in metrics.exposition().decode()
+
+
+def test_refused_streams_are_counted() -> None:
+    metrics = Metrics()
+    PushLedger(metrics).observe(StreamRefused(peer="x", at=0, code=Code.UNAVAILABLE, reason="no"))
+    assert 'fairlead_refused_streams_total{code="UNAVAILABLE"} 1.0' in metrics.exposition().decode()
+
+
+def test_only_the_newest_pushes_are_kept_newest_first() -> None:
+    ledger = PushLedger(Metrics())
+    for number in range(600):
+        ledger.begin([Cause((f"Service {number}",), 0.0, 0.0)])
+    pushes: list[Push] = list(ledger)
+    assert len(pushes) == 500
+    assert (pushes[0].number, pushes[-1].number) == (600, 101)
