@@ -266,8 +266,8 @@ def test_a_rule_for_a_host_that_nobody_provides() -> None:
     mesh = Mesh(SERVICE, RULE.replace("host: web", "host: nobody"))
     assert told(mesh, "web", Kind.DESTINATION_RULE) == [
         (
-            "IST0174 warning spec.host: host nobody.default.svc.cluster.local is provided by no Service or ServiceEntry: "
-            "the rule has no effect"
+            "IST0174 warning spec.host: "
+            "host nobody.default.svc.cluster.local is provided by no Service or ServiceEntry: the rule has no effect"
         )
     ]
     assert findings(Mesh(SERVICE, RULE.replace("host: web", "host: '*.local'")), "web", Kind.DESTINATION_RULE) == ()
