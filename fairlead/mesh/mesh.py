@@ -6,12 +6,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import yaml
+
 from fairlead.address import Address
 from fairlead.bootstrap import BootstrapSettings
 from fairlead.identity import ProxyIdentity
 from fairlead.mesh.addresses import Addresses
 from fairlead.mesh.control_plane import ControlPlaneProcess
 from fairlead.mesh.documents import (
+    Document,
     StandInPod,
     StandInPort,
     StandInService,
@@ -33,14 +36,18 @@ GATEWAY_LABELS: Final[Mapping[str, str]] = {"app": "istio-ingressgateway", "isti
 class LocalMesh:
     """Starts the control plane when its block is entered, and ends everything it started with the block."""
 
-    def __init__(self, workdir: Path) -> None:
-        """Keep configuration, bootstraps and logs in a folder of its own."""
+    def __init__(self, workdir: Path, mesh_config: Document | None = None) -> None:
+        """Keep configuration, bootstraps and logs in a folder of its own. The MeshConfig is Istio's default."""
         self.workdir = workdir
         self.addresses = Addresses()
         self.folder = ConfigFolder(workdir / "config")
         ip = self.addresses.ip()
+        arguments: tuple[str, ...] = ()
+        if mesh_config is not None:
+            (workdir / "mesh.yaml").write_text(yaml.safe_dump(mesh_config))
+            arguments = ("--mesh-config", str(workdir / "mesh.yaml"))
         self.control_plane = ControlPlaneProcess(
-            self.folder.root, f"{ip}:15010", f"{ip}:15014", workdir / "control-plane.log"
+            self.folder.root, f"{ip}:15010", f"{ip}:15014", workdir / "control-plane.log", *arguments
         )
         self.proxies: list[Proxy] = []
         # Services with low ports are left out then, which otherwise would be rejected by every sidecar.
