@@ -79,25 +79,28 @@ class LiveAnalysis:
         while True:
             await self._due.wait()
             self._due.clear()
-            await self._catch_up()
-            self._board.replace("analysis", (each for found in self._findings.values() for each in found))
+            if await self._catch_up():
+                self._board.replace("analysis", (each for found in self._findings.values() for each in found))
 
     def _mark(self, key: ObjectKey) -> None:
         self._stale[key] = None
         self._due.set()
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self) -> bool:
+        """Look at everything stale; returns whether any finding is another one now."""
+        changed = False
         pace = Pace(_SLICE)
         await self._pusher.idle()
         while self._stale:
             key = next(iter(self._stale))
             del self._stale[key]
-            self._look_at(key)
+            changed |= self._look_at(key)
             if pace.is_due:
                 await pace.rest()
                 await self._pusher.idle()
+        return changed
 
-    def _look_at(self, key: ObjectKey) -> None:
+    def _look_at(self, key: ObjectKey) -> bool:
         node = self._nodes.get(key)
         found: tuple[Finding, ...] = ()
         if node is not None:
@@ -105,7 +108,10 @@ class LiveAnalysis:
                 found = locate(self._db.pull(node), self._place_of)
             except QueryFailedError as error:
                 self._log.error("analysis.failed", object=str(key), query=error.failed, exc_info=error.__cause__)
+        if found == self._findings.get(key, ()):
+            return False
         if found:
             self._findings[key] = found
         else:
-            self._findings.pop(key, None)
+            del self._findings[key]
+        return True

@@ -91,8 +91,8 @@ class Catalog:
 
     def take_writes(self) -> Iterator[Write]:
         """What is in force now and was not before, or the other way round, each told once."""
-        while self._touched:
-            key, _ = self._touched.popitem()
+        touched, self._touched = self._touched, {}
+        for key in touched:
             claim = self._winner(key)
             current = claim.object if claim else None
             if current != self._in_force.get(key):

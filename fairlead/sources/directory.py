@@ -45,6 +45,7 @@ class DirectorySource:
         self._rewatch = asyncio.Event()
         self._watched: Identity | None = None
         self._lost = ""
+        self._unwatched = ""
 
     def place_of(self, key: ObjectKey, path: str = "") -> Place | None:
         """Where the version of an object that is in force stands, or a field of it."""
@@ -92,8 +93,7 @@ class DirectorySource:
                         break
             except (OSError, RuntimeError, ExceptionGroup) as error:
                 # Without a watch the folder is looked at in the rhythm of these attempts.
-                if not self._lost:
-                    self._log.warning("source.watch.failed", folder=str(self._root), reason=_innermost(error))
+                self._note_unwatched(_innermost(error))
                 await asyncio.sleep(_RETRY)
 
     def _notice(self, paths: set[str] | None) -> None:
@@ -149,6 +149,17 @@ class DirectorySource:
         if not reading.is_settled:
             asyncio.get_running_loop().call_later(SETTLE, self._notice, None)
         return writes
+
+    def _note_unwatched(self, reason: str) -> None:
+        """Say so once: the reason may last, such as a system that has no watches left."""
+        if self._unwatched != reason and not self._lost:
+            self._unwatched = reason
+            self._log.warning(
+                "source.watch.failed",
+                folder=str(self._root),
+                reason=reason,
+                effect=f"the folder is looked at every {_RETRY} seconds instead",
+            )
 
     def _note_lost(self, reason: str) -> None:
         self._catalog.spare(monotonic())

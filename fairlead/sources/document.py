@@ -63,8 +63,11 @@ def parse_file(source: bytes, name: str) -> ParsedFile:
         return unreadable(name, BROKEN_DOCUMENT, "is a binary file, not YAML or JSON")
     gathering = _Gathering(name)
     items = _read_json(source) if name.lower().endswith(".json") else _read_yaml(source)
-    for item in items:
-        gathering.take(item)
+    try:
+        for item in items:
+            gathering.take(item)
+    except Exception as error:  # noqa: BLE001 - a fault of ours must cost one file, not the control plane
+        return unreadable(name, BROKEN_DOCUMENT, f"cannot be processed, which is a fault of Fairlead: {error!r}")
     return gathering.parsed()
 
 

@@ -182,3 +182,13 @@ def test_what_is_not_translated_yet_is_said() -> None:
         """)
     assert [(each.code, each.severity) for each in parsed.findings] == [("FL0004", Severity.WARNING)]
     assert len(parsed.objects) == 1
+
+
+def test_a_fault_of_our_own_costs_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("fairlead.sources.document.validate", fail)
+    parsed = parse("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n")
+    assert not parsed.is_complete
+    assert "fault of Fairlead" in parsed.findings[0].message
