@@ -7,7 +7,8 @@ import pytest
 from fairlead.mesh.load import LoadGenerator
 from fairlead.mesh.waiting import NotYetError, wait_until
 from tests.conftest import FUZZ
-from tests.protocol.envoys import Edge, broken_cluster, cluster, endpoints, routes, running_edge
+from tests.protocol.envoys import Edge, running_edge
+from tests.protocol.messages import broken_cluster, cluster, endpoints, routes
 from xds.client import SyncState
 from xds.events import Acked, Nacked, ResponseSent
 from xds.types import CLUSTER, ENDPOINT
