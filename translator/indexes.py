@@ -183,6 +183,22 @@ def _virtual_service_host_names(source: VirtualService, suffix: str) -> Pairs:
             yield gateway, resolve_short_name(host, source.metadata.namespace, suffix)
 
 
+def _mesh_hosts(source: VirtualService, suffix: str) -> Pairs:
+    if MESH in gateways_of(source):
+        namespace = source.metadata.namespace
+        for host in source.spec.hosts:
+            yield namespace, resolve_short_name(host, namespace, suffix)
+
+
+def _labelled_hosts(source: VirtualService, suffix: str) -> Pairs:
+    labels = {label for rule in source.spec.http for match in rule.match for label in match.source_labels}
+    # A delegate has no hosts and may come to apply to any.
+    hosts = [resolve_short_name(host, source.metadata.namespace, suffix) for host in source.spec.hosts] or ["*"]
+    for label in labels:
+        for host in hosts:
+            yield "", (host, label)
+
+
 def _virtual_service_gateways(source: VirtualService, _suffix: str) -> Pairs:
     if source.spec.hosts:
         for gateway in gateways_of(source):
@@ -336,6 +352,12 @@ VIRTUAL_SERVICE_HOSTS: Final[Index[str, str]] = Index(
 )
 """``mesh`` or qualified gateway -> hosts and patterns of VirtualServices bound to it."""
 
+MESH_HOSTS: Final[Index[str, str]] = Index("mesh-hosts", {Kind.VIRTUAL_SERVICE: _mesh_hosts})
+"""Namespace -> hosts and patterns of its VirtualServices that are bound to ``mesh``."""
+
+LABELLED_HOSTS: Final[Index[str, tuple[str, str]]] = Index("labelled-hosts", {Kind.VIRTUAL_SERVICE: _labelled_hosts})
+"""Empty string -> (host or pattern, label): by which labels HTTP rules for a host select proxies."""
+
 VIRTUAL_SERVICES_OF_GATEWAY: Final[Index[str, ObjectKey]] = Index(
     "virtual-services-of-gateway", {Kind.VIRTUAL_SERVICE: _virtual_service_gateways}
 )
@@ -395,6 +417,8 @@ INDEXES: Final[tuple[Index[Any, Any], ...]] = (
     DESTINATION_RULE_PATTERNS,
     VIRTUAL_SERVICES,
     VIRTUAL_SERVICE_HOSTS,
+    MESH_HOSTS,
+    LABELLED_HOSTS,
     VIRTUAL_SERVICES_OF_GATEWAY,
     GATEWAYS,
     SIDECARS,

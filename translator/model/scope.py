@@ -10,13 +10,13 @@ import msgspec
 
 from translator.database import Database
 from translator.engine import query
-from translator.indexes import MESH, SERVICE_NAMESPACES, SIDECARS
+from translator.indexes import HOST_NAMESPACES, MESH, SERVICE_NAMESPACES, SIDECARS
 from translator.model.allocation import allocated_addresses
 from translator.model.export import is_exported
 from translator.model.host import covers, normalize_host, overlaps
 from translator.model.protocol import Protocol, parse_protocol
 from translator.model.proxy import Labels, Role, ViewKey
-from translator.model.service import Service, namespace_services, prefer_services, visible_service
+from translator.model.service import Service, namespace_services, prefer_services, service, visible_service
 from translator.model.virtual_service import RoutingRule, routing_rules
 from translator.model.workload import has_labels
 from translator.objects.registry import ObjectKey
@@ -125,6 +125,27 @@ def imports_rule(db: Database, key: ScopeKey, position: int, rule: RoutingRule) 
     if not isinstance(source, Sidecar) or not source.spec.egress:
         return True
     return _HostPatterns.parse(source.spec.egress[position].hosts, key.namespace).imports_rule(rule)
+
+
+@query
+def scope_service(db: Database, key: ScopeKey, position: int, hostname: str) -> Service | None:
+    """The service that a hostname means to one egress listener, with all its ports; this reads no other services."""
+    source = db.row(key.sidecar) if key.sidecar else None
+    if not isinstance(source, Sidecar) or not source.spec.egress:
+        return visible_service(db, key.namespace, hostname)
+    patterns = _HostPatterns.parse(source.spec.egress[position].hosts, key.namespace)
+    found = (service(db, namespace, hostname) for namespace in db.members(HOST_NAMESPACES, hostname))
+    seen = (each for each in found if each and patterns.imports(each) and is_exported(each.export, key.namespace))
+    return prefer_services(seen, key.namespace).get(hostname)
+
+
+def rule_namespaces(db: Database, key: ScopeKey, position: int) -> tuple[str, ...] | None:
+    """The namespaces from which one egress listener imports routing rules; None for all."""
+    source = db.row(key.sidecar) if key.sidecar else None
+    if not isinstance(source, Sidecar) or not source.spec.egress:
+        return None
+    owners = {owner for owner, _ in _HostPatterns.parse(source.spec.egress[position].hosts, key.namespace).included}
+    return None if "*" in owners else tuple(sorted(owners))
 
 
 @query

@@ -1,25 +1,26 @@
 """Claims: which routing rules serve which hosts of a sidecar's route table.
 
-Rules are looked up by host, so that a change of one disturbs only the tables that hold a host of it.
+Everything is asked host by host, so that a change of a rule or of a service disturbs only the hosts that it has
+to do with, however many others there are.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
 
 from translator.database import Database
 from translator.engine import query
-from translator.indexes import MESH, VIRTUAL_SERVICE_HOSTS, VIRTUAL_SERVICES
+from translator.indexes import LABELLED_HOSTS, MESH, MESH_HOSTS, VIRTUAL_SERVICE_HOSTS, VIRTUAL_SERVICES
 from translator.model.export import is_exported
 from translator.model.host import covering_patterns, covers, is_wildcard
 from translator.model.proxy import Labels
-from translator.model.scope import ScopeKey, egress_scopes, imports_rule
+from translator.model.scope import ScopeKey, egress_scopes, imports_rule, rule_namespaces, scope_service
 from translator.model.service import Service
 from translator.model.virtual_service import RoutingRule, routing_rule
 from translator.objects.registry import ObjectKey
 from translator.routes.context import RouteContext
-from translator.routes.rule import has_routes, rule_label_names
+from translator.routes.rule import has_routes
 
 # Istio: rules for hosts that no service has are in force on this port alone.
 UNREGISTERED_HOSTS_PORT = 80
@@ -41,19 +42,6 @@ class HostRule(NamedTuple):
     hosts: tuple[str, ...]
 
 
-class Claim(NamedTuple):
-    """A rule with all that it serves in a table: services by hostname, and hosts that no service has."""
-
-    rule: ObjectKey
-    services: tuple[str, ...]
-    plain_hosts: tuple[str, ...]
-
-
-class _RuledHosts(NamedTuple):
-    services: tuple[str, ...]
-    plain_hosts: tuple[str, ...]
-
-
 @query
 def scope_ports(db: Database, scope: ScopeKey, position: int) -> dict[int, dict[str, Service]]:
     """The services of an egress listener by port and hostname, oldest first; under 0 all of them."""
@@ -67,25 +55,28 @@ def scope_ports(db: Database, scope: ScopeKey, position: int) -> dict[int, dict[
 
 @query
 def table_services(db: Database, table: TableScope) -> dict[str, Service]:
-    """The services of a table by hostname, oldest first."""
+    """The services of a table by hostname, oldest first. Who needs one of them reads ``table_service``."""
     return scope_ports(db, table.scope, table.position).get(table.port, {})
 
 
 @query
-def table_claims(db: Database, table: TableScope, labels: Labels) -> tuple[Claim, ...]:
-    """The rules that have routes in a table, in order of precedence."""
-    services = table_services(db, table)
-    ruled = _ruled_hosts(db, table)
-    rules: dict[HostRule, list[str]] = {}
-    for hostname in ruled.services:
-        for rule in service_rules(db, table, labels, hostname):
-            rules.setdefault(rule, []).append(hostname)
-    for host in ruled.plain_hosts:
-        for rule in _naming_rules(db, table, labels, host):
-            rules.setdefault(rule, [])
-    return tuple(
-        Claim(rule.key, tuple(rules[rule]), tuple(_plain_hosts(rule.hosts, services))) for rule in sorted(rules)
-    )
+def table_hosts(db: Database, table: TableScope) -> tuple[str, ...]:
+    """Every host of which a table may have something to say: those of its services, on port 80 those of rules too."""
+    hosts = dict.fromkeys(table_services(db, table))
+    if table.port == UNREGISTERED_HOSTS_PORT:
+        namespaces = rule_namespaces(db, table.scope, table.position)
+        if namespaces is None:
+            hosts.update(dict.fromkeys(db.members(VIRTUAL_SERVICE_HOSTS, MESH)))
+        for namespace in namespaces or ():
+            hosts.update(dict.fromkeys(db.members(MESH_HOSTS, namespace)))
+    return tuple(hosts)
+
+
+@query
+def table_service(db: Database, table: TableScope, hostname: str) -> Service | None:
+    """The service of a table with this hostname; unlike ``table_services`` this depends on no other service."""
+    found = scope_service(db, table.scope, table.position, hostname)
+    return found if found and (not table.port or found.port(table.port)) else None
 
 
 @query
@@ -105,42 +96,31 @@ def service_rules(db: Database, table: TableScope, labels: Labels, hostname: str
 
 
 @query
-def table_label_names(db: Database, table: TableScope) -> frozenset[str]:
-    """The labels by which rules that may have routes in a table select proxies."""
-    ruled = _ruled_hosts(db, table)
-    patterns = {pattern for host in ruled.services for pattern in covering_patterns(host)}
-    names: set[str] = set()
-    for pattern in sorted(patterns.union(ruled.plain_hosts)):
-        for key in db.members(VIRTUAL_SERVICES, (MESH, pattern)):
-            names |= rule_label_names(db, key)
-    return frozenset(names)
-
-
-@query
-def _ruled_hosts(db: Database, table: TableScope) -> _RuledHosts:
-    """The services of a table that some rule names or covers, and hosts of rules that no service of it has."""
-    services = table_services(db, table)
-    hosts = db.members(VIRTUAL_SERVICE_HOSTS, MESH)
-    ruled = {host for host in hosts if host in services}
-    for pattern in hosts:
-        if is_wildcard(pattern):
-            ruled.update(hostname for hostname in services if covers(pattern, hostname))
-    plain = _plain_hosts(hosts, services) if table.port == UNREGISTERED_HOSTS_PORT else ()
-    return _RuledHosts(tuple(sorted(ruled)), tuple(plain))
-
-
-def _plain_hosts(hosts: Iterable[str], services: Mapping[str, Service]) -> Iterable[str]:
-    return (host for host in hosts if host not in services and not _covers_any(host, services))
-
-
-def _covers_any(pattern: str, services: Iterable[str]) -> bool:
-    return is_wildcard(pattern) and any(covers(pattern, hostname) for hostname in services)
-
-
-@query
-def _naming_rules(db: Database, table: TableScope, labels: Labels, host: str) -> tuple[HostRule, ...]:
-    """The rules with routes for a table that name exactly this host or pattern."""
+def naming_rules(db: Database, table: TableScope, labels: Labels, host: str) -> tuple[HostRule, ...]:
+    """The rules with routes for a table that name exactly this host or pattern, in order of precedence."""
     return _with_routes(_imported_rules(db, table.scope, table.position, host), table, labels)
+
+
+def is_plain(db: Database, table: TableScope, host: str) -> bool:
+    """Whether a rule's host belongs to no service of the table."""
+    if table_service(db, table, host) is not None:
+        return False
+    return not (is_wildcard(host) and _covers_any(db, table, host))
+
+
+@query
+def table_label_names(db: Database, table: TableScope) -> frozenset[str]:
+    """The labels by which rules that may have routes in a table select proxies; rather one too many than too few."""
+    return frozenset(label for host, label in db.members(LABELLED_HOSTS, "") if _may_concern(db, table, host))
+
+
+def _may_concern(db: Database, table: TableScope, host: str) -> bool:
+    return is_wildcard(host) or table.port == UNREGISTERED_HOSTS_PORT or table_service(db, table, host) is not None
+
+
+@query
+def _covers_any(db: Database, table: TableScope, pattern: str) -> bool:
+    return any(covers(pattern, hostname) for hostname in table_services(db, table))
 
 
 def _imported_rules(db: Database, scope: ScopeKey, position: int, host: str) -> list[RoutingRule]:

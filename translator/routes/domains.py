@@ -31,33 +31,6 @@ class ServiceDomains(msgspec.Struct, frozen=True):
     derived: frozenset[str]
 
 
-class DomainRegister:
-    """Hands out the names and domains of one table, each once: Envoy refuses a whole table over one duplicate.
-
-    ``hostnames`` are those of all services of the table. The domain ``*`` is kept for unknown hosts.
-    """
-
-    def __init__(self, hostnames: Iterable[str]) -> None:
-        self._real = frozenset(hostnames)
-        self._names: set[str] = set()
-        self._domains = {"*"}
-
-    def claim(self, name: str, domains: Iterable[str], derived: frozenset[str] = frozenset()) -> tuple[str, ...]:
-        """The domains that a virtual host really gets: the first to come has it; none if the name is taken."""
-        if name in self._names:
-            return ()
-        self._names.add(name)
-        kept: list[str] = []
-        for domain in domains:
-            if domain not in self._domains and not (domain in derived and self._is_real(domain)):
-                self._domains.add(domain)
-                kept.append(domain)
-        return tuple(kept)
-
-    def _is_real(self, domain: str) -> bool:
-        return domain in self._real or domain.rpartition(":")[0] in self._real
-
-
 def service_domains(service: Service, port: int, aliases: Iterable[str], client: ClientNames) -> ServiceDomains:
     """The domains of a service port for a client: its name in every form, those of its aliases, its addresses."""
     names: list[str] = []

@@ -6,19 +6,24 @@ from typing import NamedTuple
 import msgspec
 
 from translator.database import Database
-from translator.engine import query
+from translator.engine import Collection, query
+from translator.indexes import VIRTUAL_SERVICES_OF_GATEWAY
+from translator.model.export import is_exported
 from translator.model.gateway import GatewayServer, ServerHost, gateway_servers
 from translator.model.host import covers, specificity
 from translator.model.proxy import Labels, ViewKey
-from translator.model.virtual_service import routing_rules
+from translator.model.virtual_service import routing_rule
 from translator.objects.registry import ObjectKey
 from translator.reference import ResourceReference
 from translator.routes.context import RouteContext
 from translator.routes.domains import bracket
 from translator.routes.rule import counts_attempts, narrow_context, rule_routes
-from translator.routes.table import join_table
+from translator.routes.table import HostCollector, HostList, join_table, list_hosts
 from translator.routes.virtual_host import EncodedRoutes, encode_head, encode_tail, join_routes
 from xds.resource import Resource
+
+# The position of a server, and the precedence of a rule.
+Rank = tuple[int, tuple[int, str, str, str]]
 
 
 class TableServer(msgspec.Struct, frozen=True):
@@ -35,51 +40,62 @@ class TableServer(msgspec.Struct, frozen=True):
         return tuple(each.host for each in self.hosts if each.namespace in ("*", namespace))
 
 
-class BoundRule(NamedTuple):
-    """A rule that is bound to a gateway, and the hosts it names."""
+class GatewayKey(msgspec.Struct, frozen=True):
+    """What a table of a gateway depends on: the proxy's namespace and labels, and the servers that share the table.
 
-    key: ObjectKey
-    hosts: tuple[str, ...]
+    ``attempt_count`` says whether upstreams are told which attempt a request is.
+    """
+
+    namespace: str
+    labels: Labels
+    servers: tuple[TableServer, ...]
+    attempt_count: bool = True
 
 
-class GatewayHost(msgspec.Struct, frozen=True):
-    """A host of a gateway's table with the routes of all rules for it."""
+class Share(NamedTuple):
+    """What a rule has to say about a host of a table; shares are joined in the order of ``rank``."""
 
     host: str
-    port: int
+    rank: Rank
     routes: EncodedRoutes
-    require_tls: bool = False
+    require_tls: bool
 
 
 @query
-def gateway_table(
-    db: Database, namespace: str, labels: Labels, servers: tuple[TableServer, ...], name: str
-) -> Resource | None:
-    """The table that some servers share; ``namespace`` and ``labels`` are those of the gateway proxy."""
-    collected = _Hosts()
-    for server in servers:
+def gateway_table(db: Database, key: GatewayKey, name: str) -> Resource | None:
+    """The table that some servers share."""
+    hosts = ruled_hosts(db, key)
+    if not hosts.records:
+        return join_table(name, list_hosts([encode_head(f"blackhole:{key.servers[0].number}", ("*",))], ()))
+    return join_table(name, hosts)
+
+
+@query
+def bound_rules(db: Database, key: GatewayKey) -> tuple[ObjectKey, ...]:
+    """The rules that are bound to the Gateway of a server."""
+    gateways = sorted({server.gateway for server in key.servers})
+    return tuple(dict.fromkeys(rule for name in gateways for rule in db.members(VIRTUAL_SERVICES_OF_GATEWAY, name)))
+
+
+@query
+def rule_shares(db: Database, bound: ObjectKey, key: GatewayKey) -> tuple[Share, ...]:
+    """What one rule has to say about the hosts of a table. It counts once for a host of a Gateway."""
+    rule = routing_rule(db, bound)
+    if rule is None or not rule.http or not is_exported(rule.export, key.namespace):
+        return ()
+    shares: dict[tuple[str, str], Share] = {}
+    for position, server in enumerate(key.servers):
+        hosts = intersect(server.hosts_for(rule.key.namespace), rule.hosts) if server.gateway in rule.gateways else ()
         context = RouteContext(
-            namespace=namespace, port=server.number, gateway=server.gateway, labels=labels, tls=server.tls
+            namespace=key.namespace, port=server.number, gateway=server.gateway, labels=key.labels, tls=server.tls
         )
-        for rule in bound_rules(db, server.gateway, namespace):
-            hosts = intersect(server.hosts_for(rule.key.namespace), rule.hosts)
-            routes = rule_routes(db, narrow_context(db, context, rule.key), rule.key) if hosts else EncodedRoutes()
-            if not routes.is_empty:
-                collected.add(server, rule, hosts, routes)
-        if server.redirects:
-            collected.redirect(server)
-    groups = collapse(collected.hosts())
-    if not groups:
-        return join_table(name, [encode_head(f"blackhole:{servers[0].number}", ("*",))], ())
-    clusters = {cluster for each in groups for cluster in each[0].routes.clusters}
-    attempt_count = counts_attempts(db)
-    return join_table(name, [_encode(group, attempt_count=attempt_count) for group in groups], clusters)
-
-
-@query
-def bound_rules(db: Database, gateway: str, namespace: str) -> tuple[BoundRule, ...]:
-    """The rules for a gateway in order of precedence, without what they say."""
-    return tuple(BoundRule(rule.key, rule.hosts) for rule in routing_rules(db, gateway, namespace) if rule.http)
+        routes = rule_routes(db, narrow_context(db, context, rule.key), rule.key) if hosts else EncodedRoutes()
+        for host in () if routes.is_empty else hosts:
+            known = shares.get((server.gateway, host))
+            if known is None:
+                known = Share(host, (position, rule.precedence(key.namespace)), routes, server.redirects)
+            shares[server.gateway, host] = known._replace(require_tls=known.require_tls or server.redirects)
+    return tuple(shares.values())
 
 
 def gateway_tables(db: Database, view: ViewKey) -> tuple[ResourceReference, ...]:
@@ -89,8 +105,11 @@ def gateway_tables(db: Database, view: ViewKey) -> tuple[ResourceReference, ...]
         for server in listener.servers:
             if server.route_name:
                 tables.setdefault(server.route_name, []).append(_convert(server))
+    attempts = counts_attempts(db)
     return tuple(
-        ResourceReference(name, gateway_table, (view.namespace, view.labels, tuple(servers), name))
+        ResourceReference(
+            name, gateway_table, (GatewayKey(view.namespace, view.labels, tuple(servers), attempts), name)
+        )
         for name, servers in tables.items()
     )
 
@@ -108,45 +127,98 @@ def intersect(server_hosts: Iterable[str], rule_hosts: Iterable[str]) -> tuple[s
     return tuple(found)
 
 
-def collapse(hosts: Iterable[GatewayHost]) -> list[tuple[GatewayHost, ...]]:
-    """Put hosts with the same routes together, most specific first, in order of the names that result."""
-    groups: dict[tuple[bytes, bool], list[GatewayHost]] = {}
-    for each in hosts:
-        groups.setdefault((each.routes.body, each.require_tls), []).append(each)
-    ordered = (tuple(sorted(group, key=lambda each: specificity(each.host))) for group in groups.values())
-    return sorted(ordered, key=lambda group: _name(group[0]))
+class GatewayHosts:
+    """The virtual hosts of a table, by what its rules say. See ``Collector``.
+
+    Hosts with the same routes become one virtual host, which is called like the most specific of them.
+    """
+
+    def __init__(self, key: GatewayKey) -> None:
+        self._tails = {tls: encode_tail(attempt_count=key.attempt_count, require_tls=tls) for tls in (False, True)}
+        self._numbers = [server.number for server in key.servers]
+        # Istio: one server that redirects to https does so for a host, whatever plain servers it has besides.
+        self._redirected: dict[str, int] = {}
+        for position, server in enumerate(key.servers):
+            for each in server.hosts if server.redirects else ():
+                self._redirected.setdefault(each.host, position)
+        self._shares: dict[ObjectKey, tuple[Share, ...]] = {}
+        self._by_host: dict[str, dict[Rank, Share]] = {host: {} for host in self._redirected}
+        self._group_of: dict[str, _Group] = {}
+        self._groups: dict[_Group, dict[str, None]] = {}
+        self._names: dict[_Group, str] = {}
+        self._dirty: dict[str, None] = dict.fromkeys(self._redirected)
+        self._hosts = HostCollector()
+
+    def put(self, key: ObjectKey, value: tuple[Share, ...]) -> None:
+        """Take in what a rule says."""
+        self._forget(self._shares.get(key, ()))
+        self._shares[key] = value
+        for share in value:
+            self._by_host.setdefault(share.host, {})[share.rank] = share
+            self._dirty[share.host] = None
+
+    def drop(self, key: ObjectKey) -> None:
+        """Forget a rule."""
+        self._forget(self._shares.pop(key))
+
+    def result(self) -> HostList:
+        """The virtual hosts in order of their names."""
+        groups = {group: None for host in self._dirty for group in self._regroup(host)}
+        self._dirty.clear()
+        for group in groups:
+            # All names first: one group may take over the name of another.
+            self._hosts.drop(self._names.pop(group, ""))
+        for group in groups:
+            if group in self._groups:
+                self._write(group)
+        return self._hosts.hosts()
+
+    def _forget(self, shares: Iterable[Share]) -> None:
+        for share in shares:
+            del self._by_host[share.host][share.rank]
+            self._dirty[share.host] = None
+
+    def _regroup(self, host: str) -> Iterator["_Group"]:
+        """Put a host into the group that it belongs to now; both groups that are different then."""
+        before = self._group_of.pop(host, None)
+        if before is not None:
+            del self._groups[before][host]
+            if not self._groups[before]:
+                del self._groups[before]
+            yield before
+        group = self._find_group(host)
+        if group is not None:
+            self._group_of[host] = group
+            self._groups.setdefault(group, {})[host] = None
+            yield group
+
+    def _find_group(self, host: str) -> "_Group | None":
+        shares = self._by_host[host]
+        if not shares and host not in self._redirected:
+            del self._by_host[host]
+            return None
+        ordered = [shares[rank] for rank in sorted(shares)]
+        redirects = host in self._redirected or any(share.require_tls for share in ordered)
+        return _Group(join_routes(share.routes for share in ordered), redirects)
+
+    def _write(self, group: "_Group") -> None:
+        hosts = sorted(self._groups[group], key=specificity)
+        positions = [rank[0] for rank in self._by_host[hosts[0]]]
+        first = min(position for position in (*positions, self._redirected.get(hosts[0])) if position is not None)
+        name = self._names[group] = f"{bracket(hosts[0])}:{self._numbers[first]}"
+        head = encode_head(name, [bracket(host) for host in hosts])
+        self._hosts.put(name, head + group.routes.body + self._tails[group.require_tls], group.routes.clusters)
 
 
-class _Collected:
-    """A host while servers and rules are gone through."""
+class _Group(NamedTuple):
+    """What hosts have to share to be one virtual host."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.require_tls = False
-        # A rule counts once for a host, however many servers of its Gateway share the table.
-        self.routes: dict[tuple[str, ObjectKey], EncodedRoutes] = {}
+    routes: EncodedRoutes
+    require_tls: bool
 
 
-class _Hosts:
-    """The hosts of a table, by what servers and rules agree on."""
-
-    def __init__(self) -> None:
-        self._hosts: dict[str, _Collected] = {}
-
-    def add(self, server: TableServer, rule: BoundRule, hosts: Iterable[str], routes: EncodedRoutes) -> None:
-        for host in hosts:
-            collected = self._hosts.setdefault(host, _Collected(server.number))
-            collected.routes.setdefault((server.gateway, rule.key), routes)
-            collected.require_tls = collected.require_tls or server.redirects
-
-    def redirect(self, server: TableServer) -> None:
-        """Istio: one server that redirects to https does so for a host, whatever plain servers it has besides."""
-        for each in server.hosts:
-            self._hosts.setdefault(each.host, _Collected(server.number)).require_tls = True
-
-    def hosts(self) -> Iterator[GatewayHost]:
-        for host, collected in self._hosts.items():
-            yield GatewayHost(host, collected.port, join_routes(collected.routes.values()), collected.require_tls)
+ruled_hosts = Collection(bound_rules, rule_shares, GatewayHosts)
+"""The virtual hosts of a gateway's table."""
 
 
 def _convert(server: GatewayServer) -> TableServer:
@@ -157,13 +229,3 @@ def _convert(server: GatewayServer) -> TableServer:
         tls=server.is_terminating,
         redirects=server.redirects_to_https,
     )
-
-
-def _name(host: GatewayHost) -> str:
-    return f"{bracket(host.host)}:{host.port}"
-
-
-def _encode(group: tuple[GatewayHost, ...], *, attempt_count: bool) -> bytes:
-    first = group[0]
-    head = encode_head(_name(first), [bracket(each.host) for each in group])
-    return head + first.routes.body + encode_tail(attempt_count=attempt_count, require_tls=first.require_tls)

@@ -13,9 +13,10 @@ from translator.model.service import Resolution, Service
 from translator.names import HTTP_PROXY_ROUTE, sniffed_route
 from translator.objects.sidecar import CaptureMode
 from translator.reference import ResourceReference
+from translator.routes.candidate import TableKey
 from translator.routes.claim import TableScope, scope_ports, table_label_names, table_services
 from translator.routes.gateway import gateway_tables
-from translator.routes.layout import TableKey
+from translator.routes.rule import counts_attempts
 from translator.routes.sidecar import outbound_table, sniffed_table
 from translator.routes.table import empty_table
 from xds.resource import Resource
@@ -109,7 +110,7 @@ def _reference(db: Database, view: ViewKey, table: _Table) -> ResourceReference:
     labels = _relevant_labels(db, view, table.place)
     if table.service is not None:
         return ResourceReference(table.name, sniffed_table, (table.place, labels, table.service, table.name))
-    key = TableKey(table.place, view.dns_domain, view.families, labels)
+    key = TableKey(table.place, view.dns_domain, view.families, labels, counts_attempts(db))
     return ResourceReference(table.name, outbound_table, (key, table.name))
 
 

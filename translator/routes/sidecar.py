@@ -1,35 +1,32 @@
 """The outbound route tables of sidecars."""
 
 from translator.database import Database
-from translator.engine import query
-from translator.model.destination_rule import policy_labels
+from translator.engine import Collection, query
 from translator.model.proxy import Labels
-from translator.objects.registry import ObjectKey
+from translator.routes.candidate import (
+    Candidate,
+    HostCandidates,
+    TableKey,
+    candidate_hosts,
+    host_candidates,
+    table_routes,
+)
 from translator.routes.claim import TableScope, service_rules
-from translator.routes.context import RouteContext
-from translator.routes.default import default_routes, unknown_hosts
-from translator.routes.layout import TableKey, layout
-from translator.routes.rule import counts_attempts, narrow_context, rule_routes
-from translator.routes.table import join_table
-from translator.routes.virtual_host import EncodedRoutes, encode_head, encode_tail
+from translator.routes.default import unknown_hosts
+from translator.routes.register import Bid, DomainRegister
+from translator.routes.rule import counts_attempts
+from translator.routes.table import HostCollector, HostList, join_table, list_hosts
+from translator.routes.virtual_host import encode_head, encode_tail
 from xds.resource import Resource
 
 
 @query
 def outbound_table(db: Database, key: TableKey, name: str) -> Resource | None:
     """The table for all hosts of a port, or of all ports, ending with what becomes of unknown hosts."""
-    tail = encode_tail(attempt_count=counts_attempts(db))
-    virtual_hosts: list[bytes] = []
-    clusters: set[str] = set()
-    for placed in layout(db, key):
-        routes = _routes(db, key.services, key.labels, placed.rule, (placed.service, placed.port))
-        virtual_hosts.append(placed.head + routes.body + tail)
-        clusters.update(routes.clusters)
     unknown = unknown_hosts(db, key.services.scope)
-    virtual_hosts.append(unknown.virtual_host)
-    clusters.update(unknown.clusters)
+    hosts = known_hosts(db, key).followed_by(unknown.virtual_host, unknown.clusters)
     # Envoy takes the port from the request's authority only, so a domain that has one could never match.
-    return join_table(name, virtual_hosts, clusters, ignore_port=bool(key.services.port))
+    return join_table(name, hosts, ignore_port=bool(key.services.port))
 
 
 @query
@@ -41,18 +38,81 @@ def sniffed_table(
     ``service`` is namespace and hostname.
     """
     rules = service_rules(db, table, labels, service[1])
-    routes = _routes(db, table, labels, rules[0].key if rules else None, (service, table.port))
+    routes = table_routes(db, table, labels, rules[0].key if rules else None, (service, table.port))
     head = encode_head(f"{service[1]}:{table.port}", ("*",))
-    return join_table(name, [head + routes.body + encode_tail(attempt_count=counts_attempts(db))], routes.clusters)
+    encoded = head + routes.body + encode_tail(attempt_count=counts_attempts(db))
+    return join_table(name, list_hosts([encoded], routes.clusters))
 
 
-def _routes(
-    db: Database, table: TableScope, labels: Labels, rule: ObjectKey | None, target: tuple[tuple[str, str], int]
-) -> EncodedRoutes:
-    """The routes of a rule, or without one the default route to a service and port."""
-    namespace = table.scope.namespace
-    if rule is not None:
-        context = RouteContext(namespace=namespace, port=table.port, labels=labels)
-        return rule_routes(db, narrow_context(db, context, rule), rule)
-    service, port = target
-    return default_routes(db, namespace, policy_labels(db, namespace, labels, service[1]), service, port)
+class SidecarHosts:
+    """The virtual hosts of a table, by what its hosts ask for. See ``Collector``.
+
+    A host without service may be asked for by several: the services whose rule names it.
+    """
+
+    def __init__(self, key: TableKey) -> None:
+        self._tail = encode_tail(attempt_count=key.attempt_count)
+        self._asked: dict[str, HostCandidates] = {}
+        self._askers: dict[Bid, int] = {}
+        self._latest: dict[Bid, Candidate] = {}
+        self._register = DomainRegister()
+        self._rerouted: dict[Bid, None] = {}
+        self._hosts = HostCollector()
+
+    def put(self, key: str, value: HostCandidates) -> None:
+        """Take in what a host asks for."""
+        before = self._asked.get(key)
+        self._asked[key] = value
+        if value.registered and not (before and before.registered):
+            self._register.reserve(key)
+        elif before and before.registered and not value.registered:
+            self._register.free(key)
+        wanted = {candidate.bid: candidate for candidate in value.candidates}
+        known = {candidate.bid for candidate in before.candidates} if before else set()
+        for bid in known - wanted.keys():
+            self._let_go(bid)
+        for bid, candidate in wanted.items():
+            self._latest[bid] = candidate
+            if bid in known:
+                self._rerouted[bid] = None
+            else:
+                self._hold(bid)
+
+    def drop(self, key: str) -> None:
+        """Forget a host."""
+        before = self._asked.pop(key)
+        if before.registered:
+            self._register.free(key)
+        for bid in {candidate.bid for candidate in before.candidates}:
+            self._let_go(bid)
+
+    def result(self) -> HostList:
+        """The virtual hosts in order of their names, with the domains that each of them gets."""
+        changed = {**dict.fromkeys(self._register.take_changed()), **self._rerouted}
+        self._rerouted.clear()
+        won = {bid: domains for bid in changed if (domains := self._register.domains(bid))}
+        for name in {bid.name for bid in changed} - {bid.name for bid in won}:
+            self._hosts.drop(name)
+        for bid, domains in won.items():
+            routes = self._latest[bid].routes
+            self._hosts.put(bid.name, encode_head(bid.name, domains) + routes.body + self._tail, routes.clusters)
+        return self._hosts.hosts()
+
+    def _hold(self, bid: Bid) -> None:
+        count = self._askers.get(bid, 0)
+        self._askers[bid] = count + 1
+        if count:
+            self._rerouted[bid] = None
+        else:
+            self._register.add(bid)
+
+    def _let_go(self, bid: Bid) -> None:
+        self._askers[bid] -= 1
+        if not self._askers[bid]:
+            del self._askers[bid]
+            del self._latest[bid]
+            self._register.remove(bid)
+
+
+known_hosts = Collection(candidate_hosts, host_candidates, SidecarHosts)
+"""The virtual hosts of a table without the one for unknown hosts."""

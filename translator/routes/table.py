@@ -1,6 +1,8 @@
 """Route tables (RouteConfigurations): encoded virtual hosts joined into a resource."""
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from envoy.config.route.v3 import route_pb2
 
@@ -13,10 +15,81 @@ _VIRTUAL_HOSTS = route_pb2.RouteConfiguration.VIRTUAL_HOSTS_FIELD_NUMBER
 _LARGEST_BODY = 1 << 20
 
 
-def join_table(
-    name: str, virtual_hosts: Iterable[bytes], clusters: Iterable[str], *, ignore_port: bool = True
-) -> Resource:
-    """The table of encoded virtual hosts, in order.
+class HostList(NamedTuple):
+    """The virtual hosts of a table as encoded records in order, and the clusters that they send to, sorted."""
+
+    records: tuple[bytes, ...]
+    references: tuple[Reference, ...]
+
+    def followed_by(self, virtual_host: bytes, clusters: Iterable[str]) -> "HostList":
+        """The list with one more virtual host at its end."""
+        known = list(self.references)
+        for reference in (Reference(CLUSTER, cluster) for cluster in clusters):
+            position = bisect_left(known, reference)
+            if known[position : position + 1] != [reference]:
+                known.insert(position, reference)
+        return HostList((*self.records, encode_record(virtual_host)), tuple(known))
+
+
+def list_hosts(virtual_hosts: Iterable[bytes], clusters: Iterable[str]) -> HostList:
+    """The list of encoded virtual hosts."""
+    records = tuple(map(encode_record, virtual_hosts))
+    return HostList(records, tuple(Reference(CLUSTER, cluster) for cluster in sorted(set(clusters))))
+
+
+class HostCollector:
+    """A list of virtual hosts in order of their names, of which some are replaced from time to time."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, bytes] = {}
+        self._clusters: dict[str, tuple[str, ...]] = {}
+        self._users: dict[str, int] = {}
+        # Sorted, once they have been asked for.
+        self._names: list[str] | None = None
+        self._references: list[Reference] | None = None
+
+    def put(self, name: str, virtual_host: bytes, clusters: tuple[str, ...]) -> None:
+        """Add a virtual host, or replace the one of this name."""
+        if name not in self._records and self._names is not None:
+            insort(self._names, name)
+        self._records[name] = encode_record(virtual_host)
+        before = self._clusters.get(name, ())
+        if before != clusters:
+            self._clusters[name] = clusters
+            self._count(clusters, 1)
+            self._count(before, -1)
+
+    def drop(self, name: str) -> None:
+        """Remove a virtual host, if it is there."""
+        if self._records.pop(name, None) is None:
+            return
+        if self._names is not None:
+            del self._names[bisect_left(self._names, name)]
+        self._count(self._clusters.pop(name, ()), -1)
+
+    def hosts(self) -> HostList:
+        """What there is now."""
+        if self._names is None:
+            self._names = sorted(self._records)
+        if self._references is None:
+            self._references = [Reference(CLUSTER, cluster) for cluster in sorted(self._users)]
+        return HostList(tuple(map(self._records.__getitem__, self._names)), tuple(self._references))
+
+    def _count(self, clusters: Iterable[str], change: int) -> None:
+        for cluster in clusters:
+            count = self._users.get(cluster, 0) + change
+            known = self._references
+            if count:
+                self._users[cluster] = count
+            else:
+                del self._users[cluster]
+            if known is not None and count in (0, change):
+                position = bisect_left(known, Reference(CLUSTER, cluster))
+                known[position : position + (count == 0)] = [Reference(CLUSTER, cluster)] if count else []
+
+
+def join_table(name: str, hosts: HostList, *, ignore_port: bool = True) -> Resource:
+    """The table of some virtual hosts.
 
     Clusters are not validated: a route to one that does not exist yet has to cost that route alone.
     ``ignore_port``: domains have no ports, and a port in the request's authority is not compared.
@@ -27,9 +100,12 @@ def join_table(
         max_direct_response_body_size_bytes=pb.uint32(_LARGEST_BODY),
         ignore_port_in_host_matching=ignore_port,
     )
-    body = b"".join((head, pb.repeated(_VIRTUAL_HOSTS, virtual_hosts), pb.encode(tail)))
-    references = tuple(Reference(CLUSTER, cluster) for cluster in sorted(set(clusters)))
-    return Resource(ROUTE, name, body, references)
+    return Resource(ROUTE, name, b"".join((head, *hosts.records, pb.encode(tail))), hosts.references)
+
+
+def encode_record(virtual_host: bytes) -> bytes:
+    """An encoded virtual host as a record of its table."""
+    return pb.repeated(_VIRTUAL_HOSTS, (virtual_host,))
 
 
 def empty_table(name: str) -> Resource:

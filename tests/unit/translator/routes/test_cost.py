@@ -47,7 +47,8 @@ def test_a_rule_that_says_something_else_costs_its_routes_and_the_joining() -> N
     found = runs(database(SERVICES, RULES), sidecar(), ruled("svc3", timeout="5s"))
     assert found["rule.rule_routes"] == 1
     assert found["sidecar.outbound_table"] == 1
-    assert "layout.layout" not in found
+    assert found["candidate.host_candidates"] == 1
+    assert "candidate.candidate_hosts" not in found
     assert "default.default_routes" not in found
     assert "selection.route_references" not in found
 
@@ -55,7 +56,7 @@ def test_a_rule_that_says_something_else_costs_its_routes_and_the_joining() -> N
 def test_a_new_rule_costs_the_tables_of_its_hosts() -> None:
     db = database(SERVICES, RULES, service("other", "http-9090"))
     found = runs(db, sidecar(), ruled("other"))
-    assert found["layout.layout"] == 1
+    assert found["candidate.host_candidates"] == 1
     assert found["sidecar.outbound_table"] == 1
     assert found["rule.rule_routes"] == 1
 
@@ -64,14 +65,14 @@ def test_a_new_service_costs_its_own_routes() -> None:
     db = database(SERVICES, RULES)
     found = runs(db, sidecar(), service("new", "http-8080"))
     assert found["default.default_routes"] == 1
-    assert found["layout.layout"] == 1
+    assert found["candidate.host_candidates"] == 1
     assert "rule.rule_routes" not in found
 
 
 def test_another_port_is_not_disturbed_by_a_new_service() -> None:
     db = database(SERVICES, RULES, service("other", "http-9090"))
     found = runs(db, sidecar(), service("new", "http-9090"))
-    assert found["layout.layout"] == 1
+    assert found["candidate.host_candidates"] == 1
     assert found["sidecar.outbound_table"] == 1
 
 
@@ -80,7 +81,7 @@ def test_a_policy_that_hashes_costs_the_routes_to_its_host() -> None:
     found = runs(database(SERVICES, RULES), sidecar(), networking("DestinationRule", "dr", hashing))
     assert found["default.default_routes"] == 1
     assert "rule.rule_routes" not in found
-    assert "layout.layout" not in found
+    assert found["candidate.host_candidates"] == 1
 
 
 def test_a_policy_without_hashing_changes_no_route() -> None:
@@ -127,4 +128,19 @@ def test_a_rule_of_a_gateway_costs_its_routes() -> None:
     db = database(SERVICES, networking("Gateway", "web", servers, namespace="edge"), *texts)
     found = runs(db, gateway(), bound("svc3", "2s"))
     assert found["rule.rule_routes"] == 1
+    assert found["gateway.rule_shares"] == 1
     assert found["gateway.gateway_table"] == 1
+
+
+def test_the_cost_of_a_rule_does_not_grow_with_the_number_of_others() -> None:
+    counts = []
+    for size in (10, 40):
+        names = [f"svc{number}" for number in range(size)]
+        db = database(*(service(name, "http-8080") for name in names), *map(ruled, names))
+        counts.append(
+            [
+                runs(db, sidecar(), change)
+                for change in (ruled("svc3", timeout="5s"), ruled("svc4", retries={"attempts": 1}))
+            ]
+        )
+    assert counts[0] == counts[1]

@@ -6,7 +6,7 @@ from translator.model.protocol import Protocol
 from translator.model.proxy import IpFamilies
 from translator.model.service import Resolution, Service, ServicePort
 from translator.objects.registry import Kind, ObjectKey
-from translator.routes.domains import ClientNames, DomainRegister, derived_names, service_domains, usable_addresses
+from translator.routes.domains import ClientNames, derived_names, service_domains, usable_addresses
 
 
 def service(hostname: str, *, headless: bool = False, addresses: tuple[str, ...] = ()) -> Service:
@@ -106,28 +106,3 @@ def test_case_07_a_table_of_all_ports_spells_ports_out(port: int, expected: tupl
 
 def test_an_ipv6_hostname_is_bracketed() -> None:
     assert service_domains(service("2001:db8::1"), 80, (), client()).every == ("[2001:db8::1]",)
-
-
-def test_case_03_the_first_gets_a_name_and_the_real_name_beats_derived_ones() -> None:
-    register = DomainRegister(["test.default", "test"])
-    assert register.claim("test.default:80", ("test.default", "test", "short"), frozenset({"test", "short"})) == (
-        "test.default",
-        "short",
-    )
-    assert register.claim("test:80", ("test", "test.", "short")) == ("test", "test.")
-
-
-def test_case_07_a_derived_name_with_a_port_yields_too() -> None:
-    register = DomainRegister(["test"])
-    assert register.claim("a:80", ("test:80", "b:80"), frozenset({"test:80", "b:80"})) == ("b:80",)
-
-
-def test_case_08_a_name_is_given_once() -> None:
-    register = DomainRegister([])
-    assert register.claim("a:80", ("a",)) == ("a",)
-    assert register.claim("a:80", ("b",)) == ()
-    assert register.claim("b:80", ("a",)) == ()
-
-
-def test_the_host_that_matches_everything_is_kept_for_unknown_ones() -> None:
-    assert DomainRegister([]).claim("x:80", ("*", "a")) == ("a",)

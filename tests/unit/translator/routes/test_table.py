@@ -2,11 +2,13 @@
 
 import pytest
 from envoy.config.route.v3 import route_components_pb2, route_pb2
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.translator.routes.tables import tree
 from translator import pb
 from translator.routes.selection import unknown_route
-from translator.routes.table import join_table
+from translator.routes.table import HostCollector, join_table, list_hosts
 from translator.routes.virtual_host import EncodedRoutes, encode_head, encode_routes, encode_tail, join_routes
 from xds.resource import Reference
 from xds.types import CLUSTER, ROUTE
@@ -51,11 +53,11 @@ def test_a_joined_table_is_byte_for_byte_the_serialised_one(
     routes = encode_routes(ROUTES)
     tail = encode_tail(attempt_count=attempt_count, require_tls=require_tls)
     pieces = [encode_head(host.name, host.domains) + routes.body + tail for host in hosts]
-    assert join_table("80", pieces, (), ignore_port=ignore_port).body == pb.encode(whole)
+    assert join_table("80", list_hosts(pieces, ()), ignore_port=ignore_port).body == pb.encode(whole)
 
 
 def test_a_table_refers_to_its_clusters_sorted_and_once() -> None:
-    built = join_table("80", (), ["b", "a", "b"])
+    built = join_table("80", list_hosts((), ["b", "a", "b"]))
     assert built.references == (Reference(CLUSTER, "a"), Reference(CLUSTER, "b"))
 
 
@@ -94,3 +96,30 @@ def test_no_routes_are_empty() -> None:
     assert EncodedRoutes().is_empty
     assert join_routes([]).is_empty
     assert not encode_routes([route("/")]).is_empty
+
+
+CHANGES = st.lists(
+    st.tuples(st.sampled_from("abcd"), st.none() | st.lists(st.sampled_from("xyz"), unique=True).map(sorted)),
+    max_size=15,
+)
+
+
+@given(CHANGES)
+def test_a_collected_list_is_the_one_that_is_made_at_once(changes: list[tuple[str, list[str] | None]]) -> None:
+    collector = HostCollector()
+    there: dict[str, list[str]] = {}
+    for name, clusters in changes:
+        if clusters is None:
+            there.pop(name, None)
+            collector.drop(name)
+        else:
+            there[name] = clusters
+            collector.put(name, f"{name} {clusters}".encode(), tuple(clusters))
+        texts = [f"{name} {clusters}".encode() for name, clusters in sorted(there.items())]
+        every = [cluster for clusters in there.values() for cluster in clusters]
+        assert collector.hosts() == list_hosts(texts, every)
+
+
+def test_one_more_host_brings_its_clusters_along() -> None:
+    more = list_hosts([b"a"], ["b", "d"]).followed_by(b"z", ["a", "b", "c"])
+    assert more == list_hosts([b"a", b"z"], "abcd")

@@ -4,6 +4,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.translator.mesh_kit import writes
 from tests.unit.translator.routes.tables import (
     database,
     gateway,
@@ -16,8 +17,11 @@ from tests.unit.translator.routes.tables import (
     table,
     virtual_service,
 )
-from translator.model.proxy import IpFamilies
+from translator.database import Database
+from translator.model.proxy import IpFamilies, ViewKey
 from translator.objects.mesh_config import MeshConfig
+from translator.store import Write
+from xds.resource import Resource
 
 ADDRESSES = st.sampled_from(["10.0.0.1", "10.0.0.2", "2001:db8::1", "None"])
 HOSTS = st.sampled_from(
@@ -125,6 +129,37 @@ def test_case_31_tables_are_unambiguous_and_do_not_depend_on_the_order(groups, r
         for name in references(db, view):
             table(db, view, name)
             assert resource(db, view, name) == resource(shuffled, view, name)
+
+
+CHANGES = st.lists(
+    st.tuples(st.one_of(SERVICES, ALIASES, ENTRIES, RULES, RULES, GATEWAYS), st.booleans(), st.booleans()),
+    min_size=1,
+    max_size=10,
+)
+
+
+@settings(max_examples=settings().max_examples // 5)
+@given(CHANGES)
+def test_tables_after_any_history_are_those_of_a_fresh_start(changes: list[tuple[str, bool, bool]]) -> None:
+    db = database(mesh=MESH)
+    there: dict[tuple[str, str, str], str] = {}
+    for text, removed, looked_at in changes:
+        there.pop(_identity(text), None)
+        (write,) = writes(text)
+        if removed:
+            db.apply([Write(write.key, None)])
+        else:
+            there[_identity(text)] = text
+            db.apply([write])
+        if looked_at:
+            assert tables(db) == tables(database(*there.values(), mesh=MESH))
+            db.release_unused()
+    assert tables(db) == tables(database(*there.values(), mesh=MESH))
+
+
+def tables(db: Database) -> dict[tuple[ViewKey, str], Resource]:
+    """Every table of every View."""
+    return {(view, name): resource(db, view, name) for view in VIEWS for name in references(db, view)}
 
 
 def _identity(text: str) -> tuple[str, str, str]:

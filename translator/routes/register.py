@@ -1,0 +1,127 @@
+"""The register of a route table: who gets a name or a domain that several virtual hosts would like to have.
+
+Envoy refuses a whole table over one domain that occurs twice, so every domain is given once. Bids may come and go in
+any order: what each holds depends only on those that are there, and a change touches only those it concerns.
+"""
+
+from bisect import insort
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+# Kept for unknown hosts.
+_ANY: Final = "*"
+_RANK: Final = attrgetter("rank")
+
+# The lower rank has a contested name. Those of rules (0) stand before those of services without one (1).
+Rank = tuple[int, tuple[int | str, ...], int, int, int, str]
+
+
+class Bid(NamedTuple):
+    """A virtual host's wish for a name and domains; ``derived`` domains yield to a service that is called so."""
+
+    rank: Rank
+    name: str
+    domains: tuple[str, ...]
+    derived: frozenset[str] = frozenset()
+
+
+class DomainRegister:
+    """Gives the names and domains of one table to the bids for them, each to the first in order of rank.
+
+    Istio: a virtual host whose name is taken is left out as a whole, and one that keeps no domain too.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, list[Bid]] = {}
+        self._domains: dict[str, list[Bid]] = {}
+        self._hostnames: set[str] = set()
+        # The domains that are written with a port, by what stands before it.
+        self._with_port: dict[str, set[str]] = {}
+        self._changed: dict[Bid, None] = {}
+
+    def reserve(self, hostname: str) -> None:
+        """A service is really called so: domains derived from other names do not take that name away from it."""
+        self._hostnames.add(hostname)
+        self._note((hostname, *self._with_port.get(hostname, ())))
+
+    def free(self, hostname: str) -> None:
+        """Undo ``reserve``."""
+        self._hostnames.discard(hostname)
+        self._note((hostname, *self._with_port.get(hostname, ())))
+
+    def add(self, bid: Bid) -> None:
+        """Take part in the competition."""
+        rivals = self._names.setdefault(bid.name, [])
+        before = rivals[0] if rivals else None
+        insort(rivals, bid, key=_RANK)
+        if rivals[0] is bid:
+            if before is not None:
+                self._withdraw(before)
+            self._enter(bid)
+
+    def remove(self, bid: Bid) -> None:
+        """Leave everything that it has to others."""
+        rivals = self._names[bid.name]
+        had_name = rivals[0] == bid
+        rivals.remove(bid)
+        if had_name:
+            self._withdraw(bid)
+            if rivals:
+                self._enter(rivals[0])
+        if not rivals:
+            del self._names[bid.name]
+
+    def domains(self, bid: Bid) -> tuple[str, ...]:
+        """What a bid gets, in the order of its wishes; nothing if it does not even get its name."""
+        rivals = self._names.get(bid.name)
+        if not rivals or rivals[0] != bid:
+            return ()
+        return tuple(domain for domain in bid.domains if self._owner(domain) == bid)
+
+    def take_changed(self) -> Iterable[Bid]:
+        """The bids that may get something else than before, whether they still are there or not; each once."""
+        changed, self._changed = self._changed, {}
+        return changed
+
+    def _enter(self, bid: Bid) -> None:
+        self._changed[bid] = None
+        for domain in bid.domains:
+            bids = self._domains.setdefault(domain, [])
+            if not bids and ":" in domain:
+                self._with_port.setdefault(domain.rpartition(":")[0], set()).add(domain)
+            insort(bids, bid, key=_RANK)
+        self._note(bid.domains)
+
+    def _withdraw(self, bid: Bid) -> None:
+        self._changed[bid] = None
+        for domain in bid.domains:
+            bids = self._domains[domain]
+            bids.remove(bid)
+            if not bids:
+                del self._domains[domain]
+                if ":" in domain:
+                    self._forget_port(domain)
+        self._note(bid.domains)
+
+    def _forget_port(self, domain: str) -> None:
+        host = domain.rpartition(":")[0]
+        self._with_port[host].discard(domain)
+        if not self._with_port[host]:
+            del self._with_port[host]
+
+    def _note(self, domains: Iterable[str]) -> None:
+        """Everybody who wants one of these may have won or lost it."""
+        for domain in domains:
+            for bid in self._domains.get(domain, ()):
+                self._changed[bid] = None
+
+    def _owner(self, domain: str) -> Bid | None:
+        if domain == _ANY:
+            return None
+        bids = self._domains.get(domain, ())
+        real = self._is_real(domain)
+        return next((bid for bid in bids if not (real and domain in bid.derived)), None)
+
+    def _is_real(self, domain: str) -> bool:
+        return domain in self._hostnames or domain.rpartition(":")[0] in self._hostnames
