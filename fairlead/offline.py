@@ -31,7 +31,8 @@ class OfflineMesh:
         self._catalog = Catalog()
         self.file_count = 0
         for name, parsed in files:
-            self._catalog.replace(name, parsed, monotonic())
+            for _ in self._catalog.replace(name, parsed, monotonic()):
+                pass
             self.file_count += 1
         self.keys = self._apply(self._catalog.take_writes())
         self.findings: tuple[Finding, ...] = self._catalog.take_findings() or ()

@@ -55,8 +55,11 @@ class Catalog:
         """When the oldest doomed object became so."""
         return min(self._doomed.values(), default=None)
 
-    def replace(self, file: str, parsed: ParsedFile, now: float) -> None:
-        """A file was read, for the first time or again."""
+    def replace(self, file: str, parsed: ParsedFile, now: float) -> Iterator[None]:
+        """A file was read, for the first time or again.
+
+        Yields after each object, so that the caller can take turns; done when the iteration ends.
+        """
         found: dict[ObjectKey, PlacedObject] = {}
         twice: list[Finding] = []
         for placed in parsed.objects:
@@ -68,8 +71,10 @@ class Catalog:
                 self._doom(file, key, now)
             else:
                 self._revive(file, key)
+            yield
         for key, placed in found.items():
             self._claim(file, key, _Claim(placed.object, placed.place, placed.excerpt))
+            yield
         self._note_findings(file, (*parsed.findings, *twice))
 
     def remove(self, file: str, now: float) -> None:

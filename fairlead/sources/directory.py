@@ -138,9 +138,9 @@ class DirectorySource:
         for name, parsed in reading.changes:
             if parsed is None:
                 self._catalog.remove(name, now)
-            else:
-                self._catalog.replace(name, parsed, now)
-            await pace.rest_if_due()
+                continue
+            for _ in self._catalog.replace(name, parsed, now):
+                await pace.rest_if_due()
         self._catalog.expire(now - SETTLE)
         writes = []
         for write in self._catalog.take_writes():

@@ -19,6 +19,7 @@ from translator.validation.coverage import untranslated
 
 _BINARY_PROBE: Final = 8192
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+_LONG_JSON: Final = 256 * 1024
 _BYTE_OFFSET: Final = re.compile(r" \(byte (\d+)\)$")
 
 
@@ -186,7 +187,7 @@ def _read_json(source: bytes) -> Iterator[_Item | _Fault]:
     if not source.strip():
         return
     try:
-        content = msgspec.json.decode(source)
+        content = _decode_json(source)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         reason = str(error) or "nested too deeply"
         offset = _BYTE_OFFSET.search(reason)
@@ -196,6 +197,20 @@ def _read_json(source: bytes) -> Iterator[_Item | _Fault]:
     lines = _JsonLines(source)
     for position, each in enumerate(iter_documents(content)):
         yield _Item(each, 1, 1 if position == 0 else 0, lines.finder(position), lambda: None)
+
+
+def _decode_json(source: bytes) -> object:
+    """Plain values. Of a long list the items are decoded one by one: the decoder lets no other thread run meanwhile."""
+    if len(source) <= _LONG_JSON or not source.lstrip().startswith(b"{"):
+        return msgspec.json.decode(source)
+    fields = msgspec.json.decode(source, type=dict[str, msgspec.Raw])
+    items = bytes(fields.pop("items", b"")).lstrip()
+    content: dict[str, object] = {name: msgspec.json.decode(value) for name, value in fields.items()}
+    if items.startswith(b"["):
+        content["items"] = [msgspec.json.decode(item) for item in msgspec.json.decode(items, type=list[msgspec.Raw])]
+    elif items:
+        content["items"] = msgspec.json.decode(items)
+    return content
 
 
 class _JsonLines:

@@ -37,23 +37,28 @@ def writes(catalog: Catalog) -> dict[ObjectKey, Service | None]:
     return dict(catalog.take_writes())  # type: ignore[arg-type]
 
 
+def replace(catalog: Catalog, file: str, parsed: ParsedFile, now: float) -> None:
+    for _ in catalog.replace(file, parsed, now):
+        pass
+
+
 def messages(catalog: Catalog) -> list[str]:
     return [str(finding) for finding in catalog.take_findings() or ()]
 
 
 def test_objects_come_into_force_once(catalog: Catalog) -> None:
-    catalog.replace("x", holding("x", (A, 1), (B, 1)), 0)
+    replace(catalog, "x", holding("x", (A, 1), (B, 1)), 0)
     assert writes(catalog) == {A: version(A, 1), B: version(B, 1)}
-    catalog.replace("x", holding("x", (A, 1), (B, 2)), 1)
+    replace(catalog, "x", holding("x", (A, 1), (B, 2)), 1)
     assert list(catalog.take_writes()) == [Write(B, version(B, 2))]
     assert len(catalog) == 2
     assert catalog.place_of(B) == Place("x", 2, 2)
 
 
 def test_what_is_gone_stays_until_it_expires(catalog: Catalog) -> None:
-    catalog.replace("x", holding("x", (A, 1), (B, 1)), 0)
+    replace(catalog, "x", holding("x", (A, 1), (B, 1)), 0)
     writes(catalog)
-    catalog.replace("x", holding("x", (A, 1)), 10)
+    replace(catalog, "x", holding("x", (A, 1)), 10)
     assert writes(catalog) == {}
     assert catalog.next_expiry == 10
     catalog.expire(9)
@@ -64,77 +69,77 @@ def test_what_is_gone_stays_until_it_expires(catalog: Catalog) -> None:
 
 
 def test_what_comes_back_in_time_was_never_gone(catalog: Catalog) -> None:
-    catalog.replace("x", holding("x", (A, 1)), 0)
+    replace(catalog, "x", holding("x", (A, 1)), 0)
     writes(catalog)
-    catalog.replace("x", ParsedFile(), 1)
-    catalog.replace("x", holding("x", (A, 1)), 2)
+    replace(catalog, "x", ParsedFile(), 1)
+    replace(catalog, "x", holding("x", (A, 1)), 2)
     catalog.expire(100)
     assert writes(catalog) == {}
     assert len(catalog) == 1
 
 
 def test_a_rename_takes_nothing_away(catalog: Catalog) -> None:
-    catalog.replace("x", holding("x", (A, 1)), 0)
+    replace(catalog, "x", holding("x", (A, 1)), 0)
     writes(catalog)
     catalog.remove("x", 1)
-    catalog.replace("y", holding("y", (A, 1)), 1)
+    replace(catalog, "y", holding("y", (A, 1)), 1)
     catalog.expire(1)
     assert writes(catalog) == {}
     assert catalog.place_of(A) == Place("y", 1, 1)
 
 
 def test_a_rename_with_a_change_is_in_force_at_once(catalog: Catalog) -> None:
-    catalog.replace("a", holding("a", (A, 1)), 0)
+    replace(catalog, "a", holding("a", (A, 1)), 0)
     writes(catalog)
     catalog.remove("a", 1)
-    catalog.replace("b", holding("b", (A, 2)), 1)
+    replace(catalog, "b", holding("b", (A, 2)), 1)
     assert writes(catalog) == {A: version(A, 2)}
     assert messages(catalog) == []
 
 
 def test_a_removed_file_takes_its_objects_with_it(catalog: Catalog) -> None:
-    catalog.replace("x", holding("x", (A, 1)), 0)
+    replace(catalog, "x", holding("x", (A, 1)), 0)
     writes(catalog)
     catalog.remove("x", 1)
     catalog.remove("never-there", 1)
     catalog.expire(1)
     assert writes(catalog) == {A: None}
-    catalog.replace("x", holding("x", (A, 1)), 2)
+    replace(catalog, "x", holding("x", (A, 1)), 2)
     assert writes(catalog) == {A: version(A, 1)}
 
 
 def test_a_broken_object_leaves_its_last_good_version_in_force(catalog: Catalog) -> None:
-    catalog.replace("x", holding("x", (A, 1), (B, 1)), 0)
+    replace(catalog, "x", holding("x", (A, 1), (B, 1)), 0)
     writes(catalog)
-    catalog.replace("x", holding("x", (B, 2), broken=frozenset({A})), 1)
+    replace(catalog, "x", holding("x", (B, 2), broken=frozenset({A})), 1)
     catalog.expire(100)
     assert writes(catalog) == {B: version(B, 2)}
-    catalog.replace("x", holding("x", (B, 2)), 2)
+    replace(catalog, "x", holding("x", (B, 2)), 2)
     catalog.expire(100)
     assert writes(catalog) == {A: None}
 
 
 def test_an_unreadable_part_leaves_everything_in_force(catalog: Catalog) -> None:
-    catalog.replace("x", holding("x", (A, 1), (B, 1)), 0)
+    replace(catalog, "x", holding("x", (A, 1), (B, 1)), 0)
     writes(catalog)
-    catalog.replace("x", ParsedFile(is_complete=False), 1)
+    replace(catalog, "x", ParsedFile(is_complete=False), 1)
     catalog.expire(100)
     assert writes(catalog) == {}
 
 
 def test_what_is_broken_after_it_was_gone_is_not_gone(catalog: Catalog) -> None:
-    catalog.replace("x", holding("x", (A, 1)), 0)
+    replace(catalog, "x", holding("x", (A, 1)), 0)
     writes(catalog)
-    catalog.replace("x", ParsedFile(), 1)
-    catalog.replace("x", ParsedFile(is_complete=False), 2)
+    replace(catalog, "x", ParsedFile(), 1)
+    replace(catalog, "x", ParsedFile(is_complete=False), 2)
     catalog.expire(100)
     assert writes(catalog) == {}
 
 
 def test_the_first_file_by_name_wins(catalog: Catalog) -> None:
-    catalog.replace("b", holding("b", (A, 2)), 0)
+    replace(catalog, "b", holding("b", (A, 2)), 0)
     assert writes(catalog) == {A: version(A, 2)}
-    catalog.replace("a", holding("a", (A, 1)), 1)
+    replace(catalog, "a", holding("a", (A, 1)), 1)
     assert writes(catalog) == {A: version(A, 1)}
     assert messages(catalog) == [
         "b:1: warning: Service default/a: has no effect: a:1 holds the same object and comes first [FL0003]"
@@ -146,7 +151,7 @@ def test_the_first_file_by_name_wins(catalog: Catalog) -> None:
 
 
 def test_in_one_file_the_first_document_wins(catalog: Catalog) -> None:
-    catalog.replace("x", holding("x", (A, 1), (A, 2)), 0)
+    replace(catalog, "x", holding("x", (A, 1), (A, 2)), 0)
     assert writes(catalog) == {A: version(A, 1)}
     (message,) = messages(catalog)
     assert message.startswith("x:2 (document 2): warning: Service default/a: has no effect: x:1 holds the same object")
@@ -154,21 +159,21 @@ def test_in_one_file_the_first_document_wins(catalog: Catalog) -> None:
 
 def test_findings_are_told_when_they_change(catalog: Catalog) -> None:
     assert catalog.take_findings() is None
-    catalog.replace("x", holding("x", (A, 1), (A, 2)), 0)
+    replace(catalog, "x", holding("x", (A, 1), (A, 2)), 0)
     assert catalog.take_findings()
-    catalog.replace("x", holding("x", (A, 1), (A, 2)), 1)
+    replace(catalog, "x", holding("x", (A, 1), (A, 2)), 1)
     assert catalog.take_findings() is None
     catalog.remove("x", 2)
     assert catalog.take_findings() == ()
 
 
 def test_nothing_expires_when_nothing_is_gone(catalog: Catalog) -> None:
-    catalog.replace("x", holding("x", (A, 1)), 0)
+    replace(catalog, "x", holding("x", (A, 1)), 0)
     assert catalog.next_expiry is None
 
 
 def test_sparing_starts_the_time_again(catalog: Catalog) -> None:
-    catalog.replace("x", holding("x", (A, 1)), 0)
+    replace(catalog, "x", holding("x", (A, 1)), 0)
     writes(catalog)
     catalog.remove("x", 1)
     catalog.spare(50)

@@ -159,6 +159,19 @@ def test_json_is_parsed_as_json() -> None:
     assert [each.key for each in parsed.objects] == [key("a", "shop")]
 
 
+def test_long_json_is_read_like_short_json() -> None:
+    names = [f"s{number}" for number in range(3000)]
+    items = [{**SERVICE, "metadata": {"name": name, "labels": {"a": "x" * 50}}} for name in names]
+    long = json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode()
+    parsed = parse_file(long, "a.json")
+    assert [each.key.name for each in parsed.objects] == names
+    assert parse_file(json.dumps({**SERVICE, "x": "y" * 300_000}).encode(), "a.json").objects
+    broken = parse_file(long[:-1] + b"\n,}", "a.json")
+    assert broken.findings[0].place == Place("a.json", 1, 2)
+    odd = parse_file(json.dumps({"kind": "List", "items": 7, "x": "y" * 300_000}).encode(), "a.json")
+    assert odd.findings
+
+
 def test_broken_json_names_its_line() -> None:
     parsed = parse_file(b'{\n  "kind": "Service",\n  oops\n}', "a.json")
     (finding,) = parsed.findings
