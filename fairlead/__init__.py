@@ -1,1 +1,1 @@
-"""."""
+"""The control plane: command line, sources, pusher, admin pages. The only package that imports ``xds`` and ``translator``."""
