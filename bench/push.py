@@ -4,7 +4,6 @@ Measured twice: from writing the slice's file, and from writing the decoded obje
 """
 
 import asyncio
-import contextlib
 import io
 import json
 import tempfile
@@ -12,6 +11,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import uvloop
 
 from bench.measure import milliseconds, percentile, show
 from bench.population import Document, Population, write_of
@@ -35,7 +36,10 @@ DEADLINE = 120.0
 def run(services: tuple[int, ...] = (100, 1_000)) -> None:
     """Measure and print the table."""
     configure_logging(io.StringIO())
-    rows = [row for count in services for row in asyncio.run(measure(Population(count)))]
+    rows = []
+    for count in services:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            rows += runner.run(measure(Population(count)))
     show("EndpointSlice changed -> ACK of a real Envoy, idle", ("from", "services", "p50", "p90", "p99", "max"), rows)
 
 
@@ -130,13 +134,8 @@ async def serving(config: Path, port: int) -> AsyncIterator[tuple[ControlPlane, 
     plane = ControlPlane(ServeSettings(config_dir=config, xds=address, admin=Address("127.0.0.1", 0), grace=0.0))
     running = asyncio.create_task(plane.run())
     try:
-        async with asyncio.timeout(DEADLINE):
-            while not plane.is_ready:
-                if running.done():
-                    await running
-                await asyncio.sleep(0.01)
-        yield plane, address
+        await asyncio.wait_for(plane.ready.wait(), DEADLINE)
+        yield plane, plane.xds_address
     finally:
         plane.stop()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        await running
