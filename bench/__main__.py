@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import push, translation
+from bench import push, routes, translation
 
-BENCHMARKS = {"translation": translation.run, "push": push.run}
+BENCHMARKS = {"translation": translation.run, "push": push.run, "routes": routes.run}
 
 
 def main(names: list[str]) -> int:

@@ -140,17 +140,21 @@ class Collection(Query[E, P, V_co], Generic[E, P, V_co, K, V]):
             items[key] = engine.node(self.value, args)
         if failed is not None:
             raise failed
-        node.collected = _Collected(collector, engine.node(self.keys, node.args), self.value, items)
+        node.collected = _Collected(collector, engine.node(self.keys, node.args), self.value, items, tuple(items))
         return collector.result()
 
 
 class _Collected(NamedTuple):
-    """What a collection has taken in: its collector, the node of its keys, and by key the nodes of the values."""
+    """What a collection has taken in: its collector, the node of its keys, and by key the nodes of the values.
+
+    ``order`` holds the keys as they were given last.
+    """
 
     collector: Collector[Any, Any, Any]
     keys: "Node"
     value: Query[Any, Any, Any]
     items: "dict[Any, Node]"
+    order: tuple[Any, ...]
 
 
 class _Input:
@@ -357,15 +361,15 @@ class Engine:
 
     def _collect_keys(self, node: Node, collected: _Collected) -> bool:
         """Take in new keys and forget those that are gone; returns whether there were any."""
-        collector, keys, value, items = collected
-        wanted: dict[Any, None] = dict.fromkeys(_value_of(keys))
-        gone = [items.pop(key) for key in items.keys() - wanted.keys()]
+        collector, keys, value, items, order = collected
+        wanted = tuple(_value_of(keys))
+        gone_keys, new_keys = _difference(order, wanted)
+        gone = [items.pop(key) for key in gone_keys]
         for item in gone:
             collector.drop(node.dependencies.pop(item))
             item.dependents.discard(node)
-        added = [key for key in wanted if key not in items]
         try:
-            for key in added:
+            for key in new_keys:
                 item = self.node(value, (key, *node.args))
                 node.dependencies[item] = key
                 item.dependents.add(node)
@@ -375,7 +379,8 @@ class Engine:
         finally:
             # Only now: old and new values may be made of the same.
             self._release(gone)
-        return bool(gone or added)
+        node.collected = collected._replace(order=wanted)
+        return bool(gone_keys or new_keys)
 
     def _evaluate(self, node: Node) -> None:
         outer, self._reads = self._reads, {}
@@ -437,6 +442,20 @@ class Engine:
             for dependency in candidate.dependencies:
                 dependency.dependents.discard(candidate)
                 pending.append(dependency)
+
+
+def _difference(before: tuple[Any, ...], after: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
+    """The keys that are gone and those that are new.
+
+    Mostly a few have come or gone in the middle of thousands, whose hashes would cost more than comparing them.
+    """
+    limit = min(len(before), len(after))
+    start = next((at for at in range(limit) if before[at] is not after[at]), limit)
+    limit -= start
+    end = next((at for at in range(1, limit + 1) if before[-at] is not after[-at]), limit + 1) - 1
+    old = dict.fromkeys(before[start : len(before) - end])
+    new = dict.fromkeys(after[start : len(after) - end])
+    return [key for key in old if key not in new], [key for key in new if key not in old]
 
 
 def _value_of(node: "_Input | Node") -> Any:  # noqa: ANN401 - any query's value

@@ -1,6 +1,7 @@
 """The route tables of gateways: what routing rules say about the hosts of the servers that share a table."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -74,7 +75,8 @@ def gateway_table(db: Database, key: GatewayKey, name: str) -> Resource | None:
 def bound_rules(db: Database, key: GatewayKey) -> tuple[ObjectKey, ...]:
     """The rules that are bound to the Gateway of a server."""
     gateways = sorted({server.gateway for server in key.servers})
-    return tuple(dict.fromkeys(rule for name in gateways for rule in db.members(VIRTUAL_SERVICES_OF_GATEWAY, name)))
+    bound = [db.members(VIRTUAL_SERVICES_OF_GATEWAY, name) for name in gateways]
+    return bound[0] if len(bound) == 1 else tuple(dict.fromkeys(chain.from_iterable(bound)))
 
 
 @query
