@@ -169,6 +169,10 @@ def _apply_discovery(cluster: Cluster, inputs: OutboundInputs) -> None:
             cluster.lb_policy = Cluster.CLUSTER_PROVIDED
 
 
+# Envoy by itself holds back what it learns of the health of endpoints, of readiness and of ejections alike, for up to a
+# second after the change before, and meanwhile sends requests to those that are down.
+_MERGE_WINDOW: Final = Duration(nanos=10_000_000)
+
 # Envoy is not to give up on endpoints that take long: a cluster that is used without them answers 503.
 _ADS: Final = ConfigSource(
     ads=AggregatedConfigSource(), initial_fetch_timeout=Duration(), resource_api_version=ApiVersion.V3
@@ -178,6 +182,7 @@ _ADS: Final = ConfigSource(
 def _apply_common_balancing(config: Cluster.CommonLbConfig, inputs: OutboundInputs) -> None:
     """Istio: endpoints that are not ready are known to Envoy, so it must not turn to them in a panic."""
     config.healthy_panic_threshold.value = inputs.panic_threshold
+    config.update_merge_window.CopyFrom(_MERGE_WINDOW)
     if inputs.discovery is not Discovery.ORIGINAL_DST:
         apply_spread(config, inputs.spread)
     if inputs.keeps_sessions:

@@ -61,7 +61,7 @@ def test_case_01_a_service_port_is_an_eds_cluster() -> None:
         "max_retries": UNLIMITED,
         "track_remaining": True,
     }
-    assert cluster["common_lb_config"] == {"healthy_panic_threshold": {}}
+    assert cluster["common_lb_config"] == {"healthy_panic_threshold": {}, "update_merge_window": "0.010s"}
     assert http_options(cluster) is None
     for absent in ("alt_stat_name", "transport_socket", "outlier_detection", "upstream_connection_options"):
         assert absent not in cluster

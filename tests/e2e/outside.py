@@ -1,0 +1,168 @@
+"""What stands outside of the mesh: servers with certificates, behind a PROXY protocol, or known to DNS alone."""
+
+import asyncio
+import ipaddress
+import ssl
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A certificate and its key, in files."""
+
+    certificate: Path
+    key: Path
+
+
+class Authority:
+    """A certificate authority that nobody knows unless he is told; ``roots`` is its certificate."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make a key and a root certificate in a folder."""
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        root = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(ca=True, path_length=0), True)  # noqa: FBT003
+        self.roots = folder / "roots.pem"
+        self._certificate = root.sign(self._key, hashes.SHA256())
+        self.roots.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+
+    def issue(self, name: str) -> KeyPair:
+        """A certificate for a DNS name."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        builder = self._builder(subject, key).add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False
+        )
+        pair = KeyPair(self._folder / f"{name}.pem", self._folder / f"{name}.key")
+        certificate = builder.sign(self._key, hashes.SHA256())
+        pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        pair.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return pair
+
+    def server(self, name: str, *, mutual: bool = False) -> ssl.SSLContext:
+        """The TLS of a server of that name, which demands a certificate of this authority if it is mutual."""
+        pair = self.issue(name)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(pair.certificate, pair.key)
+        if mutual:
+            context.load_verify_locations(self.roots)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - _DAY)
+            .not_valid_after(now + _DAY)
+        )
+
+
+class ProxyProtocolServer:
+    """Answers every HTTP request with the PROXY header that came before it; an async context manager."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Prepare; nothing listens yet."""
+        self._host, self._port = host, port
+        self._server: asyncio.Server
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+        self._server = await asyncio.start_server(self._answer, self._host, self._port)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self._server.close()
+        await self._server.wait_closed()
+
+    @staticmethod
+    async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Version 2 starts with a signature, then version, family, and the length of the addresses."""
+        start = await reader.readexactly(12)
+        if start == b"\r\n\r\n\x00\r\nQUIT\n":
+            _, _, length = struct.unpack("!BBH", await reader.readexactly(4))
+            await reader.readexactly(length)
+            header = b"PROXY v2"
+        else:
+            header = (start + await reader.readline()).strip()
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(header), header))
+        await writer.drain()
+        writer.close()
+
+
+@dataclass(slots=True)
+class DnsServer:
+    """Knows the IPv4 addresses of some names for a second at a time; an async context manager on UDP port 53."""
+
+    host: str
+    records: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    _transport: asyncio.DatagramTransport | None = None
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: _DnsProtocol(self), local_addr=(self.host, 53))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def answer(self, question: bytes) -> bytes:
+        """The answer to a message with one question. DNS: other types than A have no records here."""
+        labels, end = [], 12
+        while length := question[end]:
+            labels.append(question[end + 1 : end + 1 + length].decode())
+            end += 1 + length
+        kind = struct.unpack("!H", question[end + 1 : end + 3])[0]
+        name = ".".join(labels).lower()
+        self.asked.append(name)
+        addresses: Iterable[str] = self.records.get(name, ()) if kind == 1 else ()
+        answers = [
+            b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 1, 4) + ipaddress.IPv4Address(each).packed for each in addresses
+        ]
+        flags = 0x8580 if name in self.records else 0x8583
+        header = question[:2] + struct.pack("!HHHHH", flags, 1, len(answers), 0, 0)
+        return header + question[12 : end + 5] + b"".join(answers)
+
+
+class _DnsProtocol(asyncio.DatagramProtocol):
+    def __init__(self, server: DnsServer) -> None:
+        self._server = server
+        self._transport: asyncio.DatagramTransport
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
+        self._transport.sendto(self._server.answer(data), addr)
