@@ -16,7 +16,7 @@ from xds.wire import DeltaRequest, SotwRequest
 
 
 class SyncState(Enum):
-    """How far a client is with one type."""
+    """How far a client is with one type: STALE when something is to be sent, or was sent and not answered."""
 
     NOT_SENT = "NOT SENT"
     STALE = "STALE"
@@ -149,6 +149,8 @@ def _type_status(lane: Lane[SotwRequest] | Lane[DeltaRequest], view: View) -> Ty
 def _sync_state(lane: Lane[SotwRequest] | Lane[DeltaRequest]) -> SyncState:
     if lane.record.error is not None:
         return SyncState.ERROR
+    if lane.must_push or lane.retained:
+        return SyncState.STALE
     if not lane.record.nonce_sent:
         # A client that comes back with everything current is told nothing.
         return SyncState.NOT_SENT if lane.held.is_empty else SyncState.SYNCED

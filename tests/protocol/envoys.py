@@ -74,6 +74,7 @@ class Edge:
 
     addresses: Addresses
     backends: dict[str, Backend]
+    options: ServerOptions = field(default_factory=ServerOptions)
     events: list[Event | StreamRefused] = field(default_factory=list)
     cache: SnapshotCache = field(default_factory=SnapshotCache)
     server: XdsServer = field(init=False)
@@ -106,13 +107,15 @@ class Edge:
         observers: list[Observer] = [self.events.append]
         cache, self.cache = self.cache, SnapshotCache()
         self.cache.set("edge", cache.snapshot("edge").all())
-        self.server = XdsServer(self.cache, observers=observers, options=ServerOptions(patience=5.0))
+        self.server = XdsServer(self.cache, observers=observers, options=self.options)
         self.cache.connect(self.server)
         await self.server.start(self.xds)
 
 
 @asynccontextmanager
-async def running_edge(folder: Path, api_type: str, weights: dict[str, int]) -> AsyncIterator[Edge]:
+async def running_edge(
+    folder: Path, api_type: str, weights: dict[str, int], *, options: ServerOptions | None = None
+) -> AsyncIterator[Edge]:
     """A server, an Envoy that has its configuration, and backends named v1 and v2."""
     async with AsyncExitStack() as stack:
         addresses = stack.enter_context(Addresses())
@@ -120,7 +123,7 @@ async def running_edge(folder: Path, api_type: str, weights: dict[str, int]) -> 
         for name in ("v1", "v2"):
             instance = Instance("httpbin", name, addresses.ip(), 8080)
             backends[name] = await stack.enter_async_context(httpbin.build_backend(instance))
-        edge = Edge(addresses, backends)
+        edge = Edge(addresses, backends, options or ServerOptions())
         edge.cache.set("edge", edge.mesh(weights))
         await edge.serve()
         stack.push_async_callback(lambda: edge.server.stop(0.2))

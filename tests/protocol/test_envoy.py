@@ -10,7 +10,8 @@ from tests.conftest import FUZZ
 from tests.protocol.envoys import Edge, running_edge
 from tests.protocol.messages import broken_cluster, cluster, endpoints, routes
 from xds.client import SyncState
-from xds.events import Acked, Nacked, ResponseSent
+from xds.events import Acked, Nacked, ResponseSent, StreamOpened
+from xds.options import ServerOptions
 from xds.types import CLUSTER, ENDPOINT
 
 pytestmark = [pytest.mark.envoy, pytest.mark.parametrize("api_type", ["GRPC", "DELTA_GRPC"])]
@@ -121,3 +122,18 @@ async def test_restarts_of_the_server_go_unnoticed(tmp_path: Path, api_type: str
         assert after == before
         edge.cache.update("edge", [routes("front", {"v1": 1}), endpoints("v1", [edge.backend("v2")])])
         await edge.envoy.wait_healthy_hosts("v1", {edge.backend("v2")})
+
+
+async def test_connections_that_reached_their_age_are_renewed_unnoticed(tmp_path: Path, api_type: str) -> None:
+    options = ServerOptions(max_connection_age=0.5, max_connection_age_grace=0.2)
+    async with running_edge(tmp_path, api_type, {"v1": 100}, options=options) as edge:
+        async with LoadGenerator(lambda: edge.client.get("/ip"), rate=100) as load:
+
+            async def renewed() -> None:
+                opened, changes = len(edge.of(StreamOpened)), len(edge.of(Nacked))
+                assert (opened > 4, changes) == (True, 0), opened
+
+            await wait_until(renewed)
+            edge.cache.update("edge", [endpoints("v1", [edge.backend("v2")])])
+            await load.wait_instance(edge.backend("v2"))
+        assert not load.traffic.failed, load.traffic.describe_failures()
