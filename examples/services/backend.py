@@ -5,7 +5,9 @@ Whoever calls learns from the response headers which instance answered (``x-serv
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from socket import socket
+from ssl import SSLContext
 from types import TracebackType
 from typing import Final, Self
 
@@ -20,12 +22,13 @@ INSTANCE_HEADER: Final = "x-instance"
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """Who answers: a version of a service, on one address."""
+    """Who answers: a version of a service, on one address; on a socket that listens there, if it is given one."""
 
     service: str
     version: str
     host: str
     port: int
+    listening: socket | None = field(default=None, compare=False)
 
     @property
     def address(self) -> str:
@@ -39,9 +42,10 @@ class Backend:
     An async context manager: it listens when the block is entered, and no socket is left when it ends.
     """
 
-    def __init__(self, instance: Instance, application: web.Application) -> None:
+    def __init__(self, instance: Instance, application: web.Application, tls: SSLContext | None = None) -> None:
         """Prepare; nothing listens yet. The application must not be shared with another backend."""
         self.instance = instance
+        self._tls = tls
         self.requests = 0
         application.middlewares.append(self._sign)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
@@ -49,9 +53,8 @@ class Backend:
     async def start(self) -> None:
         """Listen. OSError when the address is taken or not local."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.instance.host, self.instance.port)
         try:
-            await site.start()
+            await self._site().start()
         except OSError:
             await self._runner.cleanup()
             raise
@@ -70,6 +73,12 @@ class Backend:
     ) -> None:
         """Stop."""
         await self.stop()
+
+    def _site(self) -> web.BaseSite:
+        instance = self.instance
+        if instance.listening is not None:
+            return web.SockSite(self._runner, instance.listening, ssl_context=self._tls)
+        return web.TCPSite(self._runner, instance.host, instance.port, ssl_context=self._tls)
 
     @web.middleware
     async def _sign(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -25,7 +25,11 @@ class TcpEcho:
 
     async def start(self) -> None:
         """Listen. OSError when the address is taken or not local."""
-        self._server = await asyncio.start_server(self._echo, self.instance.host, self.instance.port)
+        instance = self.instance
+        if instance.listening is not None:
+            self._server = await asyncio.start_server(self._echo, sock=instance.listening)
+        else:
+            self._server = await asyncio.start_server(self._echo, instance.host, instance.port)
 
     async def stop(self) -> None:
         """Stop listening and close every connection."""

@@ -11,6 +11,8 @@ from ipaddress import IPv4Address
 from types import TracebackType
 from typing import Final, Self
 
+from fairlead.mesh.netns import NetworkNamespace
+
 _BLOCKS: Final = range(16, 127)
 _FIRST_PORT: Final = 20_000
 _PORTS_PER_BLOCK: Final = 110  # the last block ends below 32768, where Linux starts to hand out ports to clients
@@ -59,6 +61,16 @@ class Addresses:
             except PermissionError:
                 return False
         return True
+
+    def namespace(self, ip: str) -> NetworkNamespace | None:
+        """The namespace that an address is in: none but the machine's own."""
+        del ip
+        return None
+
+    @property
+    def outside(self) -> NetworkNamespace | None:
+        """The namespace from which gateways are called: none but the machine's own."""
+        return None
 
     def close(self) -> None:
         """Give the block back. Nothing may be running on its addresses any more."""

@@ -8,6 +8,8 @@ from typing import Final, Self
 
 import aiohttp
 
+from fairlead.mesh.connector import build_connector
+from fairlead.mesh.netns import NetworkNamespace
 from fairlead.mesh.services.backend import INSTANCE_HEADER, SERVICE_HEADER, VERSION_HEADER
 from fairlead.mesh.traffic import Answer
 from fairlead.mesh.waiting import DEADLINE, NotYetError, wait_until
@@ -33,9 +35,17 @@ class HttpClient:
     connection counts as a failure, although the library repeats the request: a mesh must not cause it.
     """
 
-    def __init__(self, address: str, *, keep_alive: bool = True, timeout: float = _TIMEOUT) -> None:
-        """Prepare for ``host:port``. Needs a running event loop."""
+    def __init__(
+        self,
+        address: str,
+        namespace: NetworkNamespace | None = None,
+        *,
+        keep_alive: bool = True,
+        timeout: float = _TIMEOUT,
+    ) -> None:
+        """Prepare for ``host:port``, called from inside a namespace if one is given. Needs a running event loop."""
         self._base = f"http://{address}"
+        self._namespace = namespace
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._keep_alive = keep_alive
         self._session: aiohttp.ClientSession
@@ -99,7 +109,7 @@ class HttpClient:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_count_attempt)
         # Without a limit: an open load must not queue here while the mesh is slow.
-        connector = aiohttp.TCPConnector(limit=0, force_close=not self._keep_alive)
+        connector = build_connector(self._namespace, limit=0, force_close=not self._keep_alive)
         self._session = aiohttp.ClientSession(
             self._base, connector=connector, timeout=self._timeout, trace_configs=[trace]
         )
@@ -115,8 +125,9 @@ class HttpClient:
 class TcpClient:
     """Opens a connection per exchange, sends a line and reads a line, as the TCP echo service expects."""
 
-    def __init__(self, address: str, *, timeout: float = _TIMEOUT) -> None:
-        """Prepare for ``host:port``."""
+    def __init__(self, address: str, namespace: NetworkNamespace | None = None, *, timeout: float = _TIMEOUT) -> None:
+        """Prepare for ``host:port``, called from inside a namespace if one is given."""
+        self._namespace = namespace
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
         self._timeout = timeout
@@ -135,12 +146,17 @@ class TcpClient:
         return Answer(sent, clock() - sent, version=reply.partition(b" ")[0].decode(), body=reply)
 
     async def _exchange(self, line: str) -> bytes:
-        reader, writer = await asyncio.open_connection(self._host, self._port)
+        reader, writer = await self._connect()
         try:
             writer.write(line.encode() + b"\n")
             return await reader.readline()
         finally:
             writer.close()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._namespace is None:
+            return await asyncio.open_connection(self._host, self._port)
+        return await asyncio.open_connection(sock=await self._namespace.connect(self._host, self._port))
 
 
 async def _count_attempt(

@@ -2,12 +2,16 @@
 
 import json
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 
+from fairlead.mesh.connector import build_connector
+from fairlead.mesh.netns import NetworkNamespace
 from fairlead.mesh.process import ChildProcess
 from fairlead.mesh.waiting import DEADLINE, NotYetError, wait_until
 
@@ -17,10 +21,20 @@ _READY = 200
 class ControlPlaneProcess(ChildProcess):
     """``fairlead serve`` on a folder; an async context manager that is ready when the block is entered."""
 
-    def __init__(self, config_dir: Path, xds: str, admin: str, log: Path, *arguments: str) -> None:
-        """Prepare: xds and admin are the addresses (``host:port``) to listen on."""
+    def __init__(
+        self,
+        config_dir: Path,
+        addresses: tuple[str, str],
+        log: Path,
+        *arguments: str,
+        namespace: NetworkNamespace | None = None,
+    ) -> None:
+        """Prepare: the addresses (``host:port``) to listen on are for xDS and for the admin interface."""
+        xds, admin = addresses
         serve = ("serve", "--config-dir", str(config_dir), "--xds", xds, "--admin", admin)
-        super().__init__("control plane", (sys.executable, "-m", "fairlead", *serve, *arguments), log)
+        command = (sys.executable, "-m", "fairlead", *serve, *arguments)
+        super().__init__("control plane", namespace.command(command) if namespace else command, log)
+        self._namespace = namespace
         self.config_dir = config_dir
         self.xds = xds
         self.admin = admin
@@ -30,7 +44,7 @@ class ControlPlaneProcess(ChildProcess):
 
         async def probe() -> None:
             self.check_running()
-            async with aiohttp.request("GET", f"http://{self.admin}/ready") as response:
+            async with self._request("/ready") as response:
                 if response.status != _READY:
                     raise NotYetError(f"/ready answers {response.status}")
 
@@ -44,7 +58,7 @@ class ControlPlaneProcess(ChildProcess):
 
     async def debug(self, page: str) -> Any:  # noqa: ANN401 - JSON
         """A debug page of its admin interface: "proxies", "pushes", "findings"."""
-        async with aiohttp.request("GET", f"http://{self.admin}/debug/{page}") as response:
+        async with self._request(f"/debug/{page}") as response:
             response.raise_for_status()
             return await response.json()
 
@@ -63,6 +77,14 @@ class ControlPlaneProcess(ChildProcess):
             raise NotYetError(f"no log record with {fields}")
 
         return await wait_until(probe, deadline=deadline, context=self.describe)
+
+    @asynccontextmanager
+    async def _request(self, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
+        async with (
+            aiohttp.ClientSession(f"http://{self.admin}", connector=build_connector(self._namespace)) as session,
+            session.get(path) as response,
+        ):
+            yield response
 
     async def __aenter__(self) -> Self:
         """Start it and wait until it is ready."""

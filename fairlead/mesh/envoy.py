@@ -10,10 +10,13 @@ from typing import Final, Self
 
 from fairlead.mesh.envoy_admin import EnvoyAdmin
 from fairlead.mesh.envoy_config import EnvoyConfig
+from fairlead.mesh.netns import Account, NetworkNamespace
 from fairlead.mesh.process import ChildProcess
 from fairlead.mesh.waiting import DEADLINE, NotYetError, wait_until
 
 _LOG_LEVEL: Final = "info"
+# The checkout may be readable by its owner only, and gateways listen on low ports.
+_PROXY: Final = Account(1337, 1337, ("dac_override", "net_bind_service"))
 
 
 class EnvoyMissingError(RuntimeError):
@@ -34,11 +37,26 @@ def envoy_executable() -> str:
 class EnvoyProcess(ChildProcess):
     """One Envoy with one worker thread, run from a bootstrap file; an async context manager."""
 
-    def __init__(self, name: str, bootstrap: Path, admin_address: str, *arguments: str) -> None:
-        """Prepare; the admin address is the one in the bootstrap. Logs go beside the bootstrap as NAME.log."""
-        command = (envoy_executable(), "-c", str(bootstrap), "--concurrency", "1", "--log-level", _LOG_LEVEL)
+    def __init__(
+        self,
+        name: str,
+        bootstrap: Path,
+        admin_address: str,
+        *arguments: str,
+        namespace: NetworkNamespace | None = None,
+        account: Account = _PROXY,
+    ) -> None:
+        """Prepare; the admin address is the one in the bootstrap. Logs go beside the bootstrap as NAME.log.
+
+        In a namespace it runs as the user whose traffic is not intercepted, or as another account.
+        """
+        settings = ("-c", str(bootstrap), "--concurrency", "1", "--log-level", _LOG_LEVEL)
         # Without hot restart no shared memory and no base id is needed, so nothing can clash or be left behind.
-        super().__init__(name, (*command, "--disable-hot-restart", *arguments), bootstrap.with_name(f"{name}.log"))
+        command = (envoy_executable(), *settings, "--disable-hot-restart", *arguments)
+        if namespace is not None:
+            command = namespace.command(command, account)
+        super().__init__(name, command, bootstrap.with_name(f"{name}.log"))
+        self.namespace = namespace
         self._admin_address = admin_address
         self._admin: EnvoyAdmin | None = None
 
@@ -53,7 +71,7 @@ class EnvoyProcess(ChildProcess):
         """Start it and open the admin client; does not wait for readiness."""
         await super().start()
         if self._admin is None:
-            self._admin = EnvoyAdmin(self._admin_address)
+            self._admin = EnvoyAdmin(self._admin_address, self.namespace)
 
     async def wait_ready(self, deadline: float = DEADLINE) -> None:
         """Wait until the first clusters and listeners are in force.

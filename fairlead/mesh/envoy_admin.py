@@ -4,7 +4,9 @@ from typing import Any, Final
 
 import aiohttp
 
+from fairlead.mesh.connector import build_connector
 from fairlead.mesh.envoy_config import EnvoyConfig, parse_config_dump
+from fairlead.mesh.netns import NetworkNamespace
 
 _READY: Final = 200
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
@@ -13,10 +15,11 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 class EnvoyAdmin:
     """The admin interface on one address. Close it after use."""
 
-    def __init__(self, address: str) -> None:
-        """Prepare for ``host:port``; connects at the first question. Needs a running event loop."""
+    def __init__(self, address: str, namespace: NetworkNamespace | None = None) -> None:
+        """Prepare for ``host:port`` (of a namespace); connects at the first question. Needs a running event loop."""
         self.address = address
-        self._session = aiohttp.ClientSession(f"http://{address}", timeout=_TIMEOUT)
+        connector = build_connector(namespace)
+        self._session = aiohttp.ClientSession(f"http://{address}", connector=connector, timeout=_TIMEOUT)
 
     async def is_ready(self) -> bool:
         """Whether it says LIVE: the first listeners and clusters have arrived. Raises while it does not listen."""

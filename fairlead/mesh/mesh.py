@@ -24,7 +24,8 @@ from fairlead.mesh.documents import (
     service_document,
 )
 from fairlead.mesh.folder import ConfigFolder
-from fairlead.mesh.proxy import Proxy, Stream
+from fairlead.mesh.netns_addresses import NamespaceAddresses
+from fairlead.mesh.proxy import Place, Proxy, Stream
 from fairlead.mesh.services import httpbin
 from fairlead.mesh.workload import BuildServer, Workload
 from translator.model.proxy import Capture, Role
@@ -36,10 +37,18 @@ GATEWAY_LABELS: Final[Mapping[str, str]] = {"app": "istio-ingressgateway", "isti
 class LocalMesh:
     """Starts the control plane when its block is entered, and ends everything it started with the block."""
 
-    def __init__(self, workdir: Path, mesh_config: Document | None = None) -> None:
-        """Keep configuration, bootstraps and logs in a folder of its own. The MeshConfig is Istio's default."""
+    def __init__(
+        self,
+        workdir: Path,
+        mesh_config: Document | None = None,
+        addresses: Addresses | NamespaceAddresses | None = None,
+    ) -> None:
+        """Keep configuration, bootstraps and logs in a folder of its own. The MeshConfig is Istio's default.
+
+        The addresses are given back with the mesh.
+        """
         self.workdir = workdir
-        self.addresses = Addresses()
+        self.addresses = addresses or Addresses()
         self.folder = ConfigFolder(workdir / "config")
         ip = self.addresses.ip()
         arguments: tuple[str, ...] = ()
@@ -47,7 +56,11 @@ class LocalMesh:
             (workdir / "mesh.yaml").write_text(yaml.safe_dump(mesh_config))
             arguments = ("--mesh-config", str(workdir / "mesh.yaml"))
         self.control_plane = ControlPlaneProcess(
-            self.folder.root, f"{ip}:15010", f"{ip}:15014", workdir / "control-plane.log", *arguments
+            self.folder.root,
+            (f"{ip}:15010", f"{ip}:15014"),
+            workdir / "control-plane.log",
+            *arguments,
+            namespace=self.addresses.namespace(ip),
         )
         self.proxies: list[Proxy] = []
         # Services with low ports are left out then, which otherwise would be rejected by every sidecar.
@@ -140,6 +153,7 @@ class LocalMesh:
             admin_port=self.addresses.port(),
             delta=stream is Stream.DELTA,
         )
-        proxy = await self._running.enter_async_context(Proxy(identity, settings, self.workdir, ports))
+        place = Place(self.addresses.namespace(identity.addresses[0]), self.addresses.outside)
+        proxy = await self._running.enter_async_context(Proxy(identity, settings, self.workdir, ports, place))
         self.proxies.append(proxy)
         return proxy

@@ -4,10 +4,30 @@ import json
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from fairlead.bootstrap import BootstrapSettings, build_bootstrap
 from fairlead.identity import ProxyIdentity
+from fairlead.mesh.clients import HttpClient
 from fairlead.mesh.envoy import EnvoyProcess
+from fairlead.mesh.netns import Account, NetworkNamespace
+from translator.model.proxy import Capture, Role
+
+# An address of nobody (TEST-NET-1): what is sent there arrives only if it is intercepted.
+_NOBODY: Final = "192.0.2.1"
+
+
+class Place(NamedTuple):
+    """Where a proxy runs, and where its clients do: a namespace, or (None) this machine's own network."""
+
+    own: NetworkNamespace | None = None
+    outside: NetworkNamespace | None = None
+
+
+_THIS_MACHINE: Final = Place()
+# To take the addresses of others needs rights; and the rules for redirection know the proxy by its user, those for
+# transparent traffic by its group: as any other user it is not caught when it calls its own application.
+_TRANSPARENT: Final = Account(0, 1337, ("dac_override", "net_admin", "net_bind_service"))
 
 
 class Stream(StrEnum):
@@ -30,19 +50,30 @@ class Proxy(EnvoyProcess):
         settings: BootstrapSettings,
         workdir: Path,
         ports: Mapping[int, int] | None = None,
+        place: Place = _THIS_MACHINE,
     ) -> None:
         """Prepare; bootstrap and log go to the folder. ``ports``: what is listened on for each port of a Service."""
+        self.intercepts = identity.role is Role.SIDECAR and identity.capture is not Capture.NONE
+        self.clients = place.own if self.intercepts else place.outside
         variant = Stream.DELTA if settings.delta else Stream.STATE_OF_THE_WORLD
         name = f"{identity.namespace}.{identity.name}-{variant}"
         self.ip = identity.addresses[0]
         self.ports = ports or {}
         self._bootstrap = workdir / f"{name}.json"
         self._content = build_bootstrap(identity, settings)
-        super().__init__(name, self._bootstrap, f"127.0.0.1:{settings.admin_port}")
+        admin = f"127.0.0.1:{settings.admin_port}"
+        if identity.capture is Capture.TPROXY and self.intercepts:
+            super().__init__(name, self._bootstrap, admin, namespace=place.own, account=_TRANSPARENT)
+        else:
+            super().__init__(name, self._bootstrap, admin, namespace=place.own)
 
     def address(self, port: int) -> str:
-        """Where its listener for a port of a Service is reached (``ip:port``)."""
-        return f"{self.ip}:{self.ports.get(port, port)}"
+        """Where its listener for a port of a Service is reached (``ip:port``); if it intercepts, that is anywhere."""
+        return f"{_NOBODY if self.intercepts else self.ip}:{self.ports.get(port, port)}"
+
+    def client(self, port: int) -> HttpClient:
+        """A client of its listener for a port of a Service: its application, or for a gateway somebody outside."""
+        return HttpClient(self.address(port), self.clients)
 
     async def start(self) -> None:
         """Write the bootstrap and start Envoy; does not wait for readiness."""

@@ -1,7 +1,8 @@
 """The pods of one Service: backends on loopback addresses, and the documents that tell of them."""
 
+import asyncio
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 
@@ -13,11 +14,14 @@ from fairlead.mesh.documents import (
     pod_document,
     service_document,
 )
+from fairlead.mesh.envoy import EnvoyProcess
 from fairlead.mesh.folder import ConfigFolder
+from fairlead.mesh.netns_addresses import NamespaceAddresses
 from fairlead.mesh.services import httpbin
 from fairlead.mesh.services.backend import Instance
 
 BuildServer = Callable[[Instance], AbstractAsyncContextManager[object]]
+StartSidecar = Callable[[StandInPod], Awaitable[EnvoyProcess]]
 
 
 class Workload:
@@ -31,14 +35,17 @@ class Workload:
         self,
         service: StandInService,
         folder: ConfigFolder,
-        addresses: Addresses,
+        addresses: Addresses | NamespaceAddresses,
         build_server: BuildServer = httpbin.build_backend,
+        start_sidecar: StartSidecar | None = None,
     ) -> None:
-        """Write the Service, with no pods."""
+        """Write the Service, with no pods. ``start_sidecar`` is called for each pod before it is ready."""
         self.service = service
         self._folder = folder
         self._addresses = addresses
         self._build_server = build_server
+        self._start_sidecar = start_sidecar
+        self._sidecars: list[EnvoyProcess] = []
         self._servers = AsyncExitStack()
         self._numbers = itertools.count(1)
         self._pods: dict[str, StandInPod] = {}
@@ -64,6 +71,9 @@ class Workload:
     ) -> tuple[StandInPod, ...]:
         """Start pods of a version: they serve on every target port before anybody is told."""
         pods = tuple([await self._start(version, ready, labels or {}) for _ in range(replicas)])
+        if self._start_sidecar is not None:
+            self._folder.apply(*(pod_document(replace(pod, ready=False)) for pod in pods))
+            self._sidecars += await asyncio.gather(*map(self._start_sidecar, pods))
         self._pods |= {pod.name: pod for pod in pods}
         self._folder.apply(*map(pod_document, pods))
         self._write_endpoints()
@@ -92,13 +102,17 @@ class Workload:
             await self.add(version, replicas - len(present))
 
     async def close(self) -> None:
-        """Stop every server; the documents stay."""
+        """Stop every server and every sidecar; the documents stay."""
+        await asyncio.gather(*(sidecar.close() for sidecar in self._sidecars))
+        self._sidecars.clear()
         await self._servers.aclose()
 
     async def _start(self, version: str, ready: bool, labels: Mapping[str, str]) -> StandInPod:  # noqa: FBT001
         ip = self._addresses.ip()
+        namespace = self._addresses.namespace(ip)
         for port in {port.target for port in self.service.ports}:
-            instance = Instance(self.service.name, version, ip, port)
+            listening = namespace.listen(ip, port) if namespace else None
+            instance = Instance(self.service.name, version, ip, port, listening)
             await self._servers.enter_async_context(self._build_server(instance))
         name = f"{self.service.name}-{version.replace('.', '-')}-{next(self._numbers)}"
         own_labels = {**self.service.selector, "version": version, **labels}

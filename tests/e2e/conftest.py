@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from fairlead.mesh.clients import HttpClient
 from fairlead.mesh.mesh import LocalMesh
 from fairlead.mesh.proxy import Proxy, Stream
 from tests.e2e.stage import Entry
@@ -62,5 +61,5 @@ async def ingress(mesh: LocalMesh, stream: Stream) -> Proxy:
 async def entry(request: pytest.FixtureRequest, sleep: Proxy, ingress: Proxy) -> AsyncIterator[Entry]:
     """The way into the mesh: through the client's sidecar on port 8000, or through the gateway on port 80."""
     proxy, port = (sleep, 8000) if request.param == "sidecar" else (ingress, 80)
-    async with HttpClient(proxy.address(port)) as client:
+    async with proxy.client(port) as client:
         yield Entry(proxy, client)

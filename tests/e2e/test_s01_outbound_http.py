@@ -31,7 +31,7 @@ async def config(sleep: Proxy, httpbin: Workload) -> EnvoyConfig:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def client(sleep: Proxy) -> AsyncIterator[HttpClient]:
-    async with HttpClient(sleep.address(8000)) as client:
+    async with sleep.client(8000) as client:
         yield client
 
 

@@ -25,6 +25,7 @@ async def httpbin(mesh: LocalMesh) -> AsyncIterator[Workload]:
     await workload.add("v1")
     yield workload
     workload.remove(*workload.pods)
+    await workload.close()
 
 
 async def scale(entry: Entry, httpbin: Workload, load: LoadGenerator, replicas: int) -> None:

@@ -71,6 +71,7 @@ async def podinfo(mesh: LocalMesh) -> AsyncIterator[Workload]:
         mesh.folder.apply_yaml(text, "default")
     yield workload
     workload.remove(*workload.pods)
+    await workload.close()
 
 
 async def test_the_split_follows_the_weights_and_no_request_fails(
