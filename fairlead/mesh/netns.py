@@ -24,7 +24,7 @@ _CLONE_NEWNET: Final = 0x40000000
 _BRIDGE: Final = "mesh0"
 _DEVICE: Final = "eth0"
 _BACKLOG: Final = 512
-_FORWARDING: Final = Path("/proc/sys/net/ipv4/ip_forward")
+_IPV4: Final = Path("/proc/sys/net/ipv4")
 
 DEFAULT_SUBNET: Final = IPv4Network("10.244.0.0/16")
 
@@ -182,9 +182,10 @@ class NamespaceNetwork:
             f"link set {_BRIDGE} up",
             "route add unreachable default",
         )
-        # As a router it says so when there is no way to an address; otherwise callers would wait for nothing.
+        # As a router it says at once when there is no way to an address; otherwise callers would wait for nothing.
         with hub.entered():
-            _FORWARDING.write_text("1")
+            (_IPV4 / "ip_forward").write_text("1")
+            (_IPV4 / "icmp_ratelimit").write_text("0")
 
 
 def _ip(arguments: str) -> None:
