@@ -16,7 +16,8 @@ class ProxyIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """What a proxy is told about itself.
 
     ``locality`` is ``region/zone/subzone``, from the left, as far as known; an ``unprivileged`` proxy may not listen on
-    ports below 1024.
+    ports below 1024. ``answers_dns``: the DNS questions of the workload come to something beside it that knows the
+    addresses that are allocated to services without any.
     """
 
     role: Role
@@ -30,6 +31,7 @@ class ProxyIdentity(msgspec.Struct, frozen=True, kw_only=True):
     locality: tuple[str, ...] = ()
     capture: Capture = Capture.REDIRECT
     unprivileged: bool = False
+    answers_dns: bool = False
     domain_suffix: str = "cluster.local"
 
     def __post_init__(self) -> None:
@@ -71,6 +73,7 @@ class ProxyIdentity(msgspec.Struct, frozen=True, kw_only=True):
             # A gateway's traffic is addressed to it: there is nothing to capture.
             "INTERCEPTION_MODE": self.capture.value if self.role is Role.SIDECAR else "",
             "UNPRIVILEGED_POD": "true" if self.unprivileged else "",
+            "DNS_CAPTURE": "true" if self.answers_dns else "",
             "ENVOY_STATUS_PORT": str(STATUS_PORT),
             "ENVOY_PROMETHEUS_PORT": str(PROMETHEUS_PORT),
             "LABELS": dict(sorted(self.labels.items())),

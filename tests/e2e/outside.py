@@ -4,17 +4,21 @@ import asyncio
 import ipaddress
 import ssl
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from fairlead.mesh import envoy
 
 _DAY: Final = timedelta(days=1)
 
@@ -166,3 +170,18 @@ class _DnsProtocol(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
         self._transport.sendto(self._server.answer(data), addr)
+
+
+@contextmanager
+def asking(server: str, folder: Path) -> Iterator[None]:
+    """Let Envoys that are started within the block ask a DNS server at an address: they see another resolv.conf."""
+    settings, wrapper = folder / "resolv.conf", folder / "envoy"
+    settings.write_text(f"nameserver {server}\noptions timeout:1\n")
+    mount = f"mount --bind {settings} /etc/resolv.conf"
+    wrapper.write_text(
+        f'#!/bin/sh\nexec unshare --mount sh -c \'{mount} && exec {envoy.envoy_executable()} "$@"\' envoy "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(envoy, "envoy_executable", lambda: str(wrapper))
+        yield
