@@ -6,7 +6,7 @@ from tests.protocol.models import Talk, World, chain, made, routing
 from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET, TypeUrl
 
 NAMED = (ENDPOINT, ROUTE, SECRET)
-ALL = (CLUSTER, ENDPOINT, LISTENER, ROUTE)
+ALL = (CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET)
 
 
 def version_of(world: World, type_url: TypeUrl, name: str) -> str:

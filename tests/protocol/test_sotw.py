@@ -117,14 +117,15 @@ def test_a_foreign_nonce_on_a_new_stream_asks_for_everything(world: World, sotw:
     assert sotw.listen(ENDPOINT).names == ["a"]
 
 
-def test_a_missing_name_is_sent_when_it_appears(world: World, sotw: Talk) -> None:
-    world.put(made(ENDPOINT, "a"))
-    sotw.ask(ENDPOINT, ["a", "later"])
-    answer = sotw.listen(ENDPOINT)
+@pytest.mark.parametrize("type_url", NAMED)
+def test_a_missing_name_is_sent_when_it_appears(world: World, sotw: Talk, type_url: TypeUrl) -> None:
+    world.put(made(type_url, "a"))
+    sotw.ask(type_url, ["a", "later"])
+    answer = sotw.listen(type_url)
     assert answer.names == ["a"]
     sotw.ack(answer, ["a", "later"])
-    world.put(made(ENDPOINT, "later"))
-    assert sotw.listen(ENDPOINT).names == ["later"]
+    world.put(made(type_url, "later"))
+    assert sotw.listen(type_url).names == ["later"]
 
 
 def test_the_view_may_stand_in_for_what_is_missing(world: World, sotw: Talk) -> None:
