@@ -17,6 +17,7 @@ from translator.routes.fault import FAULT_FILTER, build_fault
 from translator.routes.headers import mutate_headers
 from translator.routes.match import build_match, describe_path, is_catch_all
 from translator.routes.redirect import build_direct_response, build_redirect
+from translator.routes.rewrite import mend_rewrite
 
 
 class RuleInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +50,7 @@ def _build_route(
     route = route_components_pb2.Route(name=_name(rule, match), match=build_match(match))
     if not _set_action(route, rule, inputs):
         return None
+    mend_rewrite(route)
     if match is not None and match.stat_prefix:
         route.stat_prefix = match.stat_prefix
     key = inputs.key
