@@ -4,9 +4,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 
 from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, endpoint, endpoint_slice, entry, pod, rule, service
 from translator.decode import decode_record
+from translator.endpoints.selection import unknown_assignment
 from translator.model.proxy import Capture
 from translator.objects.mesh_config import MeshConfig
 
@@ -583,3 +585,68 @@ def test_references_lead_to_the_assignment() -> None:
     (reference,) = mesh.clusters()[WEB].references
     assert reference.name == WEB
     assert mesh.clusters()[CLUSTER_80].references == ()
+
+
+def test_case_36_what_nobody_resolves_is_dialled_where_nothing_is_intercepted() -> None:
+    direct = UNCAPTURED
+    named = Mesh(entry(DNS % ("NONE", ""))).shown(CLUSTER_80, direct)
+    assert named["cluster_type"]["name"] == "envoy.clusters.dns"
+    assert dns_hosts(named) == ["a.com:80"]
+    redirected = entry(
+        "{hosts: [a.com], ports: [{number: 80, name: http, targetPort: 8080}], addresses: [1.2.3.4, 10.0.0.0/8]}"
+    )
+    assert dns_hosts(Mesh(redirected).shown(CLUSTER_80, direct)) == ["1.2.3.4:8080"]
+    wildcard = Mesh(entry("{hosts: ['*.a.com'], ports: [{number: 80, name: http, protocol: HTTP}]}"))
+    assert wildcard.shown("outbound|80||*.a.com", direct)["type"] == "EDS"
+
+
+def dns_hosts(cluster: dict[str, Any]) -> list[str]:
+    """The endpoints in a cluster."""
+    sockets = [
+        each["endpoint"]["address"]["socket_address"]
+        for group in cluster["load_assignment"]["endpoints"]
+        for each in group["lb_endpoints"]
+    ]
+    return [f"{socket['address']}:{socket['port_value']}" for socket in sockets]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "endpoints", "family", "single"),
+    [
+        ("RACE_FIRST_TCP_CONNECT", "", "ALL", True),
+        ("race_first_tcp_connect", "", "ALL", True),
+        # Only the addresses of one name can race.
+        ("RACE_FIRST_TCP_CONNECT", ", endpoints: [{address: b.com}, {address: c.com}]", "V4_ONLY", False),
+        ("FIRST_HEALTHY_RACE", "", "V4_ONLY", False),
+    ],
+)
+def test_addresses_of_a_name_can_race(strategy: str, endpoints: str, family: str, single: bool) -> None:  # noqa: FBT001
+    text = entry(DNS % ("DNS", endpoints))
+    text = text.replace("name: entry\n", f"name: entry\n  annotations: {{istio.io/connect-strategy: {strategy}}}\n", 1)
+    config = Mesh(text).shown(CLUSTER_80)["cluster_type"]["typed_config"]
+    assert config["dns_lookup_family"] == family
+    assert config.get("all_addresses_in_single_endpoint", False) is single
+
+
+@pytest.mark.parametrize(
+    ("protocol", "where"),
+    [("http", "explicit_http_config"), ("auto", "use_downstream_protocol_config"), ("grpc", None), ("tcp", None)],
+)
+def test_headers_keep_their_spelling_where_the_mesh_wants_it(protocol: str, where: str | None) -> None:
+    mesh = MeshConfig(default_config={"proxyHeaders": {"preserveHttp1HeaderCase": True}})
+    shown = Mesh(service(ports=f"{{name: {protocol}, port: 80}}"), mesh=mesh).shown(WEB)
+    options = shown.get("typed_extension_protocol_options", {}).get(HTTP_OPTIONS, {})
+    if where is None:
+        assert "header_key_format" not in str(options)
+        return
+    formatter = options[where]["http_protocol_options"]["header_key_format"]["stateful_formatter"]
+    assert formatter["name"] == "envoy.http.stateful_header_formatters.preserve_case"
+
+
+def test_case_49_an_assignment_that_is_asked_for_after_its_cluster_came_to_be_resolved_is_empty() -> None:
+    mesh = Mesh(entry(DNS % ("STATIC", ", endpoints: [{address: 1.2.3.4}]")))
+    assert mesh.addresses(CLUSTER_80) == ["1.2.3.4"]
+    mesh.add(entry(DNS % ("DNS", ", endpoints: [{address: 1.2.3.4}]")))
+    assert CLUSTER_80 in mesh.clusters()
+    assert CLUSTER_80 not in mesh.assignments()
+    assert not ClusterLoadAssignment.FromString(unknown_assignment(CLUSTER_80).body).endpoints

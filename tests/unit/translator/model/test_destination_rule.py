@@ -264,3 +264,21 @@ def test_defaults_of_the_mesh_fill_whole_blocks() -> None:
     assert composed.connection_pool == spec.traffic_policy.connection_pool  # type: ignore[union-attr]
     assert composed.outlier_detection is not None
     assert policy_for(None, 80, "", defaults).connection_pool == defaults.connection_pool  # type: ignore[union-attr]
+
+
+def test_patterns_of_a_part_of_the_first_label() -> None:
+    def connections(mesh: Mesh, host: str) -> int:
+        found = effective_policy(mesh.db, "default", (), "default", host)
+        assert found is None or found.traffic_policy is not None
+        return 0 if found is None else len(found.sources[0].name)
+
+    policy = "trafficPolicy: {loadBalancer: {simple: RANDOM}}"
+    mesh = Mesh(
+        rule(f"{{host: '*-a.example.com', {policy}}}", name="a"),
+        rule(f"{{host: '*.example.com', {policy}}}", name="bb"),
+        rule(f"{{host: 'x-a.example.com', {policy}}}", name="ccc"),
+    )
+    assert connections(mesh, "x-a.example.com") == 3
+    assert connections(mesh, "y-a.example.com") == 1
+    assert connections(mesh, "a.example.com") == 2
+    assert connections(mesh, "a.other.com") == 0
