@@ -143,13 +143,14 @@ class EnvoyMachine(RuleBasedStateMachine):
             self.paused.append(answer.nonce)
         else:
             self.ack(answer.type_url, answer.nonce)
-        if not self.warming and not self.listens:
-            self.listens = True
-            self.ask(LISTENER)
         if not self.warming:
             for nonce in self.paused if self.delta else self.paused[-1:]:
                 self.ack(CLUSTER, nonce)
             self.paused.clear()
+        if not self.warming and not self.listens:
+            # Envoy asks for listeners when its first clusters are ready, and acknowledged.
+            self.listens = True
+            self.ask(LISTENER)
 
     def follow(self, type_url: TypeUrl, needed: set[str], *, again: bool) -> None:
         """Subscribe to what clusters and listeners need now; state-of-the-world asks again after every change."""
