@@ -6,6 +6,7 @@ service's endpoints, whatever else the mesh holds.
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -37,7 +38,8 @@ class Health(StrEnum):
 class Endpoint(msgspec.Struct, frozen=True):
     """One address and port. ``port_name`` is the service port's name, by which endpoints and ports are joined.
 
-    ``address`` is an IP, a DNS name or an absolute path of a unix socket (then ``port`` is 0). ``weight`` 0 is unset.
+    ``address`` is an IP, a DNS name (then ``has_name``) or an absolute path of a unix socket (then ``port`` is 0).
+    ``weight`` 0 is unset.
     """
 
     address: str
@@ -46,12 +48,15 @@ class Endpoint(msgspec.Struct, frozen=True):
     workload: Workload
     health: Health = Health.HEALTHY
     weight: int = 0
+    has_name: bool = False
 
     @property
     def is_unix(self) -> bool:
         """Whether the endpoint is a unix domain socket."""
         return self.address.startswith("/")
 
+
+_DRAINING_LABEL: Final = "istio.io/draining"
 
 _ANONYMOUS = Workload(name="", namespace="", labels={})
 
@@ -71,7 +76,9 @@ def slice_endpoints(db: Database, key: ObjectKey) -> tuple[Endpoint, ...]:
         for address in entry.addresses:
             workload = _slice_workload(db, source.metadata.namespace, entry, address)
             if workload is not None:
-                found += [Endpoint(address, port.port or 0, port.name or "", workload, health) for port in source.ports]
+                found += [
+                    _endpoint(address, port.port or 0, port.name or "", workload, health) for port in source.ports
+                ]
     return tuple(found)
 
 
@@ -90,12 +97,22 @@ def service_endpoints(db: Database, namespace: str, hostname: str) -> tuple[Endp
     return tuple(unique.values())
 
 
+def _endpoint(  # noqa: PLR0913, PLR0917 - the fields of an endpoint
+    address: str, port: int, port_name: str, workload: Workload, health: Health = Health.HEALTHY, weight: int = 0
+) -> Endpoint:
+    """Istio: a label can mark a workload as draining by hand."""
+    if workload.labels.get(_DRAINING_LABEL):
+        health = Health.DRAINING
+    has_name = not address.startswith("/") and not is_ip(address)
+    return Endpoint(address, port, port_name, workload, health, weight, has_name)
+
+
 def own_endpoints(owner: Service) -> tuple[Endpoint, ...]:
     """The service itself as an endpoint, by its addresses or else by name: where nothing else is known of it."""
     addresses = [address for address in owner.addresses if is_ip(address)] or [owner.hostname]
     itself = Workload(name=owner.source.name, namespace=owner.namespace, labels={})
     return tuple(
-        Endpoint(address, port.target_port if isinstance(port.target_port, int) else port.number, port.name, itself)
+        _endpoint(address, port.target_port if isinstance(port.target_port, int) else port.number, port.name, itself)
         for port in owner.ports
         for address in addresses
     )
@@ -136,7 +153,7 @@ def entry_endpoints(db: Database, key: ObjectKey, hostname: str) -> tuple[Endpoi
     if not spec.endpoints and dns:
         own = Workload(name=source.metadata.name, namespace=namespace, labels=dict(source.metadata.labels))
         return tuple(
-            Endpoint(hostname, port.target_port or port.number, port.name, own, Health.UNKNOWN) for port in spec.ports
+            _endpoint(hostname, port.target_port or port.number, port.name, own, Health.UNKNOWN) for port in spec.ports
         )
     found: list[Endpoint] = []
     for position, entry in enumerate(spec.endpoints):
@@ -149,10 +166,10 @@ def _entry_ports(entry: WorkloadEntrySpec, ports: Iterable[ServiceEntryPort], wo
     """Istio: unix socket, else the entry's own port of that name, else the target port, else the port itself."""
     for port in ports:
         if entry.address.startswith("unix://"):
-            yield Endpoint(entry.address.removeprefix("unix://"), 0, port.name, workload, Health.UNKNOWN, entry.weight)
+            yield _endpoint(entry.address.removeprefix("unix://"), 0, port.name, workload, Health.UNKNOWN, entry.weight)
         elif entry.address:
             number = entry.ports.get(port.name) or port.target_port or port.number
-            yield Endpoint(entry.address, number, port.name, workload, Health.UNKNOWN, entry.weight)
+            yield _endpoint(entry.address, number, port.name, workload, Health.UNKNOWN, entry.weight)
 
 
 def _selected_workloads(db: Database, source: ServiceEntry, selector: dict[str, str]) -> Iterator[Endpoint]:
@@ -165,7 +182,7 @@ def _selected_workloads(db: Database, source: ServiceEntry, selector: dict[str, 
         if isinstance(pod, core.Pod) and pod.status.pod_ip:
             for port in source.spec.ports:
                 number = _container_port(pod, port.name) or port.target_port or port.number
-                yield Endpoint(pod.status.pod_ip, number, port.name, workload)
+                yield _endpoint(pod.status.pod_ip, number, port.name, workload)
     for entry, workload in _entries(db, namespace, selector):
         if dns or is_ip(entry.address):
             yield from _entry_ports(entry, source.spec.ports, workload)
@@ -179,7 +196,7 @@ def _selected_entries(db: Database, owner: Service) -> Iterator[Endpoint]:
         for port in owner.ports if is_ip(entry.address) else ():
             number = _entry_target_port(entry, port)
             if number:
-                yield Endpoint(entry.address, number, port.name, workload, Health.UNKNOWN, entry.weight)
+                yield _endpoint(entry.address, number, port.name, workload, Health.UNKNOWN, entry.weight)
 
 
 def _entry_target_port(entry: WorkloadEntrySpec, port: ServicePort) -> int:
