@@ -1,10 +1,17 @@
 """Run all benchmarks, or those whose names are given: ``python -m bench translation``."""
 
 import sys
+from collections.abc import Callable
+from typing import Final
 
-from bench import push, routes, translation
+from bench import endpoints, push, routes, translation
 
-BENCHMARKS = {"translation": translation.run, "push": push.run, "routes": routes.run}
+BENCHMARKS: Final[dict[str, Callable[[], None]]] = {
+    "translation": translation.run,
+    "endpoints": endpoints.run,
+    "push": push.run,
+    "routes": routes.run,
+}
 
 
 def main(names: list[str]) -> int:
