@@ -14,29 +14,12 @@ from translator.simulation.traffic import Request
 
 _CORS: Final = "envoy.filters.http.cors"
 _FAULT: Final = "envoy.filters.http.fault"
+ABORTED: Final = "a fault aborts it"
 _DENOMINATORS: Final = {
     percent_pb2.FractionalPercent.HUNDRED: 100,
     percent_pb2.FractionalPercent.TEN_THOUSAND: 10_000,
     percent_pb2.FractionalPercent.MILLION: 1_000_000,
 }
-# What a caller that speaks no gRPC gets instead of a gRPC status.
-_HTTP_OF_GRPC: Final = {
-    0: 200,
-    1: 499,
-    3: 400,
-    4: 504,
-    5: 404,
-    6: 409,
-    7: 403,
-    8: 429,
-    9: 400,
-    10: 409,
-    11: 400,
-    12: 501,
-    14: 503,
-    16: 401,
-}
-_GRPC_CONTENT: Final = "application/grpc"
 
 
 class Interference(NamedTuple):
@@ -49,15 +32,30 @@ class Interference(NamedTuple):
 
 
 def interferences(manager: hcm.HttpConnectionManager, route: Route, request: Request) -> Iterator[Interference]:
-    """All that may happen, with shares that add up to 1. Settings without their filter have no effect."""
-    filters = {each.name for each in manager.http_filters}
-    if _CORS in filters and _CORS in route.typed_per_filter_config:
-        policy = cors_pb2.CorsPolicy.FromString(route.typed_per_filter_config[_CORS].value)
-        if _is_answered(policy, request):
-            yield Interference(1.0, 200, reason="a preflight request is answered")
-            return
-    if _FAULT in filters and _FAULT in route.typed_per_filter_config:
-        yield from _faults(fault_pb2.HTTPFault.FromString(route.typed_per_filter_config[_FAULT].value), request)
+    """All that may happen, with shares that add up to 1.
+
+    Filters act in the order of the chain; settings of a route for a filter that is not there have no effect.
+    """
+    passing = [Interference(1.0)]
+    for each in manager.http_filters:
+        settings = route.typed_per_filter_config.get(each.name)
+        if settings is None:
+            continue
+        branches = [
+            branch._replace(share=before.share * branch.share, delay=before.delay + branch.delay)
+            for before in passing
+            for branch in _act(each.name, settings.value, request)
+        ]
+        yield from (branch for branch in branches if branch.status is not None)
+        passing = [branch for branch in branches if branch.status is None]
+    yield from passing
+
+
+def _act(name: str, settings: bytes, request: Request) -> Iterator[Interference]:
+    if name == _CORS and _is_answered(cors_pb2.CorsPolicy.FromString(settings), request):
+        yield Interference(1.0, 200, reason="a preflight request is answered")
+    elif name == _FAULT:
+        yield from _faults(fault_pb2.HTTPFault.FromString(settings))
     else:
         yield Interference(1.0)
 
@@ -69,28 +67,25 @@ def share_of(fraction: percent_pb2.FractionalPercent) -> float:
 
 def _is_answered(policy: cors_pb2.CorsPolicy, request: Request) -> bool:
     """Whether it is a preflight request that the filter answers itself."""
-    origin = request.header("origin")
-    if origin is None or request.method != "OPTIONS" or not request.header("access-control-request-method"):
+    origin = "".join(request.header("origin")[:1])
+    if not origin or request.method != "OPTIONS" or not request.header("access-control-request-method"):
         return False
-    allowed = any(each.exact == "*" or matches_string(each, origin) for each in policy.allow_origin_string_match)
+    # Envoy: what accepts the literal "*" accepts every origin.
+    allowed = any(
+        matches_string(each, "*") or matches_string(each, origin) for each in policy.allow_origin_string_match
+    )
     forwards = not policy.HasField("forward_not_matching_preflights") or policy.forward_not_matching_preflights.value
     return allowed or not forwards
 
 
-def _faults(fault: fault_pb2.HTTPFault, request: Request) -> Iterator[Interference]:
+def _faults(fault: fault_pb2.HTTPFault) -> Iterator[Interference]:
     delayed = share_of(fault.delay.percentage) if fault.HasField("delay") else 0.0
     aborted = share_of(fault.abort.percentage) if fault.HasField("abort") else 0.0
     seconds = fault.delay.fixed_delay.ToTimedelta().total_seconds()
     for delay, share in ((seconds, delayed), (0.0, 1 - delayed)):
         reason = "a fault delays it" if delay else ""
         if share * aborted > 0:
-            yield Interference(share * aborted, _abort_status(fault, request), delay, "a fault aborts it")
+            # Envoy: a gRPC status comes in trailers of a response 200, whether the caller speaks gRPC or not.
+            yield Interference(share * aborted, fault.abort.http_status or 200, delay, ABORTED)
         if share * (1 - aborted) > 0:
             yield Interference(share * (1 - aborted), None, delay, reason)
-
-
-def _abort_status(fault: fault_pb2.HTTPFault, request: Request) -> int:
-    if not fault.abort.HasField("grpc_status"):
-        return fault.abort.http_status
-    is_grpc = (request.header("content-type") or "").startswith(_GRPC_CONTENT)
-    return 200 if is_grpc else _HTTP_OF_GRPC.get(fault.abort.grpc_status, 500)

@@ -49,21 +49,22 @@ def _compare(kind: str, wanted: str, value: str) -> bool:
 def matches_header(matcher: route_components_pb2.HeaderMatcher, request: Request, scheme: str) -> bool:
     """Whether a request has what a header matcher wants.
 
-    Envoy: a missing header fails every comparison, inverted or not, unless it is to be taken as empty.
+    Envoy: of several values one has to match. A missing header fails every comparison, inverted or not, unless it
+    is to be taken as empty.
     """
-    value = header_value(request, matcher.name, scheme)
+    values = header_values(request, matcher.name, scheme)
     if matcher.HasField("present_match"):
-        return ((value is not None) == matcher.present_match) != matcher.invert_match
-    if value is None and not matcher.treat_missing_header_as_empty:
+        return (bool(values) == matcher.present_match) != matcher.invert_match
+    if not values and not matcher.treat_missing_header_as_empty:
         return False
-    return matches_string(matcher.string_match, value or "") != matcher.invert_match
+    return any(matches_string(matcher.string_match, value) for value in values or ("",)) != matcher.invert_match
 
 
-def header_value(request: Request, name: str, scheme: str) -> str | None:
-    """A header, or a pseudo header, of a request."""
+def header_values(request: Request, name: str, scheme: str) -> tuple[str, ...]:
+    """The values of a header, or that of a pseudo header, of a request."""
     pseudo = {":method": request.method, ":authority": request.host, ":path": request.path, ":scheme": scheme}
     if name.lower() in ("host", *pseudo):
-        return pseudo.get(name.lower(), request.host)
+        return (pseudo.get(name.lower(), request.host),)
     return request.header(name)
 
 

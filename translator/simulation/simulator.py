@@ -9,7 +9,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 
 from translator.simulation.chain import FilterChain, find_chain, find_listener
-from translator.simulation.interference import interferences, share_of
+from translator.simulation.interference import ABORTED, interferences, share_of
 from translator.simulation.outcome import Ending, Outcome, Step, Upstream
 from translator.simulation.path import normalize_path, redirect_location
 from translator.simulation.snapshot import Snapshot
@@ -102,7 +102,7 @@ class _Walk:
         for each in interferences(manager, route, seen):
             steps = (Step("filter", each.reason),) if each.reason else ()
             if each.status is not None:
-                flag = "FI" if each.reason == "a fault aborts it" else ""
+                flag = "FI" if each.reason == ABORTED else ""
                 yield self._end(Ending.ANSWERED, each.share, steps, status=each.status, flag=flag, delay=each.delay)
                 continue
             for end in self._act(route, seen):

@@ -53,7 +53,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
                 found.setdefault(name, value)
         return found
 
-    def header(self, name: str) -> str | None:
-        """The value of a header; several of one name are one list."""
-        values = [value for each, value in self.headers if each == name.lower()]
-        return ",".join(values) if values else None
+    def header(self, name: str) -> tuple[str, ...]:
+        """The values of a header, in order of sending."""
+        return tuple(value for each, value in self.headers if each == name.lower())

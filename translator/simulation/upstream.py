@@ -48,15 +48,18 @@ def forwarded_request(route: Route, weight: ClusterWeight | None, request: Reque
 
 
 def mutate(headers: Headers, removed: Iterable[str], added: Iterable[base_pb2.HeaderValueOption]) -> Headers:
-    """Headers after Envoy has removed some and then set or added others."""
+    """Headers after Envoy has removed some, then set others, then added others, in whatever order they are given."""
     gone = {name.lower() for name in removed}
-    result = [each for each in headers if each[0] not in gone]
+    overwritten: dict[str, str] = {}
+    appended: list[tuple[str, str]] = []
     for option in added:
         name, value = option.header.key.lower(), option.header.value.replace("%%", "%")
         if option.append_action == base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD:
-            result = [each for each in result if each[0] != name]
-        result.append((name, value))
-    return tuple(result)
+            overwritten[name] = value
+        else:
+            appended.append((name, value))
+    kept = (each for each in headers if each[0] not in gone and each[0] not in overwritten)
+    return (*kept, *overwritten.items(), *appended)
 
 
 def _serving(localities: Iterable[endpoint_components_pb2.LocalityLbEndpoints]) -> Iterator[str]:
