@@ -9,6 +9,7 @@ from translator.database import Database
 from translator.engine import Node
 from translator.model.proxy import Proxy, ViewKey, view_key
 from translator.objects.registry import ObjectKey
+from translator.provenance import planned_from
 from translator.settings import Settings
 from translator.store import Touched, Write
 from translator.view import View
@@ -95,7 +96,12 @@ class Translator:
     def origins(self, view: View, type_url: TypeUrl, name: str) -> tuple[ObjectKey, ...]:
         """The objects that shaped a resource of a View, sorted; empty when the View has no such resource."""
         node = view.node(type_url, name)
-        return self.db.origin_objects(self.db.origins(node)) if node is not None else ()
+        if node is None:
+            return ()
+        recorded = self.db.origins(node)
+        planned = planned_from(self.db, view.key, type_url, name)
+        self.db.release_unused()
+        return self.db.origin_objects({*recorded, *planned})
 
     def _announce(self, view: View) -> None:
         self.stale_views[view] = None

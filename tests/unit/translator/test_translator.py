@@ -7,7 +7,7 @@ from tests.unit.translator.mesh_kit import SIDECAR, endpoint, endpoint_slice, po
 from translator.clusters.outbound import OutboundKey, outbound
 from translator.database import Database
 from translator.engine import QueryFailedError
-from translator.model.proxy import Proxy
+from translator.model.proxy import Proxy, Role
 from translator.objects.mesh_config import MeshConfig
 from translator.objects.registry import Kind, ObjectKey
 from translator.objects.sidecar import OutboundTrafficMode
@@ -160,6 +160,40 @@ def test_the_origins_of_a_resource_are_the_objects_that_shaped_it() -> None:
         ObjectKey(Kind.SERVICE, "default", "web"),
     }
     assert translator.origins(view, CLUSTER, "nothing of that name") == ()
+
+
+GATEWAY = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: entrance, namespace: default}
+spec:
+  selector: {app: gateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: routes, namespace: default}
+spec:
+  hosts: ["*"]
+  gateways: [entrance]
+  http: [{route: [{destination: {host: web}}]}]
+"""
+
+
+def test_listeners_and_gateways_too_know_the_objects_of_their_plans() -> None:
+    translator = translator_with(*WEB, service("db", ports="{name: tcp, port: 5432}"), GATEWAY)
+    workload = served(translator, msgspec.structs.replace(SIDECAR, name="web-1", addresses=("10.1.0.1",))).view
+    web, db = ObjectKey(Kind.SERVICE, "default", "web"), ObjectKey(Kind.SERVICE, "default", "db")
+    assert translator.origins(workload, LISTENER, "0.0.0.0_80") == (web,)
+    assert db in translator.origins(workload, LISTENER, "10.0.0.1_5432")
+    assert translator.origins(workload, LISTENER, "virtualInbound") == (web,)
+    proxy = msgspec.structs.replace(SIDECAR, role=Role.GATEWAY, name="gateway", labels=(("app", "gateway"),))
+    gateway, entrance = served(translator, proxy).view, ObjectKey(Kind.ISTIO_GATEWAY, "default", "entrance")
+    assert translator.origins(gateway, LISTENER, "0.0.0.0_80") == (entrance,)
+    assert set(translator.origins(gateway, ROUTE, "http.80")) >= {
+        entrance,
+        ObjectKey(Kind.VIRTUAL_SERVICE, "default", "routes"),
+    }
 
 
 def test_a_proxy_moves_to_another_view_when_a_rule_selects_it() -> None:
