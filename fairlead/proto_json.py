@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.json_format import MessageToDict
 
@@ -10,14 +11,18 @@ from translator.view import GENERATORS, View
 from xds.resource import Resource
 from xds.types import TypeUrl, short_name
 
+_REDACTED = "[redacted]"  # the word that Envoy itself writes in its place
+
 SERVED_TYPES = {short_name(generator.type_url): generator.type_url for generator in GENERATORS}
 
 
 def render_resource(resource: Resource) -> dict[str, Any]:
-    """One resource; the messages inside its ``Any`` fields are decoded as well."""
+    """One resource; the messages inside its ``Any`` fields are decoded as well. Private keys are not shown."""
     name = resource.type_url.rpartition("/")[2]
     descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
     message = message_factory.GetMessageClass(descriptor).FromString(resource.body)
+    if isinstance(message, Secret) and message.tls_certificate.HasField("private_key"):
+        message.tls_certificate.private_key.inline_string = _REDACTED
     return MessageToDict(message)
 
 

@@ -159,6 +159,21 @@ def _host_without_address(source: ServiceEntry, suffix: str) -> Pairs:
             yield "", HostWithoutAddress(meta.creation_timestamp, meta.namespace, meta.name, host, allocated)
 
 
+def _pod_namespace(source: core.Pod, suffix: str) -> Pairs:
+    for _, labels in _pod_labels(source, suffix):
+        yield labels, source.metadata.namespace
+
+
+def _secret_namespace(source: core.Secret, _suffix: str) -> Pairs:
+    yield source.metadata.name, source.metadata.namespace
+
+
+def _rule_credential(source: DestinationRule, _suffix: str) -> Pairs:
+    for block in _policy_blocks(source):
+        if block.tls and block.tls.credential_name:
+            yield "", block.tls.credential_name
+
+
 def _destination_rule_host(source: DestinationRule, suffix: str) -> Pairs:
     namespace = source.metadata.namespace
     yield (namespace, resolve_short_name(source.spec.host, namespace, suffix)), key_of(source)
@@ -319,6 +334,15 @@ PODS_IN_NAMESPACE: Final[Index[str, ObjectKey]] = Index("pods-in-namespace", {Ki
 POD_LABEL_SETS: Final[Index[str, tuple[tuple[str, str], ...]]] = Index("pod-label-sets", {Kind.POD: _pod_labels})
 """Empty string -> the sets of labels that pods have, each once: few, since replicas share theirs."""
 
+POD_NAMESPACES: Final[Index[tuple[tuple[str, str], ...], str]] = Index("pod-namespaces", {Kind.POD: _pod_namespace})
+"""A set of labels as in ``POD_LABEL_SETS`` -> the namespaces of the pods that have them."""
+
+SECRET_NAMESPACES: Final[Index[str, str]] = Index("secret-namespaces", {Kind.SECRET: _secret_namespace})
+"""Name of Secrets -> namespaces that have one."""
+
+RULE_CREDENTIALS: Final[Index[str, str]] = Index("rule-credentials", {Kind.DESTINATION_RULE: _rule_credential})
+"""Empty string -> the credentials that DestinationRules name."""
+
 WORKLOAD_ENTRIES_IN_NAMESPACE: Final[Index[str, ObjectKey]] = Index(
     "workload-entries-in-namespace", {Kind.WORKLOAD_ENTRY: _by_namespace}
 )
@@ -410,6 +434,9 @@ INDEXES: Final[tuple[Index[Any, Any], ...]] = (
     POD_AT_ADDRESS,
     PODS_IN_NAMESPACE,
     POD_LABEL_SETS,
+    POD_NAMESPACES,
+    SECRET_NAMESPACES,
+    RULE_CREDENTIALS,
     WORKLOAD_ENTRIES_IN_NAMESPACE,
     ENTRY_ADDRESSES,
     HOSTS_WITHOUT_ADDRESS,

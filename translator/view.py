@@ -16,8 +16,9 @@ from translator.listeners.selection import listener_references
 from translator.model.proxy import ViewKey
 from translator.reference import ResourceReference
 from translator.routes.selection import route_references, unknown_route
+from translator.secrets.selection import secret_references
 from xds.resource import Resource
-from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, TypeUrl
+from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET, TypeUrl
 
 References = Query[Database, [ViewKey], tuple[ResourceReference, ...]]
 
@@ -35,6 +36,7 @@ GENERATORS: Final = (
     Generator(ENDPOINT, endpoint_references, unknown_assignment),
     Generator(LISTENER, listener_references, lambda _name: None),
     Generator(ROUTE, route_references, unknown_route),
+    Generator(SECRET, secret_references, lambda _name: None),
 )
 
 

@@ -7,6 +7,7 @@ from translator.analysis.destination import analyze_destinations, analyze_weight
 from translator.analysis.destination_rule import analyze_destination_rule
 from translator.analysis.gateway import analyze_selector, analyze_servers
 from translator.analysis.gateway_binding import analyze_gateways
+from translator.analysis.gateway_credential import analyze_credentials
 from translator.analysis.host_conflict import analyze_host_conflicts
 from translator.database import Database
 from translator.diagnostics import Diagnostic
@@ -19,7 +20,7 @@ Analyzer = Callable[[Database, Any], Iterator[Diagnostic]]
 ANALYZERS: Final[Mapping[Kind, tuple[Analyzer, ...]]] = {
     Kind.VIRTUAL_SERVICE: (analyze_gateways, analyze_host_conflicts, analyze_destinations, analyze_weights),
     Kind.DESTINATION_RULE: (analyze_destination_rule,),
-    Kind.ISTIO_GATEWAY: (analyze_selector, analyze_servers),
+    Kind.ISTIO_GATEWAY: (analyze_selector, analyze_servers, analyze_credentials),
 }
 
 

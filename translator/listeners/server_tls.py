@@ -45,6 +45,12 @@ def build_server_tls(tls: ServerTLSSettings, defaults: MeshTLSConfig) -> base_pb
     return build_tls_socket(context)
 
 
+def server_secrets(tls: ServerTLSSettings) -> tuple[str, ...]:
+    """The secrets that a server asks for by name, those of the proxy's own identity aside."""
+    names = (*map(secret_name, _credentials(tls)), _roots_secret(tls) if tls.mode in _VERIFYING else "")
+    return tuple(name for name in dict.fromkeys(names) if name not in ("", MESH_CERTIFICATE, MESH_ROOTS))
+
+
 def secret_name(credential: str) -> str:
     """The secret behind a credential's name: a Kubernetes Secret unless the name says something else."""
     if credential.startswith("builtin://"):
