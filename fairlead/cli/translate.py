@@ -39,7 +39,7 @@ def translate(
     cluster_id: Annotated[str, typer.Option(help="Name of the cluster that the pod is in.")] = "Kubernetes",
     network: Annotated[str, typer.Option(help="Name of the network that the pod is in.")] = "",
     locality: Annotated[str, typer.Option(metavar="REGION/ZONE/SUBZONE", help="Where the pod is.")] = "",
-    types: Annotated[str, typer.Option("--type", metavar="cds,eds,lds,rds,sds", help="Only these types.")] = "",
+    types: Annotated[str, typer.Option("--type", metavar="cds,eds,lds,rds,sds", help="Only these types; all but sds by default.")] = "",
     mesh_config: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Istio's MeshConfig, as a YAML file.")
     ] = None,
@@ -88,7 +88,9 @@ def translate(
 def _parse_types(text: str) -> "list[TypeUrl]":
     from fairlead.proto_json import SERVED_TYPES
 
-    names = [part.strip().lower() for part in text.split(",")] if text else list(SERVED_TYPES)
+    # Secrets only for those who ask for them.
+    default = [name for name in SERVED_TYPES if name != "sds"]
+    names = [part.strip().lower() for part in text.split(",")] if text else default
     unknown = [name for name in names if name not in SERVED_TYPES]
     if unknown:
         raise typer.BadParameter(f"unknown type {unknown[0]!r} (known: {', '.join(SERVED_TYPES)})", param_hint="--type")

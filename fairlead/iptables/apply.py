@@ -13,7 +13,7 @@ from fairlead.iptables.kernel import is_in_place, parse_save, restore_texts
 from fairlead.iptables.program import Program, build_programs
 from fairlead.iptables.settings import CaptureSettings, IpVersion
 
-_ADDRESSES: Final = Path("/proc/net/if_inet6")
+_ADDRESSES: Final = Path("/proc/thread-self/net/if_inet6")
 _EXISTS: Final = "File exists"
 
 
