@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from fairlead.bootstrap import BootstrapSettings, build_bootstrap
 from fairlead.identity import ProxyIdentity
-from fairlead.mesh.clients import HttpClient
+from fairlead.mesh.clients import HttpClient, TcpClient
 from fairlead.mesh.envoy import EnvoyProcess
 from fairlead.mesh.netns import Account, NetworkNamespace
 from translator.model.proxy import Capture, Role
@@ -74,6 +74,10 @@ class Proxy(EnvoyProcess):
     def client(self, port: int) -> HttpClient:
         """A client of its listener for a port of a Service: its application, or for a gateway somebody outside."""
         return HttpClient(self.address(port), self.clients)
+
+    def tcp_client(self, port: int, virtual_ip: str) -> TcpClient:
+        """As ``client``, for a TCP port of a Service, which is told from others by the Service's virtual address."""
+        return TcpClient(f"{virtual_ip}:{port}" if self.intercepts else self.address(port), self.clients)
 
     async def start(self) -> None:
         """Write the bootstrap and start Envoy; does not wait for readiness."""
