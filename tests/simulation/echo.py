@@ -34,23 +34,35 @@ def build_echo(instance: Instance) -> Backend:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A response: names of headers in lower case."""
+    """A response: names of headers in lower case; ``every`` has those that occur several times, too."""
 
     status: int
-    headers: dict[str, str]
+    every: tuple[tuple[str, str], ...]
     body: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers by name; of several the last."""
+        return dict(self.every)
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - JSON
+        """The body, decoded."""
+        return json.loads(self.body)
 
     @property
     def echoed(self) -> dict[str, Any] | None:
         """What the service says that it got; None when the proxy answered itself."""
-        return dict(json.loads(self.body)) if "x-service" in self.headers else None
+        return dict(self.json) if "x-service" in self.headers else None
 
 
 class RawClient:
     """One kept connection to an address, on which requests go out without any normalisation."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, source: str = "") -> None:
+        """Prepare for ``host:port``; ``source`` is the client's own address."""
         self._host, _, self._port = address.rpartition(":")
+        self._source = (source, 0) if source else None
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
 
@@ -68,12 +80,12 @@ class RawClient:
     async def _read(self, method: str) -> Reply:
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
         first, *lines = head.strip().split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        length = 0 if method == "HEAD" else int(headers.get("content-length", "0"))
+        headers = tuple((name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
+        length = 0 if method == "HEAD" else int(dict(headers).get("content-length", "0"))
         return Reply(int(first.split(" ")[1]), headers, await self._reader.readexactly(length))
 
     async def _open(self) -> None:
-        self._reader, self._writer = await asyncio.open_connection(self._host, int(self._port))
+        self._reader, self._writer = await asyncio.open_connection(self._host, int(self._port), local_addr=self._source)
 
     async def _close(self) -> None:
         self._writer.close()

@@ -14,8 +14,6 @@ from translator.routes.headers import mutate_headers, requested_host
 from translator.routes.mirror import build_mirrors
 from translator.routes.retry import build_retry
 
-_NO_TIMEOUT = Duration.of(seconds=0)
-
 
 class ActionDefaults(msgspec.Struct, frozen=True, kw_only=True):
     """What the mesh settings say about every outbound route."""
@@ -53,12 +51,15 @@ def build_action(
 def open_action(timeout: Duration | None = None) -> route_components_pb2.RouteAction:
     """An action with only its timeouts, which are always written: Envoy's own default is 15 seconds.
 
-    The limit of ``grpc-timeout`` makes Envoy heed what gRPC clients ask for. (Istio writes the deprecated
-    ``max_grpc_timeout`` instead, for which a stock Envoy logs a warning for every route of every update.)
+    What gRPC clients ask for by ``grpc-timeout`` is heeded, within the limit. A route that has any
+    ``max_stream_duration`` does not look at ``timeout`` any more, so where there is one the limit has to be the
+    deprecated ``max_grpc_timeout``; elsewhere it is not, as a stock Envoy logs a warning for each that it sees.
     """
-    limit = pb.duration(timeout or _NO_TIMEOUT)
-    heeded = route_components_pb2.RouteAction.MaxStreamDuration(grpc_timeout_header_max=limit)
-    return route_components_pb2.RouteAction(timeout=limit, max_stream_duration=heeded)
+    if timeout is None:
+        heeded = route_components_pb2.RouteAction.MaxStreamDuration(grpc_timeout_header_max=pb.seconds(0))
+        return route_components_pb2.RouteAction(timeout=pb.seconds(0), max_stream_duration=heeded)
+    limit = pb.duration(timeout)
+    return route_components_pb2.RouteAction(timeout=limit, max_grpc_timeout=limit)
 
 
 def add_hash_policies(action: route_components_pb2.RouteAction, targets: Iterable[Target]) -> None:

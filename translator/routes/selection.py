@@ -107,14 +107,14 @@ def _has_shared_address(each: Service) -> bool:
 
 
 def _reference(db: Database, view: ViewKey, table: _Table) -> ResourceReference:
-    labels = _relevant_labels(db, view, table.place)
+    labels = relevant_labels(db, view, table.place)
     if table.service is not None:
         return ResourceReference(table.name, sniffed_table, (table.place, labels, table.service, table.name))
     key = TableKey(table.place, view.dns_domain, view.families, labels, counts_attempts(db))
     return ResourceReference(table.name, outbound_table, (key, table.name))
 
 
-def _relevant_labels(db: Database, view: ViewKey, place: TableScope) -> Labels:
+def relevant_labels(db: Database, view: ViewKey, place: TableScope) -> Labels:
     """The labels by which rules of the table, or policies of the client's namespace, may select."""
     if not view.labels:
         return ()

@@ -56,7 +56,7 @@ def test_case_19_timeouts_are_always_written() -> None:
     assert action("{timeout: 5s, route: [{destination: {host: a}}]}") == {
         "cluster": "to-a",
         "timeout": "5s",
-        "max_stream_duration": {"grpc_timeout_header_max": "5s"},
+        "max_grpc_timeout": "5s",
     }
 
 
