@@ -175,12 +175,24 @@ class _DnsProtocol(asyncio.DatagramProtocol):
 @contextmanager
 def asking(server: str, folder: Path) -> Iterator[None]:
     """Let Envoys that are started within the block ask a DNS server at an address: they see another resolv.conf."""
-    settings, wrapper = folder / "resolv.conf", folder / "envoy"
+    settings = folder / "resolv.conf"
     settings.write_text(f"nameserver {server}\noptions timeout:1\n")
     mount = f"mount --bind {settings} /etc/resolv.conf"
-    wrapper.write_text(
-        f'#!/bin/sh\nexec unshare --mount sh -c \'{mount} && exec {envoy.envoy_executable()} "$@"\' envoy "$@"\n'
-    )
+    with _starting(f'unshare --mount sh -c \'{mount} && exec {envoy.envoy_executable()} "$@"\' envoy "$@"', folder):
+        yield
+
+
+@contextmanager
+def logging_at_once(folder: Path) -> Iterator[None]:
+    """Let Envoys that are started within the block write their access logs without the usual ten seconds of delay."""
+    with _starting(f'{envoy.envoy_executable()} --file-flush-interval-msec 20 "$@"', folder):
+        yield
+
+
+@contextmanager
+def _starting(command: str, folder: Path) -> Iterator[None]:
+    wrapper = folder / "envoy"
+    wrapper.write_text(f"#!/bin/sh\nexec {command}\n")
     wrapper.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(envoy, "envoy_executable", lambda: str(wrapper))

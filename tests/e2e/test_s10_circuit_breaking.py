@@ -16,6 +16,7 @@ from fairlead.mesh.services.backend import Backend, Instance
 from fairlead.mesh.services.httpbin import Behaviour
 from fairlead.mesh.waiting import NotYetError, wait_until
 from fairlead.mesh.workload import Workload
+from tests.e2e.outside import logging_at_once
 
 HOST = "httpbin.default.svc.cluster.local"
 CLUSTER = f"outbound|8000||{HOST}"
@@ -58,6 +59,12 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalM
     logging = {"accessLogFile": "/dev/stdout", "accessLogFormat": "%RESPONSE_CODE% [%RESPONSE_FLAGS%]\n"}
     async with LocalMesh(tmp_path_factory.mktemp("mesh"), logging) as mesh:
         yield mesh
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def sleep(mesh: LocalMesh) -> Proxy:
+    with logging_at_once(mesh.workdir):
+        return await mesh.start_client()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
