@@ -23,6 +23,7 @@ from translator.objects.virtual_service import (
     TLSRoute,
     VirtualService,
 )
+from translator.objects.workload import WorkloadEntry
 from translator.store import Index
 
 Pairs = Iterator[tuple[Any, Any]]
@@ -106,6 +107,17 @@ def _alias(source: core.Service, suffix: str) -> Pairs:
 def _selecting_service(source: core.Service, suffix: str) -> Pairs:
     if source.spec.selector:
         yield source.metadata.namespace, kubernetes_host(source.metadata.name, source.metadata.namespace, suffix)
+
+
+def _selecting_entry(source: ServiceEntry, suffix: str) -> Pairs:
+    if source.spec.workload_selector is not None:
+        for host in hosts_of(source, suffix):
+            yield source.metadata.namespace, host
+
+
+def _entry_at_address(source: WorkloadEntry, _suffix: str) -> Pairs:
+    if source.spec.address:
+        yield (source.metadata.namespace, source.spec.address), key_of(source)
 
 
 def _slice_of_service(source: core.EndpointSlice, _suffix: str) -> Pairs:
@@ -315,6 +327,9 @@ ALIASES: Final[Index[str, str]] = Index("aliases", {Kind.SERVICE: _alias})
 SELECTING_SERVICES: Final[Index[str, str]] = Index("selecting-services", {Kind.SERVICE: _selecting_service})
 """Namespace -> hostnames of Kubernetes Services with a selector."""
 
+SELECTING_ENTRIES: Final[Index[str, str]] = Index("selecting-entries", {Kind.SERVICE_ENTRY: _selecting_entry})
+"""Namespace -> hostnames of ServiceEntries that select their workloads."""
+
 SLICES_OF_SERVICE: Final[Index[tuple[str, str], ObjectKey]] = Index(
     "slices-of-service", {Kind.ENDPOINT_SLICE: _slice_of_service}
 )
@@ -355,6 +370,11 @@ HOSTS_WITHOUT_ADDRESS: Final[Index[str, HostWithoutAddress]] = Index(
     "hosts-without-address", {Kind.SERVICE_ENTRY: _host_without_address}
 )
 """Empty string -> the hosts of ServiceEntries that are to get an address, the oldest first."""
+
+ENTRIES_AT_ADDRESS: Final[Index[tuple[str, str], ObjectKey]] = Index(
+    "entries-at-address", {Kind.WORKLOAD_ENTRY: _entry_at_address}
+)
+"""(namespace, address) -> WorkloadEntries."""
 
 DESTINATION_RULES: Final[Index[tuple[str, str], ObjectKey]] = Index(
     "destination-rules", {Kind.DESTINATION_RULE: _destination_rule_host}
@@ -429,6 +449,8 @@ INDEXES: Final[tuple[Index[Any, Any], ...]] = (
     SERVICE_NAMESPACES,
     ALIASES,
     SELECTING_SERVICES,
+    SELECTING_ENTRIES,
+    ENTRIES_AT_ADDRESS,
     SLICES_OF_SERVICE,
     SERVICES_AT_ADDRESS,
     POD_AT_ADDRESS,

@@ -168,7 +168,7 @@ def _entry_ports(entry: WorkloadEntrySpec, ports: Iterable[ServiceEntryPort], wo
         if entry.address.startswith("unix://"):
             yield _endpoint(entry.address.removeprefix("unix://"), 0, port.name, workload, Health.UNKNOWN, entry.weight)
         elif entry.address:
-            number = entry.ports.get(port.name) or port.target_port or port.number
+            number = entry_port(entry, port)
             yield _endpoint(entry.address, number, port.name, workload, Health.UNKNOWN, entry.weight)
 
 
@@ -194,15 +194,25 @@ def _selected_entries(db: Database, owner: Service) -> Iterator[Endpoint]:
         return
     for entry, workload in _entries(db, owner.namespace, dict(owner.selector)):
         for port in owner.ports if is_ip(entry.address) else ():
-            number = _entry_target_port(entry, port)
+            number = selected_entry_port(entry, port)
             if number:
                 yield _endpoint(entry.address, number, port.name, workload, Health.UNKNOWN, entry.weight)
 
 
-def _entry_target_port(entry: WorkloadEntrySpec, port: ServicePort) -> int:
+def selected_entry_port(entry: WorkloadEntrySpec, port: ServicePort) -> int:
+    """Where a WorkloadEntry serves a port of the Kubernetes Service that selects it; 0 where it does not.
+
+    Istio: a named target port is one of the entry's own, by that name.
+    """
     if isinstance(port.target_port, str):
         return entry.ports.get(port.target_port, 0)
-    return entry.ports.get(port.name) or port.target_port or port.number
+    return entry_port(entry, port)
+
+
+def entry_port(entry: WorkloadEntrySpec, port: ServicePort | ServiceEntryPort) -> int:
+    """Where a WorkloadEntry serves a port of a ServiceEntry: at its own of that name, else where the service says."""
+    target = port.target_port if isinstance(port.target_port, int) else 0
+    return entry.ports.get(port.name) or target or port.number
 
 
 def _entries(db: Database, namespace: str, selector: dict[str, str]) -> Iterator[tuple[WorkloadEntrySpec, Workload]]:

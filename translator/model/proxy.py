@@ -1,6 +1,6 @@
 """Proxies: connected Envoys, what their Node says of them, and the class of proxies (View) each belongs to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Any, Final
@@ -19,6 +19,7 @@ from translator.indexes import (
     SERVICES_AT_ADDRESS,
 )
 from translator.model.host import kubernetes_host
+from translator.model.machine import ServedPort, machine_ports
 from translator.model.protocol import Protocol
 from translator.model.service import Service, ServicePort, service
 from translator.model.workload import Workload, has_labels, locality_label, pod_key, pod_workload
@@ -28,6 +29,8 @@ from translator.objects.mesh_config import MeshConfig
 Labels = tuple[tuple[str, str], ...]
 
 _NODE_ID_PARTS: Final = 4
+# Istio: what a Node asks for with its metadata GENERATOR.
+_PROXYLESS: Final = "grpc"
 
 
 class NodeError(Exception):
@@ -62,7 +65,10 @@ _CAPTURES: Final = {capture.value: capture for capture in Capture}
 
 
 class Proxy(msgspec.Struct, frozen=True, kw_only=True):
-    """One connected Envoy, as its Node describes it. ``pod_ports`` are (name, transport, number) of its containers."""
+    """One connected Envoy, as its Node describes it. ``pod_ports`` are (name, transport, number) of its containers.
+
+    ``proxyless``: it is no Envoy at all, but an application with gRPC's own xDS client.
+    """
 
     role: Role
     name: str
@@ -79,6 +85,7 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     unprivileged: bool = False
     http10: bool = False
     answers_dns: bool = False
+    proxyless: bool = False
 
     @property
     def id(self) -> str:
@@ -120,6 +127,7 @@ class ViewKey(msgspec.Struct, frozen=True, kw_only=True):
     unprivileged: bool = False
     http10: bool = False
     answers_dns: bool = False
+    proxyless: bool = False
 
 
 def parse_node(node: base_pb2.Node) -> Proxy:
@@ -145,6 +153,7 @@ def parse_node(node: base_pb2.Node) -> Proxy:
         raise NodeError(message)
     labels = metadata.get("LABELS")
     label_pairs = labels.items() if isinstance(labels, Mapping) else ()
+    proxyless = role is Role.SIDECAR and _text(metadata, "GENERATOR") == _PROXYLESS
     return Proxy(
         role=role,
         name=name,
@@ -155,7 +164,7 @@ def parse_node(node: base_pb2.Node) -> Proxy:
         network=_text(metadata, "NETWORK"),
         locality=_locality(node.locality),
         labels=tuple(sorted((str(name), str(value)) for name, value in label_pairs)),
-        capture=_capture(_text(metadata, "INTERCEPTION_MODE")),
+        capture=Capture.NONE if proxyless else _capture(_text(metadata, "INTERCEPTION_MODE")),
         pod_ports=_pod_ports(_text(metadata, "POD_PORTS")),
         reserved_ports=tuple(
             int(port)
@@ -164,7 +173,8 @@ def parse_node(node: base_pb2.Node) -> Proxy:
         ),
         unprivileged=_flag(metadata, "UNPRIVILEGED_POD"),
         http10=_flag(metadata, "HTTP10"),
-        answers_dns=role is Role.SIDECAR and _flag(metadata, "DNS_CAPTURE"),
+        answers_dns=role is Role.SIDECAR and not proxyless and _flag(metadata, "DNS_CAPTURE"),
+        proxyless=proxyless,
     )
 
 
@@ -173,7 +183,8 @@ def view_key(db: Database, proxy: Proxy) -> ViewKey:
     """The View that a proxy belongs to now. Changes when its pod, or a rule that could select it, changes."""
     workload = pod_workload(db, pod_key(proxy.namespace, proxy.name))
     labels = workload.labels if workload else dict(proxy.labels)
-    targets = service_targets(db, proxy)
+    # Nothing is done for calls that come to an application which has no proxy.
+    targets = () if proxy.proxyless else service_targets(db, proxy)
     families = _families(proxy.addresses)
     own = proxy.addresses[0]
     loopback_pod = proxy.capture is Capture.NONE and ip_address(own).is_loopback
@@ -188,13 +199,14 @@ def view_key(db: Database, proxy: Proxy) -> ViewKey:
         node=workload.node if workload and db.members(NODE_RULES, "") else "",
         capture=proxy.capture if proxy.role is Role.SIDECAR else Capture.NONE,
         families=families,
-        bind=own if loopback_pod and proxy.role is Role.SIDECAR else "",
+        bind=own if loopback_pod and proxy.role is Role.SIDECAR and not proxy.proxyless else "",
         targets=targets,
         own_addresses=proxy.addresses if _serves_headless(db, targets) else (),
         reserved_ports=proxy.reserved_ports,
         unprivileged=proxy.unprivileged,
         http10=proxy.http10,
         answers_dns=proxy.answers_dns,
+        proxyless=proxy.proxyless,
     )
 
 
@@ -202,19 +214,21 @@ def view_key(db: Database, proxy: Proxy) -> ViewKey:
 def service_targets(db: Database, proxy: Proxy) -> tuple[ServiceTarget, ...]:
     """The service ports that a proxy's workload serves, oldest service first.
 
-    Istio: the services that select the pod; if there are none, the services that list its address; while the pod
-    is unknown, those that select the labels of the Node.
+    Istio: what the WorkloadEntry at its address serves; else the services that select the pod; if there are none, the
+    services that list its address; while the pod is unknown, those that select the labels of the Node.
     """
-    found = _selecting(db, proxy) or _listing(db, proxy)
-    targets: list[ServiceTarget] = []
-    for each in sorted(found, key=lambda each: each.age):
-        seen: set[tuple[int, Protocol]] = set()
-        for port in each.ports:
-            number = _resolve_target_port(db, proxy, port)
-            if port.protocol is not Protocol.UDP and number and (number, port.protocol) not in seen:
-                seen.add((number, port.protocol))
-                targets.append(ServiceTarget(each.hostname, each.namespace, port, number))
-    return tuple(targets)
+    served: Iterable[ServedPort] = machine_ports(db, proxy.namespace, proxy.name, proxy.addresses[0])
+    if not served:
+        found = sorted(_selecting(db, proxy) or _listing(db, proxy), key=lambda each: each.age)
+        served = (
+            ServedPort(each, port, _resolve_target_port(db, proxy, port)) for each in found for port in each.ports
+        )
+    targets: dict[tuple[Service, int, Protocol], ServiceTarget] = {}
+    for owner, port, number in served:
+        if port.protocol is not Protocol.UDP and number:
+            target = ServiceTarget(owner.hostname, owner.namespace, port, number)
+            targets.setdefault((owner, number, port.protocol), target)
+    return tuple(targets.values())
 
 
 def _selecting(db: Database, proxy: Proxy) -> list[Service]:

@@ -217,3 +217,11 @@ def test_a_change_elsewhere_does_not_move_a_proxy() -> None:
     before = view(mesh, WEB)
     mesh.add(service("other"), pod("other", "10.1.1.1", labels={"app": "other"}))
     assert view(mesh, WEB) is before
+
+
+def test_a_client_without_proxy_asks_for_the_grpc_generator() -> None:
+    assert parsed(GENERATOR="grpc", INTERCEPTION_MODE="REDIRECT", DNS_CAPTURE="true") == replace(
+        parsed(), proxyless=True, capture=Capture.NONE
+    )
+    assert not parsed(GENERATOR="api").proxyless
+    assert not parsed(ID.replace("sidecar", "router"), GENERATOR="grpc").proxyless

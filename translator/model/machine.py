@@ -1,0 +1,47 @@
+"""Machines outside of Kubernetes: what a proxy beside a WorkloadEntry serves."""
+
+from typing import NamedTuple
+
+from translator.database import Database
+from translator.engine import query
+from translator.indexes import ENTRIES_AT_ADDRESS, SELECTING_ENTRIES, SELECTING_SERVICES
+from translator.model.endpoint import entry_port, selected_entry_port
+from translator.model.service import Service, ServicePort, service
+from translator.model.workload import has_labels
+from translator.objects.registry import ObjectKey
+from translator.objects.workload import WorkloadEntry
+
+
+class ServedPort(NamedTuple):
+    """A port of a service, and the port of the machine behind it; 0 where it has none for it."""
+
+    service: Service
+    port: ServicePort
+    number: int
+
+
+@query
+def machine_ports(db: Database, namespace: str, name: str, address: str) -> tuple[ServedPort, ...]:
+    """What the WorkloadEntry at a proxy's address serves, oldest service first; nothing if there is no such entry.
+
+    Istio: of several at one address, the one of the proxy's name counts. Services of both kinds can select it.
+    """
+    source = _own_entry(db, namespace, name, address)
+    if source is None:
+        return ()
+    labels = {**source.spec.labels, **source.metadata.labels}
+    hosts = {*db.members(SELECTING_SERVICES, namespace), *db.members(SELECTING_ENTRIES, namespace)}
+    found = [each for host in sorted(hosts) if (each := service(db, namespace, host)) is not None]
+    return tuple(
+        ServedPort(each, port, (selected_entry_port if each.kubernetes else entry_port)(source.spec, port))
+        for each in sorted(found, key=lambda each: each.age)
+        if each.selector and has_labels(labels, each.selector)
+        for port in each.ports
+    )
+
+
+def _own_entry(db: Database, namespace: str, name: str, address: str) -> WorkloadEntry | None:
+    keys: tuple[ObjectKey, ...] = db.members(ENTRIES_AT_ADDRESS, (namespace, address))
+    key = next((key for key in keys if key.name == name), keys[0] if keys else None)
+    source = db.row(key) if key else None
+    return source if isinstance(source, WorkloadEntry) else None
