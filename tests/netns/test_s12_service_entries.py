@@ -1,192 +1,189 @@
-"""Hosts outside of the mesh as intercepted workloads reach them: by the address that they dial."""
+"""Hosts outside of the mesh, as an intercepting sidecar finds them, and hosts that nobody has registered."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from fairlead.address import Address
-from fairlead.bootstrap import BootstrapSettings
-from fairlead.identity import ProxyIdentity
-from fairlead.iptables.apply import apply_programs, detect_versions
-from fairlead.iptables.settings import CaptureSettings
 from fairlead.mesh.clients import HttpClient, Request, TcpClient
-from fairlead.mesh.documents import StandInPort, StandInService
+from fairlead.mesh.documents import StandInPod, StandInPort, StandInService, endpoint_slice_document
+from fairlead.mesh.mesh import GATEWAY_NAMESPACE
 from fairlead.mesh.netns_mesh import NamespaceMesh
-from fairlead.mesh.proxy import Place, Proxy
+from fairlead.mesh.proxy import Proxy
 from fairlead.mesh.services import httpbin
 from fairlead.mesh.services.backend import Backend, Instance
 from fairlead.mesh.services.tcp_echo import TcpEcho
+from fairlead.mesh.traffic import Answer
 from fairlead.mesh.waiting import NotYetError, wait_until
-from fairlead.mesh.workload import Workload
-from translator.model.proxy import Capture, Role
+from tests.e2e.outside import Authority
 
-
-@pytest.fixture(scope="module")
-def capture() -> Capture:
-    return Capture.REDIRECT
-
-
-class Outside:
-    """A machine that the mesh knows nothing of: HTTP on port 8000, a TCP service on 9000."""
-
-    def __init__(self, ip: str, web: Backend, echo: TcpEcho) -> None:
-        self.ip, self.web, self.echo = ip, web, echo
+PORT = 8000
+DATABASE = 5432
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def outside(mesh: NamespaceMesh) -> AsyncIterator[Outside]:
-    ip = mesh.network.ip()
+async def servers(mesh: NamespaceMesh) -> AsyncIterator[AsyncExitStack]:
+    """What runs outside of the mesh until the module ends."""
+    async with AsyncExitStack() as servers:
+        yield servers
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def outside(mesh: NamespaceMesh, servers: AsyncExitStack) -> str:
+    """The address of a host that nobody has registered, with an HTTP server and a database."""
+    ip = mesh.addresses.ip()
     namespace = mesh.network.namespace(ip)
-    web = httpbin.build_backend(Instance("outside", "v1", ip, 8000, namespace.listen(ip, 8000)))
-    echo = TcpEcho(Instance("outside", "v1", ip, 9000, namespace.listen(ip, 9000)), "row")
-    async with web, echo:
-        yield Outside(ip, web, echo)
+    web = Instance("outside", "v1", ip, PORT, namespace.listen(ip, PORT))
+    await servers.enter_async_context(httpbin.build_backend(web))
+    database = Instance("outside", "v1", ip, DATABASE, namespace.listen(ip, DATABASE))
+    await servers.enter_async_context(TcpEcho(database, "row"))
+    return ip
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def web(sleep: Proxy, outside: Outside) -> AsyncIterator[HttpClient]:
-    """The application beside the sidecar, which dials the machine outside."""
-    async with HttpClient(f"{outside.ip}:8000", sleep.clients, keep_alive=False) as client:
-        yield client
+def entry(host: str, resolution: str, port: str, rest: str = "") -> str:
+    return f"""
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: {host}}}
+spec: {{hosts: [{host}], ports: [{port}], resolution: {resolution} {rest}}}
+"""
 
 
-@pytest.fixture
-def database(sleep: Proxy, outside: Outside) -> TcpClient:
-    return TcpClient(f"{outside.ip}:9000", sleep.clients)
+HTTP_PORT = f"{{number: {PORT}, name: http, protocol: HTTP}}"
 
 
-@contextmanager
-def applied(mesh: NamespaceMesh, text: str) -> Iterator[None]:
-    """Objects that are there for the length of a block."""
-    documents = mesh.folder.apply_yaml(text, "default")
-    yield
-    mesh.folder.delete(*documents)
+async def until(mesh: NamespaceMesh, client: TcpClient, check: Callable[[Answer], bool]) -> None:
+    """Repeat exchanges until one passes a check."""
+
+    async def probe() -> None:
+        answer = await client.send()
+        if not check(answer):
+            raise NotYetError(str(answer))
+
+    await wait_until(probe, context=mesh.describe)
 
 
-REGISTRY_ONLY = """
+@pytest.mark.parametrize("resolution", ["DNS", "STATIC", "NONE"])
+async def test_a_plain_http_host(mesh: NamespaceMesh, sleep: Proxy, outside: str, resolution: str) -> None:
+    host = f"{resolution.lower()}.example.test"
+    # Resolvers that know nothing of the mesh find it: in /etc/hosts of every pod.
+    mesh.network.network.resolve(host, outside)
+    endpoints = f", endpoints: [{{address: {outside}}}]" if resolution == "STATIC" else ""
+    mesh.folder.apply_yaml(entry(host, resolution, HTTP_PORT, endpoints), "default")
+    cluster = f"outbound|{PORT}||{host}"
+    await sleep.wait_config(lambda config: cluster in config.clusters)
+    async with HttpClient(f"{outside}:{PORT}", sleep.clients) as client:
+        await client.wait_ok(Request("/ip", host), "outside", context=mesh.describe)
+    stats = await sleep.admin.stats(r"upstream_rq_completed$")
+    assert stats[f"cluster.{cluster}.upstream_rq_completed"] >= 1
+
+
+async def test_an_external_host_over_originated_tls(
+    mesh: NamespaceMesh, sleep: Proxy, servers: AsyncExitStack, tmp_path: Path
+) -> None:
+    authority, host, ip = Authority(tmp_path), "secure.example.test", mesh.addresses.ip()
+    mesh.network.network.resolve(host, ip)
+    instance = Instance("secure", "v1", ip, 8443, mesh.network.namespace(ip).listen(ip, 8443))
+    backend = Backend(instance, httpbin.build_application(instance), authority.server(host))
+    await servers.enter_async_context(backend)
+    port = f"{{number: {PORT}, name: http, protocol: HTTP, targetPort: 8443}}"
+    rule = f"""---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: secure}}
+spec: {{host: {host}, trafficPolicy: {{tls: {{mode: SIMPLE, caCertificates: {authority.roots}}}}}}}
+"""
+    mesh.folder.apply_yaml(entry(host, "DNS", port) + rule, "default")
+    async with HttpClient(f"{ip}:{PORT}", sleep.clients) as client:
+        await client.wait_ok(Request("/ip", host), "secure", context=mesh.describe)
+
+
+@pytest.mark.parametrize("resolution", ["STATIC", "NONE"])
+async def test_a_database(mesh: NamespaceMesh, sleep: Proxy, outside: str, resolution: str) -> None:
+    host, number = f"db-{resolution.lower()}.example.test", DATABASE
+    rest = f", addresses: [{outside}]" + (f", endpoints: [{{address: {outside}}}]" if resolution == "STATIC" else "")
+    port = f"{{number: {number}, name: tcp, protocol: TCP}}"
+    (document,) = mesh.folder.apply_yaml(entry(host, resolution, port, rest), "default")
+    await sleep.wait_config(lambda config: f"{outside}_{number}" in config.listeners)
+    await until(mesh, TcpClient(f"{outside}:{number}", sleep.clients), lambda answer: answer.body == b"row hello\n")
+    mesh.folder.delete(document)
+    await sleep.wait_config(lambda config: f"{outside}_{number}" not in config.listeners)
+
+
+async def test_what_nobody_has_registered_passes_or_does_not(mesh: NamespaceMesh, sleep: Proxy, outside: str) -> None:
+    unregistered, tcp = Request("/ip", "unregistered.example.test"), TcpClient(f"{outside}:{DATABASE}", sleep.clients)
+    async with HttpClient(f"{outside}:{PORT}", sleep.clients, keep_alive=False) as client:
+        assert (await client.send(unregistered)).service == "outside"
+        assert (await tcp.send()).body == b"row hello\n"
+        (document,) = mesh.folder.apply_yaml(
+            """
 apiVersion: networking.istio.io/v1
 kind: Sidecar
 metadata: {name: default}
 spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}
-"""
-# A service on the port gives it a listener, on which unknown hosts are told apart from known ones.
-LISTENER = """
+""",
+            "default",
+        )
+        await client.wait_for(unregistered, lambda answer: answer.status == 502, context=mesh.describe)
+        await until(mesh, tcp, lambda answer: bool(answer.error))
+        mesh.folder.delete(document)
+        await client.wait_ok(unregistered, "outside", context=mesh.describe)
+
+
+EGRESS = {"app": "istio-egressgateway", "istio": "egressgateway"}
+THROUGH_EGRESS = """
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
-metadata: {name: listener}
+metadata: {name: external}
 spec:
-  hosts: [listener.example.test]
+  hosts: [external.example.com]
   ports: [{number: 8000, name: http, protocol: HTTP}]
   resolution: STATIC
-"""
-BOTH_PORTS = """
+  endpoints: [{address: %s}]
+---
 apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: registered}
+kind: Gateway
+metadata: {name: egress}
 spec:
-  hosts: [registered.example.test]
-  addresses: [ADDRESS]
-  ports: [{number: 8000, name: http, protocol: HTTP}, {number: 9000, name: tcp, protocol: TCP}]
-  resolution: NONE
-"""
-UNKNOWN = Request("/ip", "unknown.example.test")
-REGISTERED = Request("/ip", "registered.example.test")
-
-
-async def wait_row(database: TcpClient) -> None:
-    async def probe() -> None:
-        answer = await database.send("select")
-        if answer.body != b"row select\n":
-            raise NotYetError(str(answer))
-
-    await wait_until(probe)
-
-
-@pytest.mark.parametrize("listener", ["", LISTENER], ids=["port without services", "port with services"])
-async def test_s12_unknown_hosts_are_reached_where_any_may_be(
-    mesh: NamespaceMesh, web: HttpClient, database: TcpClient, listener: str
-) -> None:
-    with applied(mesh, listener):
-        await web.wait_ok(UNKNOWN, "outside", context=mesh.describe)
-        await wait_row(database)
-
-
-async def test_s12_unknown_hosts_are_refused_where_only_known_ones_may_be(
-    mesh: NamespaceMesh, web: HttpClient, database: TcpClient, outside: Outside
-) -> None:
-    with applied(mesh, f"{REGISTRY_ONLY}---{LISTENER}"):
-        await web.wait_for(UNKNOWN, lambda answer: answer.status == 502, context=mesh.describe)
-        answer = await database.send("select")
-        assert (answer.body, bool(answer.error)) == (b"", True)
-        requests, connections = outside.web.requests, outside.echo.connections
-        assert (await web.send(UNKNOWN)).status == 502
-        assert (await database.send("select")).error
-        assert (outside.web.requests, outside.echo.connections) == (requests, connections)
-
-
-async def test_s12_a_registered_host_without_resolution_is_reached_where_it_was_dialled(
-    mesh: NamespaceMesh, web: HttpClient, database: TcpClient, outside: Outside
-) -> None:
-    with applied(mesh, f"{REGISTRY_ONLY}---{BOTH_PORTS.replace('ADDRESS', outside.ip)}"):
-        await web.wait_ok(REGISTERED, "outside", context=mesh.describe)
-        await wait_row(database)
-        assert (await web.send(UNKNOWN)).status == 502
-
-
-async def test_a_headless_service_is_reached_pod_by_pod(mesh: NamespaceMesh, sleep: Proxy) -> None:
-    service = StandInService("headless", "default", (StandInPort(9100, 9100, "tcp"),), "")
-
-    def build_echo(instance: Instance) -> TcpEcho:
-        return TcpEcho(instance, instance.host)
-
-    workload = Workload(service, mesh.folder, mesh.network, build_echo)
-    try:
-        for pod in await workload.add(replicas=2):
-            client = TcpClient(workload.address(pod), sleep.clients)
-            await sleep.wait_config(lambda config, name=f"{pod.ip}_9100": name in config.listeners)  # type: ignore[misc]
-            assert (await client.send("hello")).body == f"{pod.ip} hello\n".encode()
-    finally:
-        await workload.close()
-
-
-ALLOCATED = """
+  selector: {istio: egressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [external.example.com]}]
+---
 apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: NAME}
+kind: VirtualService
+metadata: {name: egress}
 spec:
-  hosts: [NAME.example.test]
-  ports: [{number: 9400, name: tcp, protocol: TCP, targetPort: 9000}]
-  resolution: STATIC
-  endpoints: [{address: IP}]
+  hosts: [external.example.com]
+  gateways: [egress, mesh]
+  http:
+  - match: [{gateways: [mesh], port: 8000}]
+    route: [{destination: {host: istio-egressgateway.istio-system.svc.cluster.local, port: {number: 80}}}]
+  - match: [{gateways: [egress], port: 80}]
+    route: [{destination: {host: external.example.com, port: {number: 8000}}}]
 """
 
 
-async def test_services_on_one_port_are_told_apart_by_the_addresses_they_were_given(
-    mesh: NamespaceMesh, outside: Outside
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def egress(mesh: NamespaceMesh) -> Proxy:
+    """A gateway for what leaves the mesh; it is an endpoint of its Service as any other pod is."""
+    port = mesh.addresses.port()
+    gateway = await mesh.start_gateway({80: port}, name="istio-egressgateway", labels=EGRESS)
+    service = StandInService("istio-egressgateway", GATEWAY_NAMESPACE, (StandInPort(80, port, "http-80"),), "")
+    pod = StandInPod("istio-egressgateway-1", GATEWAY_NAMESPACE, gateway.ip, EGRESS)
+    mesh.folder.apply(endpoint_slice_document(service, [pod]))
+    return gateway
+
+
+async def test_s13_an_external_backend_sees_the_egress_gateway(
+    mesh: NamespaceMesh, sleep: Proxy, egress: Proxy, outside: str
 ) -> None:
-    other = mesh.network.ip()
-    echo = TcpEcho(Instance("other", "v1", other, 9000, mesh.network.namespace(other).listen(other, 9000)), "line")
-    for name, ip in (("one", outside.ip), ("two", other)):
-        mesh.folder.apply_yaml(ALLOCATED.replace("NAME", name).replace("IP", ip), "default")
-    ip = mesh.network.ip()
-    identity = ProxyIdentity(role=Role.SIDECAR, namespace="default", name="asker", addresses=(ip,), answers_dns=True)
-    settings = BootstrapSettings(xds=Address.parse(mesh.control_plane.xds), admin_port=mesh.addresses.port())
-    place = Place(mesh.network.namespace(ip), mesh.network.outside)
-    async with echo, Proxy(identity, settings, mesh.workdir, None, place) as proxy:
-        with mesh.network.namespace(ip).entered():
-            apply_programs(CaptureSettings(mode=Capture.REDIRECT), detect_versions())
-        config = await proxy.wait_config(lambda config: len(list(allocated(config.listeners))) == 2)
-        replies = {
-            (await TcpClient(f"{address}:9400", proxy.clients).send("x")).body
-            for address in allocated(config.listeners)
-        }
-    assert replies == {b"row x\n", b"line x\n"}
+    mesh.folder.apply_yaml(THROUGH_EGRESS % outside, "default")
+    request = Request("/ip", "external.example.com")
+    async with HttpClient(f"{outside}:{PORT}", sleep.clients) as client:
 
+        def came_from_the_gateway(answer: Answer) -> bool:
+            return answer.status == 200 and answer.json["origin"] == egress.ip
 
-def allocated(listeners: object) -> Iterator[str]:
-    """The allocated addresses that a proxy listens on."""
-    for name in listeners:  # type: ignore[attr-defined]
-        if name.startswith("240.240.") and name.endswith("_9400"):
-            yield name.removesuffix("_9400")
+        answer = await client.wait_for(request, came_from_the_gateway, context=mesh.describe)
+    assert answer.service == "outside"
