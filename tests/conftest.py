@@ -1,5 +1,6 @@
 """What all tests share: where things are, what a machine must have for some of them, and that none leaves a mess."""
 
+import asyncio
 import functools
 import gc
 import os
@@ -10,6 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import grpc.aio
 import hypothesis
 import pytest
 
@@ -60,6 +62,19 @@ def envoy_binary() -> Path:
     if reason := _missing_for_envoy():
         pytest.skip(reason)
     return _envoy_path()
+
+
+@pytest.fixture(scope="session")
+def grpc_poller() -> Iterator[None]:
+    """Keep gRPC's own poller thread, which starts with its first user and would look like that test's leak."""
+
+    # Which loop it starts on does not matter: it serves any number of them.
+    async def start() -> None:
+        grpc.aio.init_grpc_aio()
+
+    asyncio.run(start())
+    yield
+    grpc.aio.shutdown_grpc_aio()
 
 
 @pytest.fixture(autouse=True, scope="module")

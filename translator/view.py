@@ -14,6 +14,11 @@ from translator.endpoints.selection import endpoint_references, unknown_assignme
 from translator.engine import Node, Query, QueryFailedError
 from translator.listeners.selection import listener_references
 from translator.model.proxy import ViewKey
+from translator.proxyless.selection import (
+    call_cluster_references,
+    call_listener_references,
+    call_route_references,
+)
 from translator.reference import ResourceReference
 from translator.routes.selection import route_references, unknown_route
 from translator.secrets.selection import secret_references
@@ -37,6 +42,14 @@ GENERATORS: Final = (
     Generator(LISTENER, listener_references, lambda _name: None),
     Generator(ROUTE, route_references, unknown_route),
     Generator(SECRET, secret_references, lambda _name: None),
+)
+
+# gRPC waits a while for what is not there; an empty answer would end the wait.
+PROXYLESS_GENERATORS: Final = (
+    Generator(CLUSTER, call_cluster_references, lambda _name: None),
+    Generator(ENDPOINT, endpoint_references, lambda _name: None),
+    Generator(LISTENER, call_listener_references, lambda _name: None),
+    Generator(ROUTE, call_route_references, lambda _name: None),
 )
 
 
@@ -94,7 +107,7 @@ class View:
         self._owners: dict[Node, tuple[_Table, str | None]] = {}
         self._stale: dict[Node, None] = {}
         self._stale_listings: dict[Node, None] = {}
-        for generator in GENERATORS:
+        for generator in PROXYLESS_GENERATORS if key.proxyless else GENERATORS:
             listing = db.watch(generator.references, (key,), self)
             table = self._tables[generator.type_url] = _Table(generator, listing)
             self._owners[listing] = (table, None)

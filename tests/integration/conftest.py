@@ -1,10 +1,7 @@
 """A folder with a small, healthy mesh."""
 
-import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
-import grpc.aio
 import pytest
 
 HEALTHY = """\
@@ -26,15 +23,8 @@ endpoints: [{addresses: [10.1.0.1], conditions: {ready: true}}]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _grpc_poller() -> Iterator[None]:
-    # gRPC's own poller thread starts with its first user and would look like that test's leak.
-    # Which loop it starts on does not matter: it serves any number of them.
-    async def start() -> None:
-        grpc.aio.init_grpc_aio()
-
-    asyncio.run(start())
-    yield
-    grpc.aio.shutdown_grpc_aio()
+def _grpc(grpc_poller: None) -> None:
+    """Every test here may use gRPC."""
 
 
 @pytest.fixture

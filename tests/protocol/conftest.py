@@ -1,19 +1,13 @@
 """What the protocol tests share: a View to change, and conversations with its sessions."""
 
-from collections.abc import Iterator
-
-import grpc.aio
 import pytest
 
 from tests.protocol.models import Talk, World
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _grpc_poller() -> Iterator[None]:
-    # gRPC's own poller thread starts with its first user and would look like that test's leak.
-    grpc.aio.init_grpc_aio()
-    yield
-    grpc.aio.shutdown_grpc_aio()
+def _grpc(grpc_poller: None) -> None:
+    """Every test here may use gRPC."""
 
 
 @pytest.fixture
