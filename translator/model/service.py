@@ -139,7 +139,7 @@ def service(db: Database, namespace: str, hostname: str) -> Service | None:
     candidates.sort(key=lambda candidate: (not candidate.kubernetes, candidate.created, candidate.source))
     merged = candidates[0]
     for later in candidates[1:]:
-        if not merged.kubernetes and _mergeable(merged, later):
+        if not merged.kubernetes and _mergeable(merged, later) and _labels(db, merged) == _labels(db, later):
             known = {port.number for port in merged.ports}
             extra = tuple(port for port in later.ports if port.number not in known)
             merged = msgspec.structs.replace(merged, ports=merged.ports + extra)
@@ -201,6 +201,11 @@ def _mergeable(one: Service, other: Service) -> bool:
         and one.export == other.export
         and one.mesh_external == other.mesh_external
     )
+
+
+def _labels(db: Database, each: Service) -> dict[str, str]:
+    source = db.row(each.source)
+    return source.metadata.labels if source else {}
 
 
 def _convert(db: Database, key: ObjectKey, hostname: str) -> Service | None:

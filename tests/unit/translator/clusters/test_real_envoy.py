@@ -88,6 +88,11 @@ spec: {hosts: [none.com], ports: [{number: 80, name: http, protocol: HTTP, targe
 ---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
+metadata: {name: race, annotations: {istio.io/connect-strategy: RACE_FIRST_TCP_CONNECT}}
+spec: {hosts: [race.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
 metadata: {name: dynamic}
 spec:
   hosts: ["*.dynamic.com"]
@@ -116,7 +121,11 @@ spec:
 def wide_mesh() -> Mesh:
     """Every form of cluster that there is."""
     mode = OutboundTrafficMode.ALLOW_ANY_DYNAMIC_DNS
-    mesh = Mesh(mesh=MeshConfig(outbound_traffic_policy=MeshOutboundTrafficPolicy(mode=mode)))
+    config = MeshConfig(
+        outbound_traffic_policy=MeshOutboundTrafficPolicy(mode=mode),
+        default_config={"proxyHeaders": {"preserveHttp1HeaderCase": True}},
+    )
+    mesh = Mesh(mesh=config)
     mesh.add(rule(f"host: '*.secure.com'\n{SECURE}", name="secure"))
     for name, spec in RULES.items():
         selector = {"app": name}

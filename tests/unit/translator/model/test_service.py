@@ -171,7 +171,11 @@ def test_entries_of_one_host_merge_their_ports() -> None:
     younger = entry(ENTRY % (81, "b", "STATIC"), name="a", created="2026-02-01T00:00:00Z")
     same_port = entry(ENTRY % (80, "c", "STATIC"), name="c", created="2026-03-01T00:00:00Z")
     different = entry(ENTRY % (82, "d", "DNS"), name="d", created="2026-04-01T00:00:00Z")
-    found = only(different, same_port, younger, older)
+    labelled = entry(ENTRY % (83, "e", "STATIC"), name="e", created="2026-05-01T00:00:00Z").replace(
+        "name: e\n", "name: e\n  labels: {team: x}\n", 1
+    )
+    assert "team: x" in labelled
+    found = only(labelled, different, same_port, younger, older)
     assert [(port.number, port.name) for port in found.ports] == [(80, "pa"), (81, "pb")]
     assert found.source.name == "b"
 
