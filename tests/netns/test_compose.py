@@ -1,6 +1,5 @@
 """docker-compose.yml without Docker: the file is valid, and its commands, run as processes, make a working mesh."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -8,18 +7,21 @@ import sys
 import sysconfig
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import yaml
 from compose_spec import PyOptions
 
+from fairlead.mesh.clients import HttpClient
+from fairlead.mesh.netns import Account, NamespaceNetwork
 from fairlead.mesh.process import ChildProcess
 from fairlead.mesh.waiting import NotYetError, wait_until
-from tests.netns.lab import Lab
 
-GATEWAY = "172.30.0.1"
+SUBNET = IPv4Network("172.30.0.0/24")
 ENVOY_IMAGE = "envoyproxy/envoy"
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
@@ -78,23 +80,23 @@ class Containers:
         }
         self.running: dict[str, ChildProcess] = {}
 
-    def prepare(self, lab: Lab) -> None:
+    def prepare(self, network: NamespaceNetwork) -> None:
         """What runs once and ends."""
         command = self.command("bootstraps")
         path = {**os.environ, "PATH": f"{SCRIPTS}:{os.environ['PATH']}"}
         subprocess.run(command, check=True, capture_output=True, env=path, cwd=self._root)
         for name in self.services:
             if name.endswith("-intercept"):
-                script = (shutil.which("sh") or "sh", str(self._root / "examples" / "compose" / "intercept.sh"))
-                subprocess.run(lab.inside(self.network(name), script), check=True, capture_output=True)
+                pod = network.namespace(self.addresses[self.network(name)])
+                subprocess.run(pod.command(self.command(name)), check=True, capture_output=True)
 
-    async def start(self, lab: Lab, running: AsyncExitStack) -> None:
+    async def start(self, network: NamespaceNetwork, running: AsyncExitStack) -> None:
         """What runs on."""
         for name, service in self.services.items():
             if name != "bootstraps" and not name.endswith("-intercept"):
-                log = self._workdir / f"{name}.log"
-                command = (*self._identity(service), *self.command(name))
-                process = lab.process(self.network(name), name, command, log)
+                pod = network.namespace(self.addresses[self.network(name)])
+                command = pod.command(self.command(name), self._account(service))
+                process = ChildProcess(name, command, self._workdir / f"{name}.log")
                 self.running[name] = await running.enter_async_context(process)
 
     def command(self, name: str) -> tuple[str, ...]:
@@ -122,7 +124,8 @@ class Containers:
         if service["image"].startswith(ENVOY_IMAGE):
             # Two Envoys of one machine, which containers are not, need different shared memory.
             return [str(SCRIPTS / "envoy"), "--use-dynamic-base-id"]
-        return [str(SCRIPTS / "fairlead")]
+        program = [str(SCRIPTS / "fairlead")]
+        return [*program, "iptables"] if service["image"] == "fairlead-intercept" else program
 
     def _here(self, argument: str) -> str:
         for folder, here in self._folders.items():
@@ -131,14 +134,12 @@ class Containers:
         return argument
 
     @staticmethod
-    def _identity(service: dict[str, Any]) -> tuple[str, ...]:
+    def _account(service: dict[str, Any]) -> Account | None:
         if service.get("user") in (None, "root"):
-            return ()
+            return None
         user, _, group = service["user"].partition(":")
         # The checkout may be readable by its owner only; the image is readable by all.
-        capabilities = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
-        setpriv = shutil.which("setpriv") or "setpriv"
-        return (setpriv, "--reuid", user, "--regid", group, "--clear-groups", *capabilities)
+        return Account(int(user), int(group), ("dac_override",))
 
 
 @pytest.fixture
@@ -148,31 +149,38 @@ def containers(services: Services, project_root: Path, tmp_path: Path) -> Contai
 
 
 @pytest.fixture
-def lab(containers: Containers) -> Iterator[Lab]:
+def network(containers: Containers) -> Iterator[NamespaceNetwork]:
     """The network of the compose file."""
-    with Lab(f"compose{os.getpid()}", containers.addresses, GATEWAY) as lab:
-        yield lab
+    with NamespaceNetwork(f"compose-{os.getpid()}", SUBNET) as network:
+        for name, address in containers.addresses.items():
+            network.add(name, address)
+        yield network
 
 
-@pytest.fixture
-async def mesh(containers: Containers, lab: Lab) -> AsyncIterator[Containers]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def mesh(containers: Containers, network: NamespaceNetwork) -> AsyncIterator[Containers]:
     """The services, started."""
-    containers.prepare(lab)
+    containers.prepare(network)
     async with AsyncExitStack() as running:
-        await containers.start(lab, running)
+        await containers.start(network, running)
         yield containers
 
 
-@pytest.mark.envoy
-@pytest.mark.netns
-async def test_its_commands_make_a_mesh_that_follows_its_folder(mesh: Containers, lab: Lab) -> None:
-    url = f"http://{mesh.addresses['gateway']}:8080/reviews/0"
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(mesh: Containers, network: NamespaceNetwork) -> AsyncIterator[HttpClient]:
+    """Somebody on the host who calls the gateway."""
+    async with HttpClient(f"{mesh.addresses['gateway']}:8080", network.hub) as client:
+        yield client
 
+
+async def test_its_commands_make_a_mesh_that_follows_its_folder(
+    mesh: Containers, network: NamespaceNetwork, client: HttpClient
+) -> None:
     async def stars() -> object:
-        status, body = await lab.fetch(url)
-        if status != 200:
-            raise NotYetError(f"{status} {body}")
-        return json.loads(body)["reviews"][0].get("rating")
+        answer = await client.get("/reviews/0")
+        if answer.status != 200:
+            raise NotYetError(str(answer))
+        return answer.json["reviews"][0].get("rating")
 
     async def with_stars() -> None:
         seen = await stars()
@@ -185,8 +193,8 @@ async def test_its_commands_make_a_mesh_that_follows_its_folder(mesh: Containers
             raise NotYetError(f"rating: {seen}")
 
     await wait_until(with_stars, deadline=30, context=mesh.describe)
-    inbound = _counter(mesh, lab, "ratings", "http.inbound_0.0.0.0_9080;.downstream_rq_2xx")
-    outbound = _counter(mesh, lab, "reviews", "http.outbound_0.0.0.0_9080;.downstream_rq_2xx")
+    inbound = _counter(mesh, network, "ratings", "http.inbound_0.0.0.0_9080;.downstream_rq_2xx")
+    outbound = _counter(mesh, network, "reviews", "http.outbound_0.0.0.0_9080;.downstream_rq_2xx")
     assert inbound > 0
     assert outbound > 0
 
@@ -195,10 +203,11 @@ async def test_its_commands_make_a_mesh_that_follows_its_folder(mesh: Containers
     await wait_until(without_stars, deadline=30, context=mesh.describe)
 
 
-def _counter(mesh: Containers, lab: Lab, service: str, name: str) -> int:
+def _counter(mesh: Containers, network: NamespaceNetwork, service: str, name: str) -> int:
     """A counter of a service's sidecar, asked from inside its namespace: what the sidecar really saw."""
     ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:15000/stats').read().decode())"
-    done = subprocess.run(lab.inside(service, (sys.executable, "-c", ask)), capture_output=True, text=True, check=True)
+    pod = network.namespace(mesh.addresses[service])
+    done = subprocess.run(pod.command((sys.executable, "-c", ask)), capture_output=True, text=True, check=True)
     lines = dict(line.rpartition(": ")[::2] for line in done.stdout.splitlines())
     assert name in lines, "\n".join(key for key in lines if "downstream_rq_2xx" in key) + mesh.describe()
     return int(lines[name])
