@@ -66,6 +66,11 @@ def hosts_of(source: core.Service | ServiceEntry, suffix: str) -> Iterable[str]:
     return {normalize_host(host) for host in source.spec.hosts}
 
 
+def last_label(host: str) -> str:
+    """The last label of a name or pattern, which all names that it covers share; empty for patterns without a dot."""
+    return host.rpartition(".")[2] if "." in host else ""
+
+
 def gateways_of(source: VirtualService) -> set[str]:
     """Where a VirtualService applies, by any of its rules: ``mesh`` and qualified gateway names."""
     namespace = source.metadata.namespace
@@ -195,7 +200,7 @@ def _destination_rule_pattern(source: DestinationRule, suffix: str) -> Pairs:
     namespace = source.metadata.namespace
     host = resolve_short_name(source.spec.host, namespace, suffix)
     if is_wildcard(host):
-        yield namespace, host
+        yield (namespace, last_label(host)), host
 
 
 def _virtual_service_hosts(source: VirtualService, suffix: str) -> Pairs:
@@ -381,10 +386,10 @@ DESTINATION_RULES: Final[Index[tuple[str, str], ObjectKey]] = Index(
 )
 """(namespace of the rule, host or pattern) -> DestinationRules."""
 
-DESTINATION_RULE_PATTERNS: Final[Index[str, str]] = Index(
+DESTINATION_RULE_PATTERNS: Final[Index[tuple[str, str], str]] = Index(
     "destination-rule-patterns", {Kind.DESTINATION_RULE: _destination_rule_pattern}
 )
-"""Namespace of the rule -> those of the hosts of its DestinationRules that are patterns."""
+"""(namespace of the rule, last label or "" if there is none) -> those hosts of its DestinationRules that are patterns."""
 
 VIRTUAL_SERVICES: Final[Index[tuple[str, str], ObjectKey]] = Index(
     "virtual-services", {Kind.VIRTUAL_SERVICE: _virtual_service_hosts}

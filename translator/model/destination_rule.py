@@ -8,7 +8,7 @@ import msgspec
 
 from translator.database import Database
 from translator.engine import query
-from translator.indexes import DESTINATION_RULE_PATTERNS, DESTINATION_RULES, key_of
+from translator.indexes import DESTINATION_RULE_PATTERNS, DESTINATION_RULES, key_of, last_label
 from translator.model.host import covers, specificity
 from translator.model.proxy import Labels
 from translator.model.workload import has_labels
@@ -192,7 +192,8 @@ def _is_visible(export: frozenset[str], client_namespace: str) -> bool:
 @query
 def _most_specific(db: Database, namespace: str, hostname: str, audience: _Audience) -> tuple[DestinationPolicy, ...]:
     """Istio: only the most specific host counts, even if its rules turn out not to be exported to the client."""
-    patterns = [pattern for pattern in db.members(DESTINATION_RULE_PATTERNS, namespace) if covers(pattern, hostname)]
+    groups = (db.members(DESTINATION_RULE_PATTERNS, (namespace, label)) for label in {last_label(hostname), ""})
+    patterns = {pattern for group in groups for pattern in group if covers(pattern, hostname)}
     for pattern in sorted({hostname, *patterns}, key=specificity):
         if db.members(DESTINATION_RULES, (namespace, pattern)):
             merged = _rules_for(db, namespace, pattern, audience)

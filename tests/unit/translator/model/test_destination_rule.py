@@ -282,3 +282,19 @@ def test_patterns_of_a_part_of_the_first_label() -> None:
     assert connections(mesh, "y-a.example.com") == 1
     assert connections(mesh, "a.example.com") == 2
     assert connections(mesh, "a.other.com") == 0
+    mesh.add(rule(f"{{host: '*', {policy}}}", name="dddd"))
+    assert connections(mesh, "a.other.com") == connections(mesh, "*.other.com") == connections(mesh, "short") == 4
+
+
+def test_a_rule_for_a_suffix_costs_nothing_elsewhere() -> None:
+    mesh = Mesh(rule("host: '*.example.com'"))
+    hosts = [f"web-{number}.default.svc.cluster.local" for number in range(20)]
+
+    def policies() -> list[object]:
+        return [effective_policy(mesh.db, "default", (), "default", host) for host in hosts]
+
+    policies()
+    mesh.db.runs.clear()
+    mesh.add(rule("host: '*.other.com'", name="other"))
+    assert policies() == [None] * 20
+    assert not mesh.db.runs
