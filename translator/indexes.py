@@ -389,7 +389,7 @@ DESTINATION_RULES: Final[Index[tuple[str, str], ObjectKey]] = Index(
 DESTINATION_RULE_PATTERNS: Final[Index[tuple[str, str], str]] = Index(
     "destination-rule-patterns", {Kind.DESTINATION_RULE: _destination_rule_pattern}
 )
-"""(namespace of the rule, last label or "" if there is none) -> those hosts of its DestinationRules that are patterns."""
+"""(namespace of the rule, last label or "") -> those hosts of its DestinationRules that are patterns."""
 
 VIRTUAL_SERVICES: Final[Index[tuple[str, str], ObjectKey]] = Index(
     "virtual-services", {Kind.VIRTUAL_SERVICE: _virtual_service_hosts}
