@@ -61,7 +61,7 @@ def built(match: str) -> Tree:
 
 
 @pytest.mark.parametrize("match", CASES)
-def test_a_match_is_encoded(match: str) -> None:
+def test_case_13_a_match_is_encoded(match: str) -> None:
     expected = yaml.safe_load(CASES[match])
     if not {"prefix", "path", "safe_regex"} & expected.keys():
         expected |= {"prefix": "/", "case_sensitive": True}
@@ -93,7 +93,7 @@ def test_port_gateways_and_source_are_not_encoded() -> None:
         ("headers: {'@request.auth.claims.a': {}}", False),
     ],
 )
-def test_what_catches_every_request(match: str, *, expected: bool) -> None:
+def test_case_12_what_catches_every_request(match: str, *, expected: bool) -> None:
     rule = http_rule(yaml.safe_dump({"match": [yaml.safe_load(match)], "route": []}))
     assert is_catch_all(build_match(rule.match[0])) is expected
 

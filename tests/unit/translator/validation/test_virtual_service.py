@@ -256,7 +256,7 @@ BROKEN: list[Row] = [
 
 
 @pytest.mark.parametrize(("spec", "path", "reason"), BROKEN, ids=row_ids(BROKEN))
-def test_a_broken_rule_is_reported_once_at_its_field(spec: str, path: str, reason: str) -> None:
+def test_case_32_a_broken_rule_is_reported_once_at_its_field(spec: str, path: str, reason: str) -> None:
     found = errors("VirtualService", spec)
 
     assert [place for place, _ in found] == [path]
@@ -388,7 +388,7 @@ def test_annotations_of_control_planes_are_refused(annotation: str, reason: str)
     assert reason in found
 
 
-def test_all_faults_are_reported_at_once() -> None:
+def test_case_32_all_faults_are_reported_at_once() -> None:
     spec = "{hosts: [a_b], exportTo: ['~'], http: [{timeout: 0s}, {route: [{destination: {host: '*'}}]}]}"
 
     assert [path for path, _ in errors("VirtualService", spec)] == [
