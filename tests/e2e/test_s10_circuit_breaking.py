@@ -97,6 +97,17 @@ async def apply(mesh: LocalMesh, sleep: Proxy, policy: str, pods: Pods) -> None:
     await sleep.wait_config(has_arrived)
 
 
+async def ejected(sleep: Proxy) -> None:
+    """Wait until a host is ejected: the thread that sends requests is told by another one."""
+
+    async def probe() -> None:
+        stats = await sleep.admin.stats(r"outbound\|8000.*ejections_active")
+        if sum(stats.values()) != 1:
+            raise NotYetError(f"not one host is ejected: {stats}")
+
+    await wait_until(probe)
+
+
 async def logged(sleep: Proxy, text: str) -> None:
     """Wait for a line in the access log; Envoy writes it out a little later."""
 
@@ -138,6 +149,7 @@ async def test_s10_a_pod_that_answers_500_is_ejected(
     pods.fail(bad)
     first = await client.wait_for(REQUEST, lambda answer: answer.status == 500, context=mesh.describe)
     assert first.instance == pods.workload.address(bad)
+    await ejected(sleep)
     traffic = await send_many(lambda: client.send(REQUEST), 100)
     assert traffic.by_instance().keys() == {pods.workload.address(good)}
     assert not traffic.failed, traffic.describe_failures()
