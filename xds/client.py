@@ -30,6 +30,7 @@ class TypeStatus:
 
     ``error`` is the reason of the last NACK until a later response is accepted; ``rejections`` are the
     resources that are held back from the client because it refused exactly what the View has now.
+    ``resources`` counts what all ``responses`` brought and removed.
     """
 
     type_url: TypeUrl
@@ -46,6 +47,7 @@ class TypeStatus:
     error_at: float | None
     rejections: tuple[Rejection, ...]
     responses: int
+    resources: int
     acks: int
     nacks: int
     expired: int
@@ -140,6 +142,7 @@ def _type_status(lane: Lane[SotwRequest] | Lane[DeltaRequest], view: View) -> Ty
         error_at=record.error_at,
         rejections=tuple(_standing_rejections(lane, view).values()),
         responses=record.responses,
+        resources=record.resources,
         acks=record.acks,
         nacks=record.nacks,
         expired=record.expired,

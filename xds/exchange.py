@@ -45,7 +45,10 @@ class Sent:
 
 @dataclass(slots=True)
 class LaneRecord:
-    """Counters and times of a lane, for whoever watches. Times are those of the caller's clock."""
+    """Counters and times of a lane, for whoever watches. Times are those of the caller's clock.
+
+    ``resources`` counts what the responses brought, and names that they removed.
+    """
 
     version_sent: str = ""
     nonce_sent: str = ""
@@ -56,6 +59,7 @@ class LaneRecord:
     error: str | None = None
     error_at: float | None = None
     responses: int = 0
+    resources: int = 0
     acks: int = 0
     nacks: int = 0
     expired: int = 0

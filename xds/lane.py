@@ -132,6 +132,7 @@ class Lane(ABC, Generic[RequestT]):
             self._accept(self.in_flight.pop(0))
         record = self.record
         record.responses += 1
+        record.resources += len(sent.response.names) + len(sent.response.removed)
         record.version_sent, record.nonce_sent, record.sent_at = sent.response.version, sent.response.nonce, sent.at
         return sent
 

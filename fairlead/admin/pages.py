@@ -55,6 +55,7 @@ def _describe_type(status: TypeStatus) -> dict[str, Any]:
         "error": status.error,
         "rejected": [msgspec.to_builtins(rejection, enc_hook=str) for rejection in status.rejections],
         "responses": status.responses,
+        "resources": status.resources,
         "acks": status.acks,
         "nacks": status.nacks,
     }

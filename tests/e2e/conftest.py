@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from fairlead.mesh.mesh import LocalMesh
 from fairlead.mesh.proxy import Proxy, Stream
-from tests.e2e.stage import Entry
+from tests.e2e.stage import Entry, open_mesh, start_ingress
 
 HERE = Path(__file__).parent
 
@@ -34,14 +34,9 @@ def stream(request: pytest.FixtureRequest) -> Stream:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def mesh(tmp_path_factory: pytest.TempPathFactory, stream: Stream) -> AsyncIterator[LocalMesh]:
-    """A control plane on an empty folder. Whatever a module does, no Envoy may reject what it is sent."""
-    async with LocalMesh(tmp_path_factory.mktemp("mesh")) as mesh:
+    """The mesh of a module."""
+    async with open_mesh(tmp_path_factory.mktemp("mesh")) as mesh:
         yield mesh
-        for proxy in await mesh.control_plane.debug("proxies"):
-            rejected = {name: status["rejected"] for name, status in proxy["types"].items() if status["nacks"]}
-            assert not rejected, f"{proxy['proxy']}: {rejected}"
-        errors = [record for record in mesh.control_plane.records() if record.get("level") in {"error", "critical"}]
-        assert not [error for error in errors if error["event"] != "finding.new"], mesh.control_plane.describe()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -53,8 +48,7 @@ async def sleep(mesh: LocalMesh, stream: Stream) -> Proxy:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def ingress(mesh: LocalMesh, stream: Stream) -> Proxy:
     """An ingress gateway; its Service maps 80 and 8080 to ports that are free on this machine."""
-    ports = {80: mesh.addresses.port(), 8080: mesh.addresses.port()}
-    return await mesh.start_gateway(ports, stream=stream)
+    return await start_ingress(mesh, stream)
 
 
 @pytest_asyncio.fixture(params=["sidecar", "gateway"], loop_scope="session")

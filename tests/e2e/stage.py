@@ -1,11 +1,14 @@
 """What the scenarios share: the YAML that most of them start from, and judgements about shares of traffic."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from fairlead.mesh.clients import HttpClient
 from fairlead.mesh.load import send_many
-from fairlead.mesh.proxy import Proxy
+from fairlead.mesh.mesh import LocalMesh
+from fairlead.mesh.proxy import Proxy, Stream
 from fairlead.mesh.traffic import Answer, Traffic
 
 GATEWAY = """
@@ -28,6 +31,23 @@ class Entry:
 
     proxy: Proxy
     client: HttpClient
+
+
+@asynccontextmanager
+async def open_mesh(workdir: Path) -> AsyncIterator[LocalMesh]:
+    """A control plane on an empty folder. Whatever happens in the mesh, no Envoy may reject what it is sent."""
+    async with LocalMesh(workdir) as mesh:
+        yield mesh
+        for proxy in await mesh.control_plane.debug("proxies"):
+            rejected = {name: status["rejected"] for name, status in proxy["types"].items() if status["nacks"]}
+            assert not rejected, f"{proxy['proxy']}: {rejected}"
+        errors = [record for record in mesh.control_plane.records() if record.get("level") in {"error", "critical"}]
+        assert not [error for error in errors if error["event"] != "finding.new"], mesh.control_plane.describe()
+
+
+async def start_ingress(mesh: LocalMesh, stream: Stream) -> Proxy:
+    """An ingress gateway; its Service maps 80 and 8080 to ports that are free on this machine."""
+    return await mesh.start_gateway({80: mesh.addresses.port(), 8080: mesh.addresses.port()}, stream=stream)
 
 
 def ingress_route(host: str, port: int, name: str = "ingress") -> str:
