@@ -14,6 +14,9 @@ _REFRESHES_PER_SECOND: Final = 4
 def demo(
     *,
     once: Annotated[bool, typer.Option("--once", help="Play the story once, print a summary, and end.")] = False,
+    netns: Annotated[
+        bool, typer.Option("--netns", help="Pods are network namespaces with interception (Linux, as root).")
+    ] = False,
     keep: Annotated[
         Path | None, typer.Option("--keep", help="Keep configuration, bootstraps and logs in this folder.")
     ] = None,
@@ -28,27 +31,31 @@ def demo(
 
     `fairlead demo --once` takes about half a minute and ends with a summary
 
+    `fairlead demo --netns` plays it with real interception: each pod has its own network, iptables rules and sidecar
+
     `fairlead demo --keep ./demo` leaves what it wrote, and the logs, for you to look at
     """
     with contextlib.ExitStack() as resources:
         folder = keep or Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="fairlead-demo-")))
         try:
-            held = asyncio.run(_run(folder, once=once))
+            held = asyncio.run(_run(folder, once=once, netns=netns))
         except KeyboardInterrupt:
             raise typer.Exit(0) from None
     raise typer.Exit(0 if held else 1)
 
 
-async def _run(folder: Path, *, once: bool) -> bool:
+async def _run(folder: Path, *, once: bool, netns: bool) -> bool:
     from rich.console import Console
     from rich.live import Live
 
     from fairlead.demo.story import stage
+    from fairlead.iptables.apply import InterceptionError
     from fairlead.mesh.envoy import EnvoyMissingError
+    from fairlead.mesh.netns import NamespaceError
 
     console = Console()
     try:
-        async with stage(folder, lambda step: console.print(f"[dim]{step} ...[/dim]")) as story:
+        async with stage(folder, lambda step: console.print(f"[dim]{step} ...[/dim]"), intercepted=netns) as story:
             board = story.board
             view = Live(
                 console=console, get_renderable=board.render, refresh_per_second=_REFRESHES_PER_SECOND, transient=True
@@ -59,7 +66,7 @@ async def _run(folder: Path, *, once: bool) -> bool:
             finally:
                 # Also after Ctrl-C: what has been seen until then.
                 console.print(board.summary())
-    except EnvoyMissingError as missing:
-        console.print(f"[red]{missing}[/red]")
+    except (EnvoyMissingError, NamespaceError, InterceptionError) as missing:
+        console.print(missing, style="red", markup=False)
         return False
     return board.holds

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import aiohttp
-
+from fairlead.mesh.control_plane import ControlPlaneProcess
 from fairlead.mesh.waiting import NotYetError, wait_until
 
 
-async def wait_acknowledged(admin: str, key: str, since: float) -> float:
+async def wait_acknowledged(control_plane: ControlPlaneProcess, key: str, since: float) -> float:
     """Wait until every proxy that was sent a change of an object has acknowledged it; returns when the last did.
 
     ``key`` is the object as the control plane names it ("VirtualService default/shop"); ``since`` and the
@@ -15,8 +14,7 @@ async def wait_acknowledged(admin: str, key: str, since: float) -> float:
     """
 
     async def probe() -> float:
-        async with aiohttp.request("GET", f"http://{admin}/debug/pushes") as response:
-            pushes: list[dict[str, Any]] = await response.json()
+        pushes: list[dict[str, Any]] = await control_plane.debug("pushes")
         acknowledged = [
             push["at"] + push["last_ack_ms"] / 1000
             for push in pushes

@@ -14,6 +14,7 @@ from fairlead.demo.scoreboard import Change, Scoreboard, Split
 from fairlead.mesh.clients import HttpClient, Request
 from fairlead.mesh.load import LoadGenerator
 from fairlead.mesh.mesh import LocalMesh
+from fairlead.mesh.netns_mesh import NamespaceMesh
 from fairlead.mesh.workload import Workload
 
 # Requests per second on each path, and how many make a sample: chance then stays well within the tolerance.
@@ -55,9 +56,8 @@ class Story:
         board.splits.append(Split(weight / 100))
         written = time.time()
         self._mesh.folder.apply(objects.weights(weight))
-        acknowledged = await wait_acknowledged(
-            self._mesh.control_plane.admin, f"VirtualService default/{objects.SERVICE}", written
-        )
+        key = f"VirtualService default/{objects.SERVICE}"
+        acknowledged = await wait_acknowledged(self._mesh.control_plane, key, written)
         board.note(f"weights {weight}/{100 - weight}: in force {(acknowledged - written) * 1e3:.1f} ms after the file")
         gateway, sidecar = await asyncio.gather(self._gateway.wait_count(_SAMPLE), self._sidecar.wait_count(_SAMPLE))
         board.splits[-1] = Split(weight / 100, gateway.share("v1"), sidecar.share("v1"))
@@ -69,12 +69,11 @@ class Story:
         board.scene = f"v2 scales to {replicas}"
         pods = [pod for pod in shop.pods if pod.labels["version"] == "v2"]
         what = f"v2: {len(pods)} -> {replicas}"
-        written = time.time()
-        started = asyncio.get_running_loop().time()
         await shop.scale(replicas, "v2")
-        acknowledged = await wait_acknowledged(
-            self._mesh.control_plane.admin, f"EndpointSlice default/{objects.SERVICE}-pods", written
-        )
+        written = shop.endpoints_written
+        started = asyncio.get_running_loop().time() - (time.time() - written)
+        key = f"EndpointSlice default/{objects.SERVICE}-pods"
+        acknowledged = await wait_acknowledged(self._mesh.control_plane, key, written)
         added = {shop.address(pod) for pod in shop.pods} - present
         served = None
         if added:
@@ -87,11 +86,17 @@ class Story:
 
 
 @asynccontextmanager
-async def stage(workdir: Path, report: Callable[[str], None]) -> AsyncIterator[Story]:
-    """Build the mesh and put it under load; everything ends with the block. ``report`` is told of each step."""
+async def stage(workdir: Path, report: Callable[[str], None], *, intercepted: bool = False) -> AsyncIterator[Story]:
+    """Build the mesh and put it under load; everything ends with the block. ``report`` is told of each step.
+
+    If it is intercepted, pods are network namespaces, each with a sidecar. Raises NamespaceError where that is not
+    possible.
+    """
     async with AsyncExitStack() as running:
         report("starting the control plane")
-        mesh = await running.enter_async_context(LocalMesh(workdir))
+        mesh = await running.enter_async_context(NamespaceMesh(workdir) if intercepted else LocalMesh(workdir))
+        if intercepted:
+            report("starting pods: network namespaces, each with a sidecar that intercepts its traffic")
         shop = mesh.workload(objects.SERVICE)
         await shop.add("v1", 2)
         await shop.add("v2", 1)
@@ -101,15 +106,15 @@ async def stage(workdir: Path, report: Callable[[str], None]) -> AsyncIterator[S
         gateway = await mesh.start_gateway({80: port})
         sidecar = await mesh.start_client("customer")
         loads = [
-            await _load(running, gateway.address(80), Request("/", objects.HOST)),
-            await _load(running, sidecar.address(shop.service.ports[0].number), Request("/", objects.SERVICE)),
+            await _load(running, gateway.client(80), Request("/", objects.HOST)),
+            await _load(running, sidecar.client(shop.service.ports[0].number), Request("/", objects.SERVICE)),
         ]
         story = Story(mesh, shop, *loads)
         story.board.endpoints = len(shop.pods)
         yield story
 
 
-async def _load(running: AsyncExitStack, address: str, request: Request) -> LoadGenerator:
-    client = await running.enter_async_context(HttpClient(address))
+async def _load(running: AsyncExitStack, unopened: HttpClient, request: Request) -> LoadGenerator:
+    client = await running.enter_async_context(unopened)
     await client.wait_ok(request, objects.SERVICE)
     return await running.enter_async_context(LoadGenerator(lambda: client.send(request), _RATE))

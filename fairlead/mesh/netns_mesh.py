@@ -42,12 +42,14 @@ class NamespaceMesh(LocalMesh):
         ip: str | None = None,
         capture: Capture | None = None,
     ) -> Proxy:
-        """Start the sidecar of a pod in the pod's namespace, and lead the pod's traffic through it."""
+        """Lead the traffic of a pod's namespace through a sidecar, and start it.
+
+        In this order: what arrives on a connection from before the rules would count as a new one, and be caught.
+        """
         mode = capture or self.capture
-        proxy = await super().start_sidecar(pod, stream, ip or pod.ip, mode)
         with self.network.namespace(pod.ip).entered():
             apply_programs(CaptureSettings(mode=mode), detect_versions())
-        return proxy
+        return await super().start_sidecar(pod, stream, ip or pod.ip, mode)
 
     async def start_client(
         self, name: str = "sleep", namespace: str = "default", stream: Stream = Stream.DELTA

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
@@ -49,6 +50,8 @@ class Workload:
         self._servers = AsyncExitStack()
         self._numbers = itertools.count(1)
         self._pods: dict[str, StandInPod] = {}
+        # When the endpoints were last written, in seconds since the epoch.
+        self.endpoints_written = 0.0
         folder.apply(service_document(service))
         self._write_endpoints()
 
@@ -119,4 +122,5 @@ class Workload:
         return StandInPod(name, self.service.namespace, ip, own_labels, ready)
 
     def _write_endpoints(self) -> None:
+        self.endpoints_written = time.time()
         self._folder.apply(endpoint_slice_document(self.service, self._pods.values()))
