@@ -222,6 +222,13 @@ def _mesh_hosts(source: VirtualService, suffix: str) -> Pairs:
             yield namespace, resolve_short_name(host, namespace, suffix)
 
 
+def _partial_patterns(source: VirtualService, _suffix: str) -> Pairs:
+    for gateway in gateways_of(source):
+        for host in map(normalize_host, source.spec.hosts):
+            if host.startswith("*") and host != "*" and not host.startswith("*."):
+                yield gateway, host
+
+
 def _labelled_hosts(source: VirtualService, suffix: str) -> Pairs:
     labels = {label for rule in source.spec.http for match in rule.match for label in match.source_labels}
     # A delegate has no hosts and may come to apply to any.
@@ -404,6 +411,9 @@ VIRTUAL_SERVICE_HOSTS: Final[Index[str, str]] = Index(
 MESH_HOSTS: Final[Index[str, str]] = Index("mesh-hosts", {Kind.VIRTUAL_SERVICE: _mesh_hosts})
 """Namespace -> hosts and patterns of its VirtualServices that are bound to ``mesh``."""
 
+PARTIAL_PATTERNS: Final[Index[str, str]] = Index("partial-patterns", {Kind.VIRTUAL_SERVICE: _partial_patterns})
+"""``mesh`` or qualified gateway -> patterns of VirtualServices whose first label is more than ``*`` (``*-a.com``)."""
+
 LABELLED_HOSTS: Final[Index[str, tuple[str, str]]] = Index("labelled-hosts", {Kind.VIRTUAL_SERVICE: _labelled_hosts})
 """Empty string -> (host or pattern, label): by which labels HTTP rules for a host select proxies."""
 
@@ -472,6 +482,7 @@ INDEXES: Final[tuple[Index[Any, Any], ...]] = (
     VIRTUAL_SERVICES,
     VIRTUAL_SERVICE_HOSTS,
     MESH_HOSTS,
+    PARTIAL_PATTERNS,
     LABELLED_HOSTS,
     VIRTUAL_SERVICES_OF_GATEWAY,
     GATEWAYS,

@@ -101,6 +101,16 @@ def test_case_09_the_most_specific_rule_of_a_service() -> None:
     assert stage.call("www.unknown.com", port=81) == "PassthroughCluster"
 
 
+def test_case_09_patterns_whose_first_label_is_more_than_a_wildcard() -> None:
+    stage = Stage(
+        service_entry("entry", ["x-a.example.org", "a.example.org", "x.example.org"], "HTTP-81", resolution="NONE"),
+        rule("wide", "['*.example.org']", f"[{answering('wide')}]"),
+        rule("narrow", "['*-a.example.org']", f"[{answering('narrow')}]"),
+    )
+    hosts = ("x-a.example.org", "a.example.org", "x.example.org")
+    assert [stage.call(host, port=81) for host in hosts] == ["narrow", "wide", "wide"]
+
+
 def test_case_10_whom_a_rule_is_exported_to() -> None:
     private = rule("private", "[a.com]", f"[{answering('private')}]", gateways="[edge/web]").replace(
         "gateways:", "exportTo: ['.']\n  gateways:"

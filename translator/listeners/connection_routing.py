@@ -17,10 +17,10 @@ from translator.listeners.chain_match import chain_match
 from translator.listeners.settings import listener_settings
 from translator.model.destination_rule import DestinationPolicy, effective_policy, policy_labels
 from translator.model.export import is_exported
-from translator.model.host import covering_patterns, is_wildcard, overlaps
+from translator.model.host import is_wildcard, overlaps
 from translator.model.proxy import Labels
 from translator.model.service import Resolution, Service, visible_service
-from translator.model.virtual_service import RoutingRule, routing_rule
+from translator.model.virtual_service import RoutingRule, routing_rule, ruled_patterns
 from translator.model.workload import has_labels
 from translator.names import outbound_cluster
 from translator.network_filters.tcp_proxy import TCPProxyInputs, WeightedCluster
@@ -56,7 +56,7 @@ def connection_rules(db: Database, namespace: str, hostname: str) -> tuple[Routi
     if is_wildcard(hostname):
         patterns: Iterable[str] = (host for host in db.members(VIRTUAL_SERVICE_HOSTS, MESH) if overlaps(host, hostname))
     else:
-        patterns = covering_patterns(hostname)
+        patterns = ruled_patterns(db, hostname)
     keys = {key: None for pattern in patterns for key in db.members(VIRTUAL_SERVICES, (MESH, pattern))}
     rules = (rule for key in keys if (rule := _connection_rule(db, key)) is not None)
     visible = (rule for rule in rules if is_exported(rule.export, namespace))

@@ -63,10 +63,9 @@ def most_specific(patterns: Iterable[str], host: str) -> str | None:
 
 
 def covering_patterns(host: str) -> Iterable[str]:
-    """Every pattern that covers ``host``, most specific first: a wildcard table can be looked up, not scanned.
+    """Every pattern of whole labels that covers ``host``, most specific first: a table of them can be looked up.
 
-    Istio's patterns may start with ``*`` anywhere in the first label (``*-a.example.com``), which this does not
-    list: such patterns are rejected as hosts of mesh objects.
+    Those whose first label is more than ``*`` (``*-a.example.com``) are too many to be listed.
     """
     yield host
     rest = host.removeprefix("*.")

@@ -11,10 +11,16 @@ import msgspec
 
 from translator.database import Database
 from translator.engine import query
-from translator.indexes import VIRTUAL_SERVICES_OF_GATEWAY, gateways_of, qualify_gateway
+from translator.indexes import (
+    MESH,
+    PARTIAL_PATTERNS,
+    VIRTUAL_SERVICES_OF_GATEWAY,
+    gateways_of,
+    qualify_gateway,
+)
 from translator.model.delegate import merge_rules
 from translator.model.export import PUBLIC, Export, is_exported, normalize_export
-from translator.model.host import resolve_short_name
+from translator.model.host import covering_patterns, covers, resolve_short_name, specificity
 from translator.objects.registry import Kind, ObjectKey
 from translator.objects.virtual_service import (
     Destination,
@@ -103,6 +109,13 @@ def routing_rules(db: Database, gateway: str, namespace: str) -> tuple[RoutingRu
     rules = (routing_rule(db, key) for key in db.members(VIRTUAL_SERVICES_OF_GATEWAY, gateway))
     visible = (rule for rule in rules if rule is not None and is_exported(rule.export, namespace))
     return tuple(sorted(visible, key=lambda rule: rule.precedence(namespace)))
+
+
+def ruled_patterns(db: Database, hostname: str) -> Iterable[str]:
+    """The hosts and patterns by which rules for sidecars may name a host, most specific first."""
+    partial = [pattern for pattern in db.members(PARTIAL_PATTERNS, MESH) if covers(pattern, hostname)]
+    known = covering_patterns(hostname)
+    return sorted((*known, *partial), key=specificity) if partial else known
 
 
 @query

@@ -13,11 +13,11 @@ from translator.database import Database
 from translator.engine import query
 from translator.indexes import LABELLED_HOSTS, MESH, MESH_HOSTS, VIRTUAL_SERVICE_HOSTS, VIRTUAL_SERVICES
 from translator.model.export import is_exported
-from translator.model.host import covering_patterns, covers, is_wildcard
+from translator.model.host import covers, is_wildcard
 from translator.model.proxy import Labels
 from translator.model.scope import ScopeKey, egress_scopes, imports_rule, rule_namespaces, scope_service
 from translator.model.service import Service
-from translator.model.virtual_service import RoutingRule, routing_rule
+from translator.model.virtual_service import RoutingRule, routing_rule, ruled_patterns
 from translator.objects.registry import ObjectKey
 from translator.routes.context import RouteContext
 from translator.routes.rule import has_routes
@@ -85,7 +85,7 @@ def service_rules(db: Database, table: TableScope, labels: Labels, hostname: str
 
     Istio: a pattern counts only if no more specific host has a rule, be it one without routes for this table.
     """
-    for pattern in covering_patterns(hostname):
+    for pattern in ruled_patterns(db, hostname):
         if not db.members(VIRTUAL_SERVICES, (MESH, pattern)):
             continue
         rules = _imported_rules(db, table.scope, table.position, pattern)
