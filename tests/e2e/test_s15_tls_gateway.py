@@ -17,7 +17,7 @@ from fairlead.mesh.documents import Document, StandInPort
 from fairlead.mesh.mesh import LocalMesh
 from fairlead.mesh.proxy import Proxy, Stream
 from fairlead.mesh.services import httpbin
-from fairlead.mesh.services.backend import Backend
+from fairlead.mesh.services.backend import Backend, Instance
 from fairlead.mesh.waiting import NotYetError, wait_until
 from tests.e2e.outside import Authority, KeyPair
 
@@ -48,6 +48,7 @@ spec:
     + server("modern.example.com", "mode: SIMPLE, credentialName: simple, minProtocolVersion: TLSV1_3")
     + server("rotated.example.com", "mode: SIMPLE, credentialName: rotated")
     + server("broken.example.com", "mode: SIMPLE, credentialName: broken")
+    + server("origin.example.org", "mode: SIMPLE, credentialName: origin")
     + server("deleted.example.com", "mode: SIMPLE, credentialName: deleted")
     + server("through.example.com", "mode: PASSTHROUGH", protocol="TLS")
 )
@@ -155,6 +156,7 @@ async def gateway(mesh: LocalMesh, stream: Stream, authority: Authority) -> Prox
         tls_secret("beside", pairs["beside"], ca_crt=authority.roots),
         tls_secret("rotated", pairs["rotated"]),
         tls_secret("broken", authority.issue("broken.example.com")),
+        tls_secret("origin", authority.issue("origin.example.org")),
         tls_secret("deleted", authority.issue("deleted.example.com")),
         tls_secret("foreign", authority.issue("foreign.example.com"), namespace="default"),
     )
@@ -263,6 +265,53 @@ async def test_a_rotation_under_load_fails_no_handshake(
     assert {peer.status for peer in peers} == {200}
 
 
+def upstream(ip: str) -> str:
+    return f"""
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: upstream}}
+spec:
+  hosts: [upstream.example.com]
+  ports: [{{number: 8000, name: http, protocol: HTTP, targetPort: 8443}}]
+  resolution: STATIC
+  endpoints: [{{address: {ip}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: upstream}}
+spec: {{host: upstream.example.com, trafficPolicy: {{tls: {{mode: MUTUAL, credentialName: client}}}}}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: upstream}}
+spec:
+  hosts: [origin.example.org]
+  gateways: [tls]
+  http:
+  - rewrite: {{authority: upstream.example.com}}
+    route: [{{destination: {{host: upstream.example.com, port: {{number: 8000}}}}}}]
+"""
+
+
+async def test_a_gateway_shows_a_certificate_of_its_own_to_servers_outside(
+    mesh: LocalMesh, client: TlsClient, authority: Authority
+) -> None:
+    ip = mesh.addresses.ip()
+    instance = Instance("upstream", "v1", ip, 8443)
+    application = httpbin.build_application(instance)
+    async with Backend(instance, application, authority.server("upstream.example.com", mutual=True)) as backend:
+        mesh.folder.apply(tls_secret("client", authority.issue("client"), ca_crt=authority.roots))
+        documents = mesh.folder.apply_yaml(upstream(ip), "default")
+
+        async def arrived() -> None:
+            peer = await client.get("origin.example.org")
+            if not backend.requests:
+                raise NotYetError(f"no request of the backend: {peer}")
+
+        await wait_until(arrived, context=mesh.describe)
+        mesh.folder.delete(*documents)
+
+
 async def findings(mesh: LocalMesh, text: str) -> list[dict[str, Any]]:
     return [each for each in await mesh.control_plane.debug("findings") if text in json.dumps(each)]
 
@@ -336,7 +385,7 @@ async def test_a_secret_of_another_namespace_is_not_given_away(
     foreign = GATEWAY + server("foreign.example.com", "mode: SIMPLE, credentialName: default/foreign")
     mesh.folder.apply_yaml(foreign, "default")
     finding = await wait_finding(mesh, "Secret default/foreign is in another namespace")
-    assert finding["field"] == "spec.servers[11].tls"
+    assert finding["field"] == "spec.servers[12].tls"
     await refused(client, "foreign.example.com")
 
 

@@ -78,7 +78,7 @@ async def call_grpc(namespace: NetworkNamespace, address: str) -> str:
 
 
 class _Echo(grpc.GenericRpcHandler):
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         if handler_call_details.method != METHOD:
             return None
         metadata = " ".join(str(pair[0]) for pair in handler_call_details.invocation_metadata)

@@ -49,11 +49,6 @@ GAPS: Final = (
         for policy in _TRAFFIC_POLICIES
     ),
     *(
-        Gap(Kind.DESTINATION_RULE, f"{block}.tls.credentialName", "connections fail; name files for the time being")
-        for policy in _TRAFFIC_POLICIES
-        for block in (policy, f"{policy}.portLevelSettings[]")
-    ),
-    *(
         Gap(
             Kind.DESTINATION_RULE, f"{block}.tls.mode", "connections are made in plain text", ClientTLSMode.ISTIO_MUTUAL
         )
