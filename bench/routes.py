@@ -22,7 +22,7 @@ from translator.view import View
 from xds.types import ROUTE
 
 ROUNDS = 40
-COLUMNS = ("change", "hosts", "p50", "p99", "queries re-run", "resources changed", "table")
+COLUMNS = ("change", "hosts", "p50", "p99", "CPU time", "queries re-run", "resources changed", "table")
 
 
 def run(hosts: tuple[int, ...] = (100, 1_000, 10_000)) -> None:
@@ -54,21 +54,23 @@ def measure(population: Population, role: Role) -> Iterator[tuple[str, ...]]:
 
 def figures(translator: Translator, view: View, states: list[Write]) -> tuple[str, ...]:
     """What it costs to go from one state to the other and back."""
-    times, ran, changed = [], 0, 0
+    times, busy, ran, changed = [], [], 0, 0
     for turn in range(ROUNDS * 2):
         before = sum(translator.db.runs.values())
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         translator.apply([states[turn % 2]])
         for _ in view.refresh():
             pass
         names = view.commit()
         times.append(time.perf_counter() - started)
+        busy.append(time.process_time() - worked)
         ran = sum(translator.db.runs.values()) - before
         changed = sum(map(len, names.values()))
     size = max(len(each.body) for each in view.resources(ROUTE).values())
     return (
         milliseconds(percentile(times, 0.5)),
         milliseconds(percentile(times, 0.99)),
+        milliseconds(percentile(busy, 0.5)),
         str(ran),
         str(changed),
         f"{size / 1e6:.2f} MB",

@@ -1,6 +1,6 @@
 """Route tables (RouteConfigurations): encoded virtual hosts joined into a resource."""
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -44,15 +44,22 @@ class HostCollector:
         self._records: dict[str, bytes] = {}
         self._clusters: dict[str, tuple[str, ...]] = {}
         self._users: dict[str, int] = {}
-        # Sorted, once they have been asked for.
+        # Sorted, once they have been asked for; from then on kept so.
         self._names: list[str] | None = None
-        self._references: list[Reference] | None = None
+        self._ordered: list[bytes] = []
+        self._references: list[Reference] = []
 
     def put(self, name: str, virtual_host: bytes, clusters: tuple[str, ...]) -> None:
         """Add a virtual host, or replace the one of this name."""
-        if name not in self._records and self._names is not None:
-            insort(self._names, name)
-        self._records[name] = encode_record(virtual_host)
+        record = encode_record(virtual_host)
+        if self._names is not None:
+            position = bisect_left(self._names, name)
+            if name in self._records:
+                self._ordered[position] = record
+            else:
+                self._names.insert(position, name)
+                self._ordered.insert(position, record)
+        self._records[name] = record
         before = self._clusters.get(name, ())
         if before != clusters:
             self._clusters[name] = clusters
@@ -64,28 +71,30 @@ class HostCollector:
         if self._records.pop(name, None) is None:
             return
         if self._names is not None:
-            del self._names[bisect_left(self._names, name)]
+            position = bisect_left(self._names, name)
+            del self._names[position]
+            del self._ordered[position]
         self._count(self._clusters.pop(name, ()), -1)
 
     def hosts(self) -> HostList:
         """What there is now."""
         if self._names is None:
             self._names = sorted(self._records)
-        if self._references is None:
+            self._ordered = [self._records[name] for name in self._names]
             self._references = [Reference(CLUSTER, cluster) for cluster in sorted(self._users)]
-        return HostList(tuple(map(self._records.__getitem__, self._names)), tuple(self._references))
+        return HostList(tuple(self._ordered), tuple(self._references))
 
     def _count(self, clusters: Iterable[str], change: int) -> None:
         for cluster in clusters:
             count = self._users.get(cluster, 0) + change
-            known = self._references
             if count:
                 self._users[cluster] = count
             else:
                 del self._users[cluster]
-            if known is not None and count in (0, change):
-                position = bisect_left(known, Reference(CLUSTER, cluster))
-                known[position : position + (count == 0)] = [Reference(CLUSTER, cluster)] if count else []
+            if self._names is not None and count in (0, change):
+                position = bisect_left(self._references, Reference(CLUSTER, cluster))
+                found = [Reference(CLUSTER, cluster)] if count else []
+                self._references[position : position + (count == 0)] = found
 
 
 def join_table(name: str, hosts: HostList, *, ignore_port: bool = True) -> Resource:
