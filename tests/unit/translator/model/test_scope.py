@@ -12,7 +12,9 @@ from translator.model.scope import (
     egress_rules,
     egress_scopes,
     outbound_traffic_policy,
+    rule_namespaces,
     scope_key,
+    scope_service,
     scope_services,
 )
 from translator.objects.sidecar import CaptureMode, OutboundTrafficMode
@@ -158,6 +160,31 @@ def test_rules_are_imported_by_their_namespace_and_host() -> None:
         assert len(egress_rules(mesh.db, key(mesh), 0)) == expected
     mesh = Mesh(*SERVICES, foreign)
     assert len(egress_rules(mesh.db, key(mesh), 0)) == 1
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [["*/*"], ["./*"], ["prod/*", "data/db.data.svc.cluster.local"], ["~data/*", "*/*"], ["~/*"], ["*/*.local"]],
+)
+def test_a_service_asked_for_by_name_is_the_one_that_is_listed(patterns: list[str]) -> None:
+    other = service("web", namespace="prod")
+    for mesh in (Mesh(*SERVICES, other), Mesh(*SERVICES, other, sidecar(hosts(*patterns)))):
+        (listener,) = egress_scopes(mesh.db, key(mesh))
+        listed = {each.hostname: each for each in listener.services}
+        names = {f"{name}.svc.cluster.local" for name in ("web.default", "web.prod", "api.prod", "db.data", "x.y")}
+        found = {name: each for name in names if (each := scope_service(mesh.db, key(mesh), 0, name))}
+        assert found == listed
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [(["*/*"], None), (["./*", "prod/*"], ("default", "prod")), (["~data/*", "prod/*"], ("prod",))],
+)
+def test_namespaces_from_which_rules_are_imported(patterns: list[str], expected: tuple[str, ...] | None) -> None:
+    mesh = Mesh(*SERVICES)
+    assert rule_namespaces(mesh.db, key(mesh), 0) is None
+    mesh.add(sidecar(hosts(*patterns)))
+    assert rule_namespaces(mesh.db, key(mesh), 0) == expected
 
 
 def test_case_43_which_sidecar_applies() -> None:
