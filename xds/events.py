@@ -72,10 +72,10 @@ class RequestExpired(Event):
 
 @dataclass(frozen=True, slots=True)
 class ResponseSent(Event):
-    """A response was handed to the transport.
+    """A response is handed to the transport; told before the client can possibly answer it.
 
-    ``names`` and ``removed`` tell what is in it, ``size`` its bytes, ``composed_at`` when it was made, and
-    ``cause`` what was given to ``publish``: the oldest cause that the response covers, None for a reply.
+    ``names`` and ``removed`` tell what is in it, ``size`` its bytes, and ``cause`` what was given to ``publish``:
+    the oldest cause that the response covers, None for a reply.
     """
 
     type_url: TypeUrl
@@ -84,7 +84,6 @@ class ResponseSent(Event):
     names: Sequence[str]
     removed: Sequence[str]
     size: int
-    composed_at: float
     cause: object
 
 

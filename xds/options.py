@@ -35,11 +35,14 @@ class ServerOptions:
     """Options of an XdsServer. Durations are in seconds.
 
     ``patience``: how long a push waits for the ACK of the previous one of its type.
+    ``first_request_timeout``: a stream whose client has not said by then who it is, is ended.
     ``write_timeout``: a stream whose client does not read for so long is ended.
     ``max_connection_age``: connections are asked to go elsewhere after about this time (gRPC spreads it by
     10 %), and closed ``max_connection_age_grace`` later.
     ``keep_last_good``: a client that connects gets the last accepted version of a resource whose newest
     version was refused by every client that got it.
+    ``keepalive_interval``: a client that was silent for so long is asked for a sign of life, and lost when it
+    gives none within ``keepalive_timeout``.
     ``load_reporting_interval``: how often clients are asked to report their load.
     ``reuse_port``: several processes may listen on one port.
     """
@@ -48,6 +51,7 @@ class ServerOptions:
     limits: Limits = field(default_factory=Limits)
     tls: Tls | None = None
     patience: float = 5.0
+    first_request_timeout: float = 30.0
     write_timeout: float = 30.0
     keepalive_interval: float = 30.0
     keepalive_timeout: float = 10.0
@@ -65,6 +69,8 @@ class ServerOptions:
             ("grpc.max_send_message_length", -1),
             ("grpc.keepalive_time_ms", int(self.keepalive_interval * 1000)),
             ("grpc.keepalive_timeout_ms", int(self.keepalive_timeout * 1000)),
+            # gRPC gives a ping a minute of its own to be answered, however short the keepalive's time is.
+            ("grpc.http2.ping_timeout_ms", int(self.keepalive_timeout * 1000)),
             ("grpc.keepalive_permit_without_calls", 1),
             # Clients may ping twice as often as the server does before they are told to calm down.
             ("grpc.http2.min_recv_ping_interval_without_data_ms", int(self.keepalive_interval * 500)),

@@ -91,6 +91,15 @@ class Stream:
 
     async def _first_request(self) -> tuple[SotwRequest | DeltaRequest, int] | None:
         """The first request that says who the client is, and its size; None if the client left before."""
+        timeout = self._gate.options.first_request_timeout
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._introduction()
+        except TimeoutError:
+            reason = f"the client has not said for {timeout:g} seconds who it is"
+            raise StreamRejected(Code.DEADLINE_EXCEEDED, reason) from None
+
+    async def _introduction(self) -> tuple[SotwRequest | DeltaRequest, int] | None:
         while (raw := await self._call.read()) is not grpc.aio.EOF:
             request = self._decoded(raw)
             if request.node is not None and request.node.id:
@@ -186,18 +195,21 @@ class Stream:
                 self._set_timer()
                 await self._wake.wait()
                 self._wake.clear()
-            elif await self._deliver(sent) and self._hub.is_observed:
-                self._hub.emit(_delivered(self._client, self._loop.time(), sent))
+            else:
+                if self._hub.is_observed:
+                    self._hub.emit(_dispatched(self._client, self._loop.time(), sent))
+                await self._deliver(sent)
 
-    async def _deliver(self, sent: Sent) -> bool:
+    async def _deliver(self, sent: Sent) -> None:
         timeout = self._gate.options.write_timeout
         try:
             async with asyncio.timeout(timeout):
                 await self._call.write(sent.response.payload)
+        except grpc.aio.InternalError:
+            # gRPC: the connection broke under the write. The client is gone, and has nobody to blame.
+            self.end(None)
         except TimeoutError:
             self.end(StreamRejected(Code.DEADLINE_EXCEEDED, f"the client has not read for {timeout:g} seconds"))
-            return False
-        return True
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -219,7 +231,7 @@ def _judged(client: Client, now: float, request: SotwRequest | DeltaRequest, ver
     return Acked(client, now, request.type_url, sent.response.version, verdict.nonce, sent.at, sent.cause)
 
 
-def _delivered(client: Client, now: float, sent: Sent) -> ResponseSent:
+def _dispatched(client: Client, now: float, sent: Sent) -> ResponseSent:
     response = sent.response
     return ResponseSent(
         client=client,
@@ -230,6 +242,5 @@ def _delivered(client: Client, now: float, sent: Sent) -> ResponseSent:
         names=response.names,
         removed=response.removed,
         size=len(response.payload),
-        composed_at=sent.at,
         cause=sent.cause,
     )

@@ -2,9 +2,9 @@
 
 import asyncio
 import random
-from typing import TypeAlias
 
 import grpc
+import grpc.aio
 import pytest
 from envoy_data_plane.envoy.config.core.v3 import Node
 
@@ -27,7 +27,11 @@ from xds.events import (
 from xds.limits import Limits
 from xds.options import ServerOptions
 from xds.server import XdsServer
-from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, TypeUrl
+from xds.types import (
+    CLUSTER,
+    ENDPOINT,
+    LISTENER,
+)
 from xds.view import View
 
 METHODS = pytest.mark.parametrize("method", [SOTW, DELTA])
@@ -336,42 +340,6 @@ async def test_a_failing_observer_disturbs_nobody() -> None:
     assert "StreamOpened" in {str(failure) for failure in failures}
 
 
-Fetch: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
-PER_TYPE = {
-    CLUSTER: "/envoy.service.cluster.v3.ClusterDiscoveryService/{}Clusters",
-    ENDPOINT: "/envoy.service.endpoint.v3.EndpointDiscoveryService/{}Endpoints",
-    LISTENER: "/envoy.service.listener.v3.ListenerDiscoveryService/{}Listeners",
-    ROUTE: "/envoy.service.route.v3.RouteDiscoveryService/{}Routes",
-}
-
-
-@pytest.mark.parametrize("type_url", PER_TYPE)
-@pytest.mark.parametrize("form", ["Stream", "Delta"])
-async def test_a_service_per_type(type_url: TypeUrl, form: str) -> None:
-    async with serving() as rig, connected(rig) as channel:
-        rig.cache.set("all", [made(type_url, "a"), made(type_url, "b")])
-        client = WireClient(channel, PER_TYPE[type_url].format(form))
-        await client.ask("", ["a"])
-        answer = await client.hear()
-        assert (answer.type_url, answer.names) == (type_url, ["a"])
-        await client.ask("type.googleapis.com/other")
-        assert (await client.end())[0] is grpc.StatusCode.INVALID_ARGUMENT
-
-
-async def test_fetch_answers_once() -> None:
-    async with serving() as rig, connected(rig) as channel:
-        rig.cache.set("all", [made(CLUSTER, "a")])
-        call: Fetch = channel.unary_unary(PER_TYPE[CLUSTER].format("Fetch"))
-        endpoints: Fetch = channel.unary_unary(PER_TYPE[ENDPOINT].format("Fetch"))
-        payload = await call(bytes.fromhex("12030a016d"))
-        assert b"a=1" in payload
-        empty = await endpoints(bytes.fromhex("12030a016d1a0178"))
-        assert ENDPOINT.encode() in empty
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await call(b"")
-        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-
-
 async def test_an_unknown_method_is_unimplemented() -> None:
     async with serving() as rig, connected(rig) as channel:
         client = WireClient(channel, "/envoy.service.route.v3.VirtualHostDiscoveryService/StreamVirtualHosts")
@@ -394,52 +362,6 @@ async def test_a_stop_ends_streams_with_a_status_that_makes_clients_go_elsewhere
         for client in clients:
             assert (await client.end())[0] is grpc.StatusCode.UNAVAILABLE
         assert not rig.server.clients
-
-
-async def test_a_client_that_does_not_read_is_ended_and_delays_nobody() -> None:
-    big = "x" * 200_000
-    options = ServerOptions(write_timeout=1.0, patience=0.001)
-    async with serving(options=options) as rig, connected(rig) as slow_channel, connected(rig) as channel:
-        slow, healthy = WireClient(slow_channel), WireClient(channel)
-        for client in (slow, healthy):
-            await client.ask(CLUSTER)
-        await healthy.ack(await healthy.hear())
-        content = 0
-        while not rig.of(StreamClosed):
-            content += 1
-            rig.cache.update("all", [made(CLUSTER, "a", f"{content}{big}")])
-            answer = await healthy.hear()
-            assert answer.resources["a"].startswith(b"a=%dx" % content)
-            await healthy.ack(answer)
-        (closed,) = rig.of(StreamClosed)
-        assert closed.code is Code.DEADLINE_EXCEEDED
-        (left,) = rig.server.clients.values()
-        assert left.node_id == "proxy-1"
-        rig.cache.update("all", [made(CLUSTER, "a", "last")])
-        assert (await healthy.hear()).resources == {"a": b"a=last"}
-
-
-async def test_ten_thousand_changes_cost_a_slow_client_one_newest_state() -> None:
-    big = "x" * 100_000
-    async with serving() as rig, connected(rig) as slow_channel, connected(rig) as channel:
-        slow, healthy = WireClient(slow_channel, DELTA), WireClient(channel, DELTA)
-        for client in (slow, healthy):
-            await client.ask(CLUSTER)
-        await healthy.ack(await healthy.hear())
-        for content in range(10_000):
-            rig.cache.update(
-                "all", [made(CLUSTER, f"c{content % 10}", f"{content}{big}" if content % 100 else content)]
-            )
-            await asyncio.sleep(0)
-            if content % 500 == 0:
-                answer = await healthy.hear()
-                await healthy.ack(answer)
-        stuck = next(client for client in rig.server.clients.values() if client.id == 1)
-        assert stuck.session is not None
-        (lane,) = stuck.session.lanes()
-        assert len(lane.in_flight) <= 1
-        assert len(lane.debt.dirty) <= 10
-        slow.cancel()
 
 
 @METHODS

@@ -23,7 +23,6 @@ def sent(client: Any, cause: object, size: int = 100) -> ResponseSent:  # noqa: 
         names=("a",),
         removed=(),
         size=size,
-        composed_at=0,
         cause=cause,
     )
 
