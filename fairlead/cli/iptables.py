@@ -10,88 +10,139 @@ from fairlead.cli.options import fail
 if TYPE_CHECKING:
     from fairlead.iptables.settings import CaptureSettings, DnsCapture
 
-Text = str | None
+_PROGRAM = "Where {} traffic goes [{}]."
+
+EnvoyPort = Annotated[
+    str | None, typer.Option("-p", "--envoy-port", help=_PROGRAM.format("outbound", 15001), metavar="PORT")
+]
+CapturePort = Annotated[
+    str | None, typer.Option("-z", "--inbound-capture-port", help=_PROGRAM.format("inbound", 15006), metavar="PORT")
+]
+TunnelPort = Annotated[
+    str | None,
+    typer.Option("-e", "--inbound-tunnel-port", help="Port of the mesh's tunnel, left alone [15008].", metavar="PORT"),
+]
+Users = Annotated[
+    str | None, typer.Option("-u", "--proxy-uid", help="Users that the proxy runs as [1337].", metavar="UID,...")
+]
+Groups = Annotated[
+    str | None, typer.Option("-g", "--proxy-gid", help="Groups that the proxy runs as [as -u].", metavar="GID,...")
+]
+Mode = Annotated[
+    str | None,
+    typer.Option(
+        "-m",
+        "--istio-inbound-interception-mode",
+        help="How inbound traffic is caught [REDIRECT].",
+        metavar="REDIRECT|TPROXY|NONE",
+    ),
+]
+InboundPorts = Annotated[
+    str | None,
+    typer.Option("-b", "--istio-inbound-ports", help="Inbound ports to catch, or * for all [*].", metavar="PORT,..."),
+]
+ExcludedInboundPorts = Annotated[
+    str | None,
+    typer.Option(
+        "-d",
+        "--istio-local-exclude-ports",
+        help="Inbound ports to leave alone [15090,15021,15020].",
+        metavar="PORT,...",
+    ),
+]
+Networks = Annotated[
+    str | None,
+    typer.Option("-i", "--istio-service-cidr", help="Destinations to catch, or * for all [*].", metavar="CIDR,..."),
+]
+ExcludedNetworks = Annotated[
+    str | None,
+    typer.Option("-x", "--istio-service-exclude-cidr", help="Destinations to leave alone.", metavar="CIDR,..."),
+]
+OutboundPorts = Annotated[
+    str | None,
+    typer.Option("-q", "--istio-outbound-ports", help="Ports to catch whatever the destination.", metavar="PORT,..."),
+]
+ExcludedOutboundPorts = Annotated[
+    str | None,
+    typer.Option(
+        "-o", "--istio-local-outbound-ports-exclude", help="Outbound ports to leave alone.", metavar="PORT,..."
+    ),
+]
+ExcludedInterfaces = Annotated[
+    str | None,
+    typer.Option("-c", "--istio-exclude-interfaces", help="Interfaces to leave alone.", metavar="NAME,..."),
+]
+VirtualInterfaces = Annotated[
+    str | None,
+    typer.Option(
+        "-k",
+        "--kube-virt-interfaces",
+        help="Interfaces of virtual machines, whose traffic is outbound.",
+        metavar="NAME,...",
+    ),
+]
+OutboundGroups = Annotated[
+    str | None,
+    typer.Option(
+        "--outbound-owner-groups",
+        envvar="ISTIO_OUTBOUND_OWNER_GROUPS",
+        help="Groups whose traffic to catch, or * for all [*].",
+        metavar="GID,...",
+    ),
+]
+ExcludedOutboundGroups = Annotated[
+    str | None,
+    typer.Option(
+        "--outbound-owner-groups-exclude",
+        envvar="ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE",
+        help="Groups whose traffic to leave alone.",
+        metavar="GID,...",
+    ),
+]
+Mark = Annotated[int, typer.Option("-t", "--istio-inbound-tproxy-mark", min=1, help="Mark of transparent traffic.")]
+RouteTable = Annotated[
+    int, typer.Option("-r", "--istio-inbound-tproxy-route-table", min=1, help="Routing table of transparent traffic.")
+]
+RedirectDns = Annotated[
+    bool, typer.Option("--redirect-dns", envvar="ISTIO_META_DNS_CAPTURE", help="Catch queries to the pod's servers.")
+]
+AllDns = Annotated[bool, typer.Option("--capture-all-dns", help="Catch queries to any server.")]
+DropInvalid = Annotated[bool, typer.Option("--drop-invalid", help="Drop packets of no connection.")]
+AnnotationFile = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="The pod's annotations, as the downward API has them.")
+]
+Ipv6 = Annotated[bool | None, typer.Option("--ipv6/--no-ipv6", help="Catch IPv6, too [if the pod has an address].")]
+DryRun = Annotated[bool, typer.Option("-n", "--dry-run", help="Print what would be done; needs no rights.")]
+CleanupOnly = Annotated[bool, typer.Option("--cleanup-only", help="Take the rules out again.")]
 
 
 def iptables(
     *,
-    envoy_port: Annotated[Text, typer.Option("-p", "--envoy-port", help="Where outbound traffic goes [15001].")] = None,
-    inbound_capture_port: Annotated[
-        Text, typer.Option("-z", "--inbound-capture-port", help="Where inbound traffic goes [15006].")
-    ] = None,
-    inbound_tunnel_port: Annotated[
-        Text, typer.Option("-e", "--inbound-tunnel-port", help="Port of the mesh's tunnel, left alone [15008].")
-    ] = None,
-    proxy_uid: Annotated[Text, typer.Option("-u", "--proxy-uid", help="Users that the proxy runs as [1337].")] = None,
-    proxy_gid: Annotated[Text, typer.Option("-g", "--proxy-gid", help="Groups that the proxy runs as [as -u].")] = None,
-    mode: Annotated[
-        Text, typer.Option("-m", "--istio-inbound-interception-mode", help="REDIRECT, TPROXY or NONE [REDIRECT].")
-    ] = None,
-    inbound_ports: Annotated[
-        Text, typer.Option("-b", "--istio-inbound-ports", help="Inbound ports to catch, or * for all [*].")
-    ] = None,
-    exclude_inbound_ports: Annotated[
-        Text,
-        typer.Option("-d", "--istio-local-exclude-ports", help="Inbound ports to leave alone [15090,15021,15020]."),
-    ] = None,
-    include_cidrs: Annotated[
-        Text, typer.Option("-i", "--istio-service-cidr", help="Destinations to catch, or * for all [*].")
-    ] = None,
-    exclude_cidrs: Annotated[
-        Text, typer.Option("-x", "--istio-service-exclude-cidr", help="Destinations to leave alone.")
-    ] = None,
-    outbound_ports: Annotated[
-        Text, typer.Option("-q", "--istio-outbound-ports", help="Outbound ports to catch whatever the destination.")
-    ] = None,
-    exclude_outbound_ports: Annotated[
-        Text, typer.Option("-o", "--istio-local-outbound-ports-exclude", help="Outbound ports to leave alone.")
-    ] = None,
-    exclude_interfaces: Annotated[
-        Text, typer.Option("-c", "--istio-exclude-interfaces", help="Interfaces to leave alone.")
-    ] = None,
-    virtual_interfaces: Annotated[
-        Text,
-        typer.Option("-k", "--kube-virt-interfaces", help="Interfaces of virtual machines, whose traffic is outbound."),
-    ] = None,
-    tproxy_mark: Annotated[
-        int, typer.Option("-t", "--istio-inbound-tproxy-mark", min=1, help="Mark of transparent traffic.")
-    ] = 1337,
-    tproxy_table: Annotated[
-        int, typer.Option("-r", "--istio-inbound-tproxy-route-table", min=1, help="Its routing table.")
-    ] = 133,
-    outbound_groups: Annotated[
-        Text,
-        typer.Option(
-            "--outbound-owner-groups",
-            envvar="ISTIO_OUTBOUND_OWNER_GROUPS",
-            help="Groups whose traffic to catch, or * for all [*].",
-        ),
-    ] = None,
-    exclude_outbound_groups: Annotated[
-        Text,
-        typer.Option(
-            "--outbound-owner-groups-exclude",
-            envvar="ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE",
-            help="Groups whose traffic to leave alone.",
-        ),
-    ] = None,
-    redirect_dns: Annotated[
-        bool,
-        typer.Option("--redirect-dns", envvar="ISTIO_META_DNS_CAPTURE", help="Catch queries to the pod's servers."),
-    ] = False,
-    capture_all_dns: Annotated[bool, typer.Option("--capture-all-dns", help="Catch queries to any server.")] = False,
-    drop_invalid: Annotated[bool, typer.Option("--drop-invalid", help="Drop packets of no connection.")] = False,
-    annotations: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="The pod's annotations, as the downward API writes them."),
-    ] = None,
-    ipv6: Annotated[
-        bool | None, typer.Option("--ipv6/--no-ipv6", help="Catch IPv6, too [if the pod has such an address].")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("-n", "--dry-run", help="Print what would be done; needs no rights.")
-    ] = False,
-    cleanup_only: Annotated[bool, typer.Option("--cleanup-only", help="Take the rules out again.")] = False,
+    envoy_port: EnvoyPort = None,
+    inbound_capture_port: CapturePort = None,
+    inbound_tunnel_port: TunnelPort = None,
+    proxy_uid: Users = None,
+    proxy_gid: Groups = None,
+    mode: Mode = None,
+    inbound_ports: InboundPorts = None,
+    exclude_inbound_ports: ExcludedInboundPorts = None,
+    include_cidrs: Networks = None,
+    exclude_cidrs: ExcludedNetworks = None,
+    outbound_ports: OutboundPorts = None,
+    exclude_outbound_ports: ExcludedOutboundPorts = None,
+    exclude_interfaces: ExcludedInterfaces = None,
+    virtual_interfaces: VirtualInterfaces = None,
+    outbound_groups: OutboundGroups = None,
+    exclude_outbound_groups: ExcludedOutboundGroups = None,
+    tproxy_mark: Mark = 1337,
+    tproxy_table: RouteTable = 133,
+    redirect_dns: RedirectDns = False,
+    capture_all_dns: AllDns = False,
+    drop_invalid: DropInvalid = False,
+    annotations: AnnotationFile = None,
+    ipv6: Ipv6 = None,
+    dry_run: DryRun = False,
+    cleanup_only: CleanupOnly = False,
 ) -> None:
     """Lead the traffic of this network namespace through its sidecar, as an init container does.
 
@@ -102,35 +153,15 @@ def iptables(
 
     `fairlead iptables --dry-run -m TPROXY` prints the rules
     """
-    from fairlead.iptables.settings import CaptureSettings
-
-    given = {
-        "outbound_port": envoy_port,
-        "inbound_port": inbound_capture_port,
-        "tunnel_port": inbound_tunnel_port,
-        "proxy_users": proxy_uid,
-        "proxy_groups": proxy_gid if proxy_gid is not None else proxy_uid,
-        "mode": mode,
-        "include_inbound_ports": inbound_ports,
-        "exclude_inbound_ports": exclude_inbound_ports,
-        "include_networks": include_cidrs,
-        "exclude_networks": exclude_cidrs,
-        "include_outbound_ports": outbound_ports,
-        "exclude_outbound_ports": exclude_outbound_ports,
-        "exclude_interfaces": exclude_interfaces,
-        "reroute_interfaces": virtual_interfaces,
-        "include_groups": outbound_groups,
-        "exclude_groups": exclude_outbound_groups,
-    }
+    groups = proxy_gid if proxy_gid is not None else proxy_uid
+    ports = (envoy_port, inbound_capture_port, inbound_tunnel_port)
+    inbound, outbound = (inbound_ports, exclude_inbound_ports), (outbound_ports, exclude_outbound_ports)
+    interfaces, owners = (exclude_interfaces, virtual_interfaces), (outbound_groups, exclude_outbound_groups)
+    texts = (*ports, proxy_uid, groups, mode, *inbound, include_cidrs, exclude_cidrs, *outbound, *interfaces, *owners)
+    plain = {"tproxy_mark": tproxy_mark, "tproxy_table": tproxy_table, "drop_invalid": drop_invalid}
     try:
-        fields = {**_annotated(annotations), **_parse_flags(given)}
-        settings = CaptureSettings(
-            **fields,
-            dns=_dns_capture(everything=capture_all_dns) if redirect_dns or capture_all_dns else None,
-            drop_invalid=drop_invalid,
-            tproxy_mark=tproxy_mark,
-            tproxy_table=tproxy_table,
-        )
+        dns = _dns_capture(everything=capture_all_dns) if redirect_dns or capture_all_dns else None
+        settings = _read_settings(annotations, texts, {**plain, "dns": dns})
     except (ValueError, OSError) as error:
         fail(str(error))
     _intercept(settings, ipv6, dry_run=dry_run, cleanup_only=cleanup_only)
@@ -157,15 +188,12 @@ def _intercept(settings: "CaptureSettings", ipv6: bool | None, *, dry_run: bool,
         fail(str(error), code=1)
 
 
-def _annotated(path: Path | None) -> dict[str, Any]:
+def _read_settings(path: Path | None, texts: "tuple[str | None, ...]", plain: dict[str, Any]) -> "CaptureSettings":
+    """The settings that annotations and flags come to; ``texts`` are the flags that are text, in a fixed order."""
+    from fairlead.iptables import settings
     from fairlead.iptables.annotations import annotated_settings, parse_annotations
 
-    return annotated_settings(parse_annotations(path.read_text())) if path else {}
-
-
-def _parse_flags(given: dict[str, Text]) -> dict[str, Any]:
-    from fairlead.iptables import settings
-
+    # In the order of the texts.
     parsers: dict[str, Any] = {
         "outbound_port": settings.parse_port,
         "inbound_port": settings.parse_port,
@@ -184,7 +212,10 @@ def _parse_flags(given: dict[str, Text]) -> dict[str, Any]:
         "include_groups": settings.parse_selected_owners,
         "exclude_groups": settings.parse_owners,
     }
-    return {field: parsers[field](text) for field, text in given.items() if text is not None}
+    given = zip(parsers.items(), texts, strict=True)
+    flags = {field: parse(text) for (field, parse), text in given if text is not None}
+    annotated = annotated_settings(parse_annotations(path.read_text())) if path else {}
+    return settings.CaptureSettings(**{**annotated, **flags, **plain})
 
 
 def _dns_capture(*, everything: bool) -> "DnsCapture":

@@ -39,9 +39,7 @@ def translate(
     cluster_id: Annotated[str, typer.Option(help="Name of the cluster that the pod is in.")] = "Kubernetes",
     network: Annotated[str, typer.Option(help="Name of the network that the pod is in.")] = "",
     locality: Annotated[str, typer.Option(metavar="REGION/ZONE/SUBZONE", help="Where the pod is.")] = "",
-    types: Annotated[
-        str, typer.Option("--type", metavar="cds,eds,lds,rds,sds", help="Only these types; sds only if it is named.")
-    ] = "",
+    types: Annotated[str, typer.Option("--type", metavar="cds,eds,lds,rds,sds", help="Only these types.")] = "",
     mesh_config: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Istio's MeshConfig, as a YAML file.")
     ] = None,
