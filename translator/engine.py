@@ -8,8 +8,8 @@ only if something that it read really has another value; a result equal to the o
 
 Because every edge is known, so is the origin of every result: ``Engine.origins``.
 
-What is put together from thousands of pieces is a ``Collection``: when some of its pieces change it takes in
-those, and looks at no other.
+What is put together from thousands of pieces is a collection (``translator.collection``): when some of its
+pieces change it takes in those, and looks at no other.
 
 The engine knows nothing of the store or of Envoy. Inputs are opaque tokens; whoever owns the values
 behind them calls ``record`` when one is read and ``invalidate`` when one has changed.
@@ -20,10 +20,6 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, Concatenate, Final, Generic, NamedTuple, ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
-K = TypeVar("K", bound=Hashable)
-K_contra = TypeVar("K_contra", contravariant=True)
-V = TypeVar("V")
-V_contra = TypeVar("V_contra", contravariant=True)
 V_co = TypeVar("V_co", covariant=True)
 E = TypeVar("E", bound="Engine")
 
@@ -90,67 +86,26 @@ def query(function: Callable[Concatenate[E, P], V_co]) -> Query[E, P, V_co]:
     return Query(function)
 
 
-class Collector(Protocol[K_contra, V_contra, V_co]):
-    """Puts one result together from the values of many keys.
+class Collector(Protocol):
+    """What a collection takes its values in with; see ``translator.collection``."""
 
-    The result must follow from the values that are in at the moment, however they came there.
-    """
+    def put(self, key: Any, value: Any, /) -> None:  # noqa: ANN401 - typed by the collection
+        """Take in the value of a key."""
 
-    def put(self, key: K_contra, value: V_contra) -> None:
-        """Take in the value of a key, in place of the one before if there was one."""
+    def drop(self, key: Any, /) -> None:  # noqa: ANN401 - typed by the collection
+        """Forget a key."""
 
-    def drop(self, key: K_contra) -> None:
-        """Forget a key that was put."""
-
-    def result(self) -> V_co:
-        """What the values make: immutable and comparable."""
+    def result(self) -> Any:  # noqa: ANN401 - typed by the collection
+        """What the values make."""
 
 
-class Collection(Query[E, P, V_co], Generic[E, P, V_co, K, V]):
-    """A query whose result is put together from the values of keys, and kept up to date key by key.
-
-    ``keys`` gives the keys, each once, for the arguments; ``value`` the value of one, asked with the key before
-    the arguments. A change costs what the changed keys cost, and one call of ``Collector.result``.
-    """
-
-    def __init__(
-        self,
-        keys: Query[E, P, Iterable[K]],
-        value: Query[E, Concatenate[K, P], V],
-        collector: Callable[P, Collector[K, V, V_co]],
-    ) -> None:
-        self.keys = keys
-        self.value = value
-        self.collector = collector
-        self.name = f"{value.name}[*]"
-        self.__doc__ = collector.__doc__
-
-    def evaluate(self, engine: E, node: "Node") -> V_co:
-        """Take every value in. One that fails makes the whole fail, but all are asked: they stay known."""
-        make: Callable[..., Collector[K, V, V_co]] = self.collector
-        collector = make(*node.args)
-        items: dict[Any, Node] = {}
-        failed: QueryFailedError | None = None
-        for key in engine.fetch(self.keys, node.args):
-            args = (key, *node.args)
-            try:
-                collector.put(key, engine.fetch(self.value, args))
-            except QueryFailedError as error:
-                failed = failed or error
-            items[key] = engine.node(self.value, args)
-        if failed is not None:
-            raise failed
-        node.collected = _Collected(collector, engine.node(self.keys, node.args), self.value, items, tuple(items))
-        return collector.result()
-
-
-class _Collected(NamedTuple):
+class Collected(NamedTuple):
     """What a collection has taken in: its collector, the node of its keys, and by key the nodes of the values.
 
     ``order`` holds the keys as they were given last.
     """
 
-    collector: Collector[Any, Any, Any]
+    collector: Collector
     keys: "Node"
     value: Query[Any, Any, Any]
     items: "dict[Any, Node]"
@@ -193,7 +148,7 @@ class Node:
         self.error: Exception | None = None
         # In the order in which they were read; of a collection also the keys by the nodes of their values.
         self.dependencies: dict[_Input | Node, Any] = {}
-        self.collected: _Collected | None = None
+        self.collected: Collected | None = None
         self.dependents: set[Node] = set()
         self.watchers: list[Watcher] | None = None
         # Dependencies that may have changed since verified_at; None while the value is known to be current.
@@ -335,7 +290,7 @@ class Engine:
                 node.running = False
         return suspect.changed_at > node.verified_at
 
-    def _collect(self, node: Node, collected: _Collected) -> None:
+    def _collect(self, node: Node, collected: Collected) -> None:
         """Bring a collection up to date with the keys and values that have changed, and no others."""
         suspects = tuple(node.suspects or ())
         keys = collected.keys
@@ -359,7 +314,7 @@ class Engine:
         node.suspects = None
         node.verified_at = self.revision
 
-    def _collect_keys(self, node: Node, collected: _Collected) -> bool:
+    def _collect_keys(self, node: Node, collected: Collected) -> bool:
         """Take in new keys and forget those that are gone; returns whether there were any."""
         collector, keys, value, items, order = collected
         wanted = tuple(_value_of(keys))

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from translator.collection import Collection
 from translator.database import Database
-from translator.engine import Collection, query
+from translator.engine import query
 from translator.indexes import VIRTUAL_SERVICES_OF_GATEWAY
 from translator.model.export import is_exported
 from translator.model.gateway import GatewayServer, ServerHost, gateway_servers

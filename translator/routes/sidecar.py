@@ -1,7 +1,8 @@
 """The outbound route tables of sidecars."""
 
+from translator.collection import Collection
 from translator.database import Database
-from translator.engine import Collection, query
+from translator.engine import query
 from translator.model.proxy import Labels
 from translator.routes.candidate import (
     Candidate,

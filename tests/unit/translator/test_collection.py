@@ -1,4 +1,4 @@
-"""Collections of the engine: kept up to date key by key, and always what a fresh engine would make of it."""
+"""Collections: kept up to date key by key, and always what a fresh engine would make of it."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from translator.engine import Collection, Engine, Node, QueryFailedError, query
+from translator.collection import Collection
+from translator.engine import Engine, Node, QueryFailedError, query
 
 
 class Cells(Engine):
