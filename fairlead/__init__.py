@@ -1,1 +1,4 @@
-"""The control plane: command line, sources, pusher, admin pages. The only package that imports ``xds`` and ``translator``."""
+"""The control plane: command line, sources, pusher, admin pages.
+
+The only package that imports both ``xds`` and ``translator``.
+"""

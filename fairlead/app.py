@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from fairlead.address import Address
@@ -50,7 +51,8 @@ class ControlPlane:
         self.ready = asyncio.Event()
         self._log: Any = structlog.get_logger("fairlead.serve")
         self.metrics = Metrics()
-        self.translator = Translator(settings.mesh)
+        disclosing = msgspec.structs.replace(settings.mesh, discloses_secrets=settings.discloses_secrets)
+        self.translator = Translator(disclosing)
         self.proxies = Proxies()
         self.metrics.proxies.set_function(lambda: len(self.proxies))
         self.metrics.views.set_function(lambda: len(tuple(self.translator.views)))
@@ -101,6 +103,13 @@ class ControlPlane:
             objects=len(self.translator.db.store),
             seconds=round(perf_counter() - started, 3),
         )
+        if not self._settings.discloses_secrets:
+            self._log.warning(
+                "serve.secrets.withheld",
+                xds=str(self.xds_address),
+                reason="other machines reach this address, and nobody has to prove there who they are",
+                effect="gateways get no certificates from Secrets; --plaintext-secrets gives them",
+            )
         self.ready.set()
         await self._source.follow(self._ingest)
 

@@ -17,7 +17,10 @@ class SettingsError(Exception):
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that ``fairlead serve`` can be told."""
+    """Everything that ``fairlead serve`` can be told.
+
+    ``plaintext_secrets``: give Secrets to proxies although anybody on the network can claim to be one.
+    """
 
     config_dir: Path
     xds: Address = Address("127.0.0.1", 15010)
@@ -25,6 +28,16 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     mesh: Settings = Settings()
     file_limit: int = DEFAULT_FILE_LIMIT
     grace: float = 5.0
+    plaintext_secrets: bool = False
+
+    @property
+    def discloses_secrets(self) -> bool:
+        """Whether gateways get their certificates.
+
+        Istio gives Secrets only to proxies that proved who they are. Until proxies can, being on the same machine
+        has to do, or the word of whoever runs this.
+        """
+        return self.plaintext_secrets or self.xds.is_loopback
 
 
 def load_settings(mesh_config: Path | None) -> Settings:

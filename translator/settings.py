@@ -10,10 +10,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``cluster_id`` names the cluster whose objects the store holds; ``domain_suffix`` is the DNS suffix of
     its Kubernetes services. ``system_roots`` is where proxies find the roots of trust of their system, which Envoy
-    cannot find by itself; the default is the place in its official images (Debian).
+    cannot find by itself; the default is the place in its official images (Debian). ``discloses_secrets`` is whether
+    proxies get what Secrets hold.
     """
 
     mesh: MeshConfig = MeshConfig()
     cluster_id: str = "Kubernetes"
     domain_suffix: str = "cluster.local"
     system_roots: str = "/etc/ssl/certs/ca-certificates.crt"
+    discloses_secrets: bool = True

@@ -23,6 +23,14 @@ def serve(
     mesh_config: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Istio's MeshConfig, as a YAML file.")
     ] = None,
+    plaintext_secrets: Annotated[
+        bool,
+        typer.Option(
+            "--plaintext-secrets",
+            help="Serve gateways their certificates also where other machines reach the xDS port; "
+            "nobody has to prove there that it is the gateway.",
+        ),
+    ] = False,
     max_file_size: Annotated[int, typer.Option(min=1, metavar="MIB", help="Larger files are refused.")] = 32,
 ) -> None:
     """Follow a folder of YAML and serve what it says to Envoys over xDS.
@@ -45,6 +53,7 @@ def serve(
             admin=parse_address(admin),
             mesh=load_settings(mesh_config),
             file_limit=max_file_size * MEBIBYTE,
+            plaintext_secrets=plaintext_secrets,
         )
     except SettingsError as error:
         fail(str(error), code=1)

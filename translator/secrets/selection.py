@@ -15,7 +15,12 @@ from translator.secrets.secret import secret
 
 @query
 def secret_references(db: Database, view: ViewKey) -> tuple[ResourceReference, ...]:
-    """The secrets of a View. Of those that DestinationRules name every proxy may ask for its own namespace's."""
+    """The secrets of a View. Of those that DestinationRules name every proxy may ask for its own namespace's.
+
+    There are none where proxies are not to be trusted with them.
+    """
+    if not db.settings.discloses_secrets:
+        return ()
     names = sorted({*_served(db, view), *_presented(db)})
     return tuple(ResourceReference(name, secret, (view.namespace, name)) for name in names)
 

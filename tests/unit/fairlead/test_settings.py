@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.settings import SettingsError, load_mesh_config, load_settings
+from fairlead.address import Address
+from fairlead.settings import ServeSettings, SettingsError, load_mesh_config, load_settings
 from translator.objects.mesh_config import MeshConfig
 from translator.settings import Settings
 
@@ -39,3 +40,19 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read: no such file"):
         load_mesh_config(tmp_path / "mesh.yaml")
+
+
+@pytest.mark.parametrize(
+    ("address", "given"),
+    [
+        ("127.0.0.1:15010", True),
+        ("[::1]:15010", True),
+        ("localhost:15010", True),
+        (":15010", False),
+        ("10.0.0.1:1", False),
+    ],
+)
+def test_secrets_are_given_out_where_only_this_machine_can_ask(tmp_path: Path, address: str, given: bool) -> None:  # noqa: FBT001
+    settings = ServeSettings(config_dir=tmp_path, xds=Address.parse(address))
+    assert settings.discloses_secrets is given
+    assert ServeSettings(config_dir=tmp_path, xds=settings.xds, plaintext_secrets=True).discloses_secrets

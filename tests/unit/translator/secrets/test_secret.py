@@ -18,6 +18,7 @@ from translator.analysis.findings import object_findings
 from translator.objects.registry import Kind, ObjectKey
 from translator.secrets.secret import secret, secret_fault
 from translator.secrets.selection import secret_references
+from translator.settings import Settings
 
 NAMESPACE = "default"
 
@@ -182,6 +183,13 @@ def test_a_gateway_may_ask_for_what_its_servers_name() -> None:
     assert names == ["kubernetes://a", "kubernetes://b", "kubernetes://b-cacert"]
     assert secret_references(mesh.db, mesh.view(SIDECAR)) == ()
     assert secret_references(mesh.db, mesh.view(GATEWAY)) == ()
+
+
+def test_nobody_may_ask_where_proxies_are_not_to_be_trusted() -> None:
+    mesh = Mesh(GATEWAY_TEXT)
+    assert secret_references(mesh.db, mesh.view(LABELLED)) != ()
+    mesh.db.replace_settings(Settings(discloses_secrets=False))
+    assert secret_references(mesh.db, mesh.view(LABELLED)) == ()
 
 
 def test_everybody_may_ask_for_what_rules_name_in_his_own_namespace() -> None:
