@@ -121,7 +121,8 @@ async def test_it_follows_rules_and_refuses_nothing(stage: Stage) -> None:
     rules = [*stage.mesh.folder.apply_yaml(SUBSETS, "default"), *stage.mesh.folder.apply_yaml(RULES, "default")]
     assert set(await caller.until({stage.workload.address(second)})) <= stage.workload.ready_addresses
     assert f"outbound|8000|v2|{HOST}" in (await stage.types())["cds"]["names"]
-    stage.mesh.folder.delete(*rules)
+    # First the rule that names the subset, then the subset: the other way round calls would wait for what is gone.
+    stage.mesh.folder.delete(*reversed(rules))
     assert set(await caller.until(set(stage.workload.ready_addresses))) <= stage.workload.ready_addresses
     await stage.types()
 
