@@ -22,13 +22,15 @@ _TOP_LEVEL = ("apiVersion", "kind", "metadata", "spec", "status")
 class Decoded:
     """What became of one document.
 
-    ``object`` is None if a violation is an ERROR, or if the kind is not read (``ignored``). ``label`` names
-    the document as far as it is known, also where there is no ``key``.
+    ``object`` is None if a violation is an ERROR, or if the kind is not read (``ignored``). ``draft`` is then what
+    the document says apart from unknown fields, where that can be told: to look for more faults in, not to be used.
+    ``label`` names the document as far as it is known, also where there is no ``key``.
     """
 
     label: str
     key: ObjectKey | None = None
     object: MeshObject | None = None
+    draft: MeshObject | None = None
     violations: tuple[Violation, ...] = ()
     ignored: bool = False
 
@@ -83,6 +85,12 @@ def decode_json(kind: Kind, raw: bytes) -> Decoded:
 
 def decode_record(document: object, record: type[_StructT]) -> tuple[_StructT | None, tuple[Violation, ...]]:
     """A record that is not an object by itself, such as MeshConfig; None if there are violations."""
+    found, violations = _convert(document, record)
+    return (None if violations else found), violations
+
+
+def _convert(document: object, record: type[_StructT]) -> tuple[_StructT | None, tuple[Violation, ...]]:
+    """The record, and its violations; where those are unknown fields alone, there is a record all the same."""
     try:
         return msgspec.convert(document, record, dec_hook=decode_custom), ()
     except (msgspec.ValidationError, RecursionError):
@@ -90,14 +98,17 @@ def decode_record(document: object, record: type[_StructT]) -> tuple[_StructT | 
 
 
 def _decode_known(spec: KindSpec, document: Mapping[str, object], label: str, default_namespace: str) -> Decoded:
-    found, violations = decode_record(document, spec.struct)
+    found, violations = _convert(document, spec.struct)
     violations += _unknown_top_level(spec, document)
-    if found is None or violations:
+    if found is None:
         return Decoded(label, key=_guess_key(spec, document, default_namespace), violations=violations)
     namespace = (found.metadata.namespace or default_namespace) if spec.namespaced else ""
     if namespace != found.metadata.namespace:
         metadata = msgspec.structs.replace(found.metadata, namespace=namespace)
         found = msgspec.structs.replace(found, metadata=metadata)
+    if violations:
+        key = _guess_key(spec, document, default_namespace)
+        return Decoded(label, key=key, draft=found, violations=violations)
     return _decoded(spec, found)
 
 
@@ -124,8 +135,8 @@ def _convert_checked(document: object, record: type[_StructT]) -> tuple[_StructT
     check = ShapeCheck()
     try:
         conformed = check.conform(document, record)
-        if not check.violations:
-            return msgspec.convert(conformed, record, dec_hook=decode_custom), ()
+        if check.is_convertible:
+            return msgspec.convert(conformed, record, dec_hook=decode_custom), tuple(check.violations)
     except msgspec.ValidationError as fault:
         check.violations.append(Violation("", str(fault)))
     except RecursionError:

@@ -38,15 +38,20 @@ def suggest(word: str, known: Sequence[str]) -> str:
 
 
 class ShapeCheck:
-    """One pass over one document; the faults gather in ``violations``."""
+    """One pass over one document; the faults gather in ``violations``.
+
+    ``is_convertible`` says whether the result of ``conform`` can be converted: it can as long as all that was wrong
+    are unknown fields, which are left out.
+    """
 
     def __init__(self) -> None:
         self.violations: list[Violation] = []
+        self.is_convertible = True
 
     def conform(self, value: object, wanted: object, path: str = "") -> object:
         """``value`` in the form that msgspec can convert to the type ``wanted``: unset (null) fields are left out.
 
-        The result is meaningless once there are violations.
+        The result is meaningless unless ``is_convertible``.
         """
         inner = _without_none(wanted)
         if value is None and inner is not wanted:
@@ -70,7 +75,8 @@ class ShapeCheck:
             name = other_names.get(key, key)
             if name not in fields:
                 if strict:
-                    self._report(child_path(path, key), f"unknown field{suggest(str(key), sorted(fields))}")
+                    reason = f"unknown field{suggest(str(key), sorted(fields))}"
+                    self.violations.append(Violation(child_path(path, key), reason))
             elif item is not None:
                 conformed[name] = self.conform(item, fields[name].type, child_path(path, name))
         for name, field in fields.items():
@@ -104,6 +110,7 @@ class ShapeCheck:
     def _report(self, path: str, reason: str) -> object:
         """Keep a fault; what it returns stands for the faulty value."""
         self.violations.append(Violation(path, reason))
+        self.is_convertible = False
         return None
 
 

@@ -1,7 +1,7 @@
 """The bytes of a YAML or JSON file into objects, each with its place, and into what is wrong with the rest."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -11,7 +11,7 @@ from fairlead.finding import BROKEN_DOCUMENT, UNTRANSLATED, Finding, Place
 from fairlead.sources.yaml_reader import Excerpt, YamlDocument, YamlError, line_of, read_documents
 from translator.analysis.findings import ANALYZERS
 from translator.decode import Decoded, decode_object, iter_documents
-from translator.diagnostics import Severity
+from translator.diagnostics import Severity, Violation
 from translator.objects.meta import MeshObject
 from translator.objects.registry import ObjectKey
 from translator.validation import is_acceptable, validate
@@ -100,6 +100,9 @@ class _Gathering:
         decoded = decode_object(item.content)
         self._report(item, decoded)
         if decoded.key is None or decoded.object is None:
+            if decoded.draft is not None:
+                more = tuple(_independent(validate(decoded.draft), decoded.violations))
+                self._report(item, Decoded(decoded.label, decoded.key, violations=more))
             self._give_up(decoded)
             return
         violations = validate(decoded.object)
@@ -229,3 +232,11 @@ class _JsonLines:
             roots = (document.root for document in read_documents(self._source))
             self._nodes = [node for root in roots if root is not None for node in _iter_nodes(root)]
         return line_of(self._nodes[position], path) if position < len(self._nodes) else 0
+
+
+def _independent(found: Iterable[Violation], unknown: Iterable[Violation]) -> Iterator[Violation]:
+    """Leave out what is said of a record with an unknown field: that may be the field which is said to be missing."""
+    incomplete = {violation.path.rpartition(".")[0] for violation in unknown}
+    for violation in found:
+        if violation.path not in incomplete and violation.path.rpartition(".")[0] not in incomplete:
+            yield violation

@@ -20,6 +20,8 @@ HOST = "httpbin.default.svc.cluster.local"
 CLUSTER = f"outbound|8000||{HOST}"
 REQUEST = Request("/ip", HOST)
 RATE = 100
+# After many failures Envoy waits for up to 30 seconds before it connects again.
+RECONNECT = 60.0
 # With FAIRLEAD_FUZZ=1 a hundred in a row.
 RESTARTS = 100 if FUZZ else 3
 
@@ -104,7 +106,7 @@ async def test_no_request_fails_while_the_control_plane_is_killed_again_and_agai
                 await load.wait_count(10)
             await mesh.control_plane.start()
             for proxy in (sleep, ingress):
-                await proxy.wait_healthy_hosts(CLUSTER, httpbin.ready_addresses)
+                await proxy.wait_healthy_hosts(CLUSTER, httpbin.ready_addresses, RECONNECT)
             for load in loads:
                 fresh = await load.wait_count(20)
                 assert fresh.by_instance().keys() <= httpbin.ready_addresses

@@ -15,7 +15,7 @@ from translator.objects.core import EndpointSlice, Secret, Service
 from translator.objects.duration import Duration
 from translator.objects.mesh_config import MeshConfig
 from translator.objects.registry import KINDS, Kind, KindSpec, ObjectKey
-from translator.objects.virtual_service import VirtualService
+from translator.objects.virtual_service import StringMatch, VirtualService
 from translator.validation import validate
 
 
@@ -331,3 +331,19 @@ def test_all_samples_decode_and_hold(samples: Path) -> None:
         for violation in validate(found)
         if violation.severity is Severity.ERROR
     ] == []
+
+
+def test_what_a_document_says_beside_unknown_fields_can_be_looked_at_too() -> None:
+    document = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "web"},
+        "spec": {"hosts": ["web"], "http": [{"nam": "x", "match": [{"uri": {"regex": "("}}]}]},
+    }
+    decoded = decode_object(document)
+    assert decoded.object is None
+    assert [violation.path for violation in decoded.violations] == ["spec.http[0].nam"]
+    assert isinstance(decoded.draft, VirtualService)
+    assert decoded.draft.spec.http[0].match[0].uri == StringMatch(regex="(")
+    document["spec"] = {"hosts": "web", "htp": []}
+    assert decode_object(document).draft is None

@@ -88,6 +88,24 @@ def test_a_fault_names_document_line_field_and_reason() -> None:
     )
 
 
+def test_unknown_fields_do_not_hide_other_faults_and_cause_no_imagined_ones() -> None:
+    parsed = parse("""\
+        apiVersion: networking.istio.io/v1
+        kind: VirtualService
+        metadata: {name: web}
+        spec:
+          hosts: [web]
+          http:
+          - match: [{uri: {regex: "("}}]
+            rout: [{destination: {host: web}}]
+        """)
+    assert sorted(finding.path for finding in parsed.findings) == [
+        "spec.http[0].match[0].uri.regex",
+        "spec.http[0].rout",
+    ]
+    assert not parsed.objects
+
+
 def test_an_item_of_a_list_has_its_own_line() -> None:
     parsed = parse("""\
         apiVersion: v1
