@@ -12,6 +12,7 @@ import msgspec
 
 from translator.diagnostics import Severity, Violation
 from translator.objects.destination_rule import ClientTLSMode
+from translator.objects.gateway import ServerTLSMode
 from translator.objects.meta import MeshObject
 from translator.objects.registry import KINDS, Kind
 
@@ -41,6 +42,11 @@ GAPS: Final = (
     Gap(Kind.REQUEST_AUTHENTICATION),
     Gap(Kind.AUTHORIZATION_POLICY),
     Gap(Kind.TELEMETRY),
+    Gap(Kind.WORKLOAD_GROUP),
+    Gap(Kind.WORKLOAD_ENTRY, "spec.network", "every endpoint is dialled directly"),
+    Gap(Kind.SERVICE_ENTRY, "spec.endpoints[].network", "every endpoint is dialled directly"),
+    Gap(Kind.ISTIO_GATEWAY, "spec.servers[].tls.mode", "nothing is let through", ServerTLSMode.AUTO_PASSTHROUGH),
+    Gap(Kind.ISTIO_GATEWAY, "spec.servers[].tls.mode", "certificates are not issued", ServerTLSMode.ISTIO_MUTUAL),
     Gap(Kind.SIDECAR, "spec.ingress[].tls"),
     Gap(Kind.ISTIO_GATEWAY, "spec.servers[].defaultEndpoint"),
     Gap(Kind.VIRTUAL_SERVICE, "spec.tcp[].match[].sourceSubnet"),

@@ -82,6 +82,24 @@ def test_a_whole_kind_is_reported_on_the_object_itself() -> None:
     assert violation.path == ""
 
 
+def test_modes_of_gateways_that_need_mesh_certificates_are_reported() -> None:
+    tls = {"SIMPLE": {"credentialName": "web"}, "AUTO_PASSTHROUGH": {}, "ISTIO_MUTUAL": {}}
+    servers = [
+        {"port": {"number": 443, "name": f"p{mode}", "protocol": "TLS"}, "hosts": ["*"], "tls": {"mode": mode, **rest}}
+        for mode, rest in tls.items()
+    ]
+    document = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "edge"},
+        "spec": {"servers": servers},
+    }
+    obj = decode_object(document).object
+    assert obj is not None
+
+    assert [each.path for each in untranslated(obj)] == ["spec.servers[1].tls.mode", "spec.servers[2].tls.mode"]
+
+
 def member_types(annotation: object) -> typing.Iterator[type]:
     """All records that a value of the type can hold directly."""
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) in (tuple, dict):
