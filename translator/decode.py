@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -23,14 +23,16 @@ class Decoded:
     """What became of one document.
 
     ``object`` is None if a violation is an ERROR, or if the kind is not read (``ignored``). ``draft`` is then what
-    the document says apart from unknown fields, where that can be told: to look for more faults in, not to be used.
-    ``label`` names the document as far as it is known, also where there is no ``key``.
+    the document says apart from what is unknown or of a wrong type: to look for more faults in, not to be used, and
+    what is found at or around a path of ``doubtful`` may be wrong. ``label`` names the document as far as it is known,
+    also where there is no ``key``.
     """
 
     label: str
     key: ObjectKey | None = None
     object: MeshObject | None = None
     draft: MeshObject | None = None
+    doubtful: tuple[str, ...] = ()
     violations: tuple[Violation, ...] = ()
     ignored: bool = False
 
@@ -85,21 +87,29 @@ def decode_json(kind: Kind, raw: bytes) -> Decoded:
 
 def decode_record(document: object, record: type[_StructT]) -> tuple[_StructT | None, tuple[Violation, ...]]:
     """A record that is not an object by itself, such as MeshConfig; None if there are violations."""
-    found, violations = _convert(document, record)
-    return (None if violations else found), violations
+    converted = _convert(document, record)
+    return (None if converted.violations else converted.record), converted.violations
 
 
-def _convert(document: object, record: type[_StructT]) -> tuple[_StructT | None, tuple[Violation, ...]]:
-    """The record, and its violations; where those are unknown fields alone, there is a record all the same."""
+@dataclass(frozen=True, slots=True)
+class _Converted(Generic[_StructT]):
+    """The record as far as it can be told, its violations, and which of its fields are doubtful because of them."""
+
+    record: _StructT | None
+    violations: tuple[Violation, ...] = ()
+    doubtful: tuple[str, ...] = ()
+
+
+def _convert(document: object, record: type[_StructT]) -> _Converted[_StructT]:
     try:
-        return msgspec.convert(document, record, dec_hook=decode_custom), ()
+        return _Converted(msgspec.convert(document, record, dec_hook=decode_custom))
     except (msgspec.ValidationError, RecursionError):
         return _convert_checked(document, record)
 
 
 def _decode_known(spec: KindSpec, document: Mapping[str, object], label: str, default_namespace: str) -> Decoded:
-    found, violations = _convert(document, spec.struct)
-    violations += _unknown_top_level(spec, document)
+    converted = _convert(document, spec.struct)
+    found, violations = converted.record, converted.violations + _unknown_top_level(spec, document)
     if found is None:
         return Decoded(label, key=_guess_key(spec, document, default_namespace), violations=violations)
     namespace = (found.metadata.namespace or default_namespace) if spec.namespaced else ""
@@ -108,7 +118,7 @@ def _decode_known(spec: KindSpec, document: Mapping[str, object], label: str, de
         found = msgspec.structs.replace(found, metadata=metadata)
     if violations:
         key = _guess_key(spec, document, default_namespace)
-        return Decoded(label, key=key, draft=found, violations=violations)
+        return Decoded(label, key=key, draft=found, doubtful=converted.doubtful, violations=violations)
     return _decoded(spec, found)
 
 
@@ -131,17 +141,16 @@ def _decode_faulty_json(spec: KindSpec, raw: bytes) -> Decoded:
     return _decode_known(spec, document, label, "")
 
 
-def _convert_checked(document: object, record: type[_StructT]) -> tuple[_StructT | None, tuple[Violation, ...]]:
+def _convert_checked(document: object, record: type[_StructT]) -> _Converted[_StructT]:
     check = ShapeCheck()
+    found = None
     try:
-        conformed = check.conform(document, record)
-        if check.is_convertible:
-            return msgspec.convert(conformed, record, dec_hook=decode_custom), tuple(check.violations)
+        found = msgspec.convert(check.conform(document, record), record, dec_hook=decode_custom)
     except msgspec.ValidationError as fault:
         check.violations.append(Violation("", str(fault)))
     except RecursionError:
         check.violations.append(Violation("", "nested too deeply"))
-    return None, tuple(check.violations)
+    return _Converted(found, tuple(check.violations), tuple(check.doubtful))
 
 
 @cache

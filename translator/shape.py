@@ -17,6 +17,7 @@ from translator.objects.virtual_service import HTTPRoute
 
 # Istio's CRD accepts this one field by its protobuf name as well.
 _OTHER_NAMES: Final[Mapping[type, Mapping[str, str]]] = {HTTPRoute: {"mirror_percent": "mirrorPercent"}}
+_EMPTY: Final[Sequence[object]] = ("", 0, 1, False, [], {}, "0s", None)
 _TYPE_NAMES: Final = {dict: "object", list: "array", tuple: "array", type(None): "null"}
 
 
@@ -40,58 +41,67 @@ def suggest(word: str, known: Sequence[str]) -> str:
 class ShapeCheck:
     """One pass over one document; the faults gather in ``violations``.
 
-    ``is_convertible`` says whether the result of ``conform`` can be converted: it can as long as all that was wrong
-    are unknown fields, which are left out.
+    ``doubtful`` are the paths of the fields of which the document may say something else than the result: those that
+    held a wrong type, those that are missing, and beside an unknown field, which may be a misspelled one, the absent
+    ones. What a rule then says of such a field, or of what is around it, may be wrong.
     """
 
     def __init__(self) -> None:
         self.violations: list[Violation] = []
-        self.is_convertible = True
+        self.doubtful: list[str] = []
 
     def conform(self, value: object, wanted: object, path: str = "") -> object:
-        """``value`` in the form that msgspec can convert to the type ``wanted``: unset (null) fields are left out.
+        """``value`` in a form that msgspec can convert to the type ``wanted``: unset (null) fields are left out.
 
-        The result is meaningless unless ``is_convertible``.
+        So are unknown fields; what is of a wrong type gives way to an empty value of the right one.
         """
         inner = _without_none(wanted)
         if value is None and inner is not wanted:
             return None
         if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-            return self._conform_record(value, inner, path)
+            if isinstance(value, Mapping):
+                return self._conform_record(value, inner, path)
+            self._report(path, f"expected object, got {_type_name(value)}")
+            return _empty(wanted)
         if get_origin(inner) is tuple:
             return self._conform_array(value, get_args(inner)[0], path)
         if get_origin(inner) is dict:
             return self._conform_map(value, get_args(inner)[1], path)
-        return self._conform_scalar(value, inner, path)
+        return self._conform_scalar(value, wanted, path)
 
-    def _conform_record(self, value: object, record: type[msgspec.Struct], path: str) -> object:
-        if not isinstance(value, Mapping):
-            return self._report(path, f"expected object, got {_type_name(value)}")
+    def _conform_record(self, value: Mapping[object, object], record: type[msgspec.Struct], path: str) -> object:
         fields = {field.encode_name: field for field in msgspec.structs.fields(record)}
         other_names = _OTHER_NAMES.get(record, {})
         strict = record.__struct_config__.forbid_unknown_fields
+        has_unknown = False
         conformed: dict[str, object] = {}
         for key, item in value.items():
-            name = other_names.get(key, key)
-            if name not in fields:
-                if strict:
-                    reason = f"unknown field{suggest(str(key), sorted(fields))}"
-                    self.violations.append(Violation(child_path(path, key), reason))
-            elif item is not None:
-                conformed[name] = self.conform(item, fields[name].type, child_path(path, name))
-        for name, field in fields.items():
-            if field.required and name not in conformed:
+            name = other_names.get(str(key), str(key))
+            if name in fields:
+                if item is not None:
+                    conformed[name] = self.conform(item, fields[name].type, child_path(path, name))
+            elif strict:
+                has_unknown = True
+                self._report(child_path(path, key), f"unknown field{suggest(str(key), sorted(fields))}")
+        absent = [name for name in fields if name not in conformed]
+        if has_unknown:
+            self.doubtful.extend(child_path(path, name) for name in absent)
+        for name in absent:
+            if fields[name].required:
                 self._report(child_path(path, name), "required field is missing")
+                conformed[name] = _empty(fields[name].type)
         return conformed
 
     def _conform_array(self, value: object, item_type: object, path: str) -> object:
         if not isinstance(value, list | tuple):
-            return self._report(path, f"expected array, got {_type_name(value)}")
+            self._report(path, f"expected array, got {_type_name(value)}")
+            return []
         return [self.conform(item, item_type, f"{path}[{index}]") for index, item in enumerate(value)]
 
     def _conform_map(self, value: object, item_type: object, path: str) -> object:
         if not isinstance(value, Mapping):
-            return self._report(path, f"expected object, got {_type_name(value)}")
+            self._report(path, f"expected object, got {_type_name(value)}")
+            return {}
         conformed = {}
         for key, item in value.items():
             if not isinstance(key, str):
@@ -104,14 +114,34 @@ class ShapeCheck:
         try:
             msgspec.convert(value, wanted, dec_hook=decode_custom)
         except msgspec.ValidationError as fault:
-            self._report(path, _explain(value, wanted, str(fault)))
+            self._report(path, _explain(value, _without_none(wanted), str(fault)))
+            return _empty(wanted)
         return value
 
-    def _report(self, path: str, reason: str) -> object:
-        """Keep a fault; what it returns stands for the faulty value."""
+    def _report(self, path: str, reason: str) -> None:
         self.violations.append(Violation(path, reason))
-        self.is_convertible = False
+        self.doubtful.append(path)
+
+
+def _empty(wanted: object) -> object:
+    """The emptiest value that can be converted to a type."""
+    inner = _without_none(wanted)
+    if inner is not wanted:
         return None
+    if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+        fields = msgspec.structs.fields(inner)
+        return {field.encode_name: _empty(field.type) for field in fields if field.required}
+    if isinstance(inner, type) and issubclass(inner, enum.Enum):
+        return next(iter(inner)).value
+    return next(candidate for candidate in _EMPTY if _is_convertible(candidate, inner))
+
+
+def _is_convertible(value: object, wanted: object) -> bool:
+    try:
+        msgspec.convert(value, wanted, dec_hook=decode_custom)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def child_path(path: str, name: object) -> str:

@@ -1,7 +1,7 @@
 """The bytes of a YAML or JSON file into objects, each with its place, and into what is wrong with the rest."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -20,6 +20,7 @@ from translator.validation.coverage import untranslated
 _BINARY_PROBE: Final = 8192
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _LONG_JSON: Final = 256 * 1024
+_STEP: Final = re.compile(r"[.\[]")
 _BYTE_OFFSET: Final = re.compile(r" \(byte (\d+)\)$")
 
 
@@ -101,7 +102,7 @@ class _Gathering:
         self._report(item, decoded)
         if decoded.key is None or decoded.object is None:
             if decoded.draft is not None:
-                more = tuple(_independent(validate(decoded.draft), decoded.violations))
+                more = tuple(_certain(validate(decoded.draft), decoded.doubtful))
                 self._report(item, Decoded(decoded.label, decoded.key, violations=more))
             self._give_up(decoded)
             return
@@ -234,9 +235,22 @@ class _JsonLines:
         return line_of(self._nodes[position], path) if position < len(self._nodes) else 0
 
 
-def _independent(found: Iterable[Violation], unknown: Iterable[Violation]) -> Iterator[Violation]:
-    """Leave out what is said of a record with an unknown field: that may be the field which is said to be missing."""
-    incomplete = {violation.path.rpartition(".")[0] for violation in unknown}
+def _certain(found: Iterable[Violation], doubtful: Collection[str]) -> Iterator[Violation]:
+    """The errors that hold whatever should stand at the doubtful paths: not what is said of, within or around those.
+
+    Warnings are left for when the object can be read: many compare one part of an object with another.
+    """
+    doubted = set(doubtful)
+    around = {ancestor for path in doubtful for ancestor in _ancestors(path)}
     for violation in found:
-        if violation.path not in incomplete and violation.path.rpartition(".")[0] not in incomplete:
+        path = violation.path
+        if violation.severity is not Severity.ERROR:
+            continue
+        if path not in around and path not in doubted and doubted.isdisjoint(_ancestors(path)):
             yield violation
+
+
+def _ancestors(path: str) -> Iterator[str]:
+    """``a.b``, ``a`` and the empty path for ``a.b[0]``; not the path itself."""
+    yield from (path[: match.start()] for match in _STEP.finditer(path))
+    yield ""

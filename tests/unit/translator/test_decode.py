@@ -333,7 +333,7 @@ def test_all_samples_decode_and_hold(samples: Path) -> None:
     ] == []
 
 
-def test_what_a_document_says_beside_unknown_fields_can_be_looked_at_too() -> None:
+def test_what_a_document_says_beside_faulty_fields_can_be_looked_at_too() -> None:
     document = {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
@@ -345,5 +345,37 @@ def test_what_a_document_says_beside_unknown_fields_can_be_looked_at_too() -> No
     assert [violation.path for violation in decoded.violations] == ["spec.http[0].nam"]
     assert isinstance(decoded.draft, VirtualService)
     assert decoded.draft.spec.http[0].match[0].uri == StringMatch(regex="(")
-    document["spec"] = {"hosts": "web", "htp": []}
-    assert decode_object(document).draft is None
+    assert {"spec.http[0].nam", "spec.http[0].name"} <= set(decoded.doubtful)
+    assert "spec.http[0].match" not in decoded.doubtful
+
+
+def test_what_is_of_a_wrong_type_is_empty_in_the_draft() -> None:
+    rules = [
+        {"timeout": 5, "match": [{"uri": {"regex": "("}}], "headers": {"request": {"set": {"a": 1, "b": "x"}}}},
+        {"route": [{"destination": {"host": ["web"]}}], "rewrite": {"uri": "/"}},
+    ]
+    decoded = decode_object(
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": {"name": "web"},
+            "spec": {"hosts": "web", "http": rules},
+        }
+    )
+    assert decoded.object is None
+    assert isinstance(decoded.draft, VirtualService)
+    assert decoded.draft.spec.hosts == ()
+    first, second = decoded.draft.spec.http
+    assert first.timeout is None
+    assert first.match[0].uri == StringMatch(regex="(")
+    assert first.headers is not None
+    assert first.headers.request is not None
+    assert first.headers.request.set == {"a": "", "b": "x"}
+    assert second.route[0].destination.host == ""
+    assert second.rewrite is not None
+    assert decoded.doubtful == (
+        "spec.hosts",
+        "spec.http[0].timeout",
+        "spec.http[0].headers.request.set[a]",
+        "spec.http[1].route[0].destination.host",
+    )

@@ -106,6 +106,40 @@ def test_unknown_fields_do_not_hide_other_faults_and_cause_no_imagined_ones() ->
     assert not parsed.objects
 
 
+def test_wrong_types_do_not_hide_other_faults_and_cause_no_imagined_ones() -> None:
+    parsed = parse("""\
+        apiVersion: networking.istio.io/v1
+        kind: VirtualService
+        metadata: {name: web}
+        spec:
+          hosts: web
+          http:
+          - match: [{uri: {regex: "("}}]
+            timeout: 5
+            route:
+            - destination: {host: 7}
+              weight: "0"
+            - destination: {host: web}
+              weight: 0
+              headers: {request: {set: {":path": /}}}
+          - 12
+          - redirect: {redirectCode: 304}
+            route: [{destination: {host: web}}]
+        """)
+    assert sorted(finding.path for finding in parsed.findings) == [
+        "spec.hosts",
+        "spec.http[0].match[0].uri.regex",
+        "spec.http[0].route[0].destination.host",
+        "spec.http[0].route[0].weight",
+        "spec.http[0].route[1].headers.request.set[:path]",
+        "spec.http[0].timeout",
+        "spec.http[1]",
+        "spec.http[2].redirect",
+        "spec.http[2].redirect.redirectCode",
+        "spec.http[2].route",
+    ]
+
+
 def test_an_item_of_a_list_has_its_own_line() -> None:
     parsed = parse("""\
         apiVersion: v1
