@@ -40,9 +40,10 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.plaintext_secrets or self.xds.is_loopback
 
 
-def load_settings(mesh_config: Path | None) -> Settings:
+def load_settings(mesh_config: Path | None, *, shadow_host_suffix: bool = False) -> Settings:
     """The mesh-wide settings, with MeshConfig from a file if there is one. Raises SettingsError."""
-    return Settings(mesh=load_mesh_config(mesh_config)) if mesh_config else Settings()
+    mesh = load_mesh_config(mesh_config) if mesh_config else MeshConfig()
+    return Settings(mesh=mesh, shadow_host_suffix=shadow_host_suffix)
 
 
 def load_mesh_config(path: Path) -> MeshConfig:

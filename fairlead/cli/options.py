@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -33,6 +33,15 @@ class CaptureMode(StrEnum):
     def capture(self) -> Capture:
         """The mode in the model."""
         return Capture(self.value.upper())
+
+
+ShadowHostSuffix = Annotated[
+    bool,
+    typer.Option(
+        "--shadow-host-suffix",
+        help="Append -shadow to the Host of mirrored requests, as Istio did before version 1.28.",
+    ),
+]
 
 
 class TextFormat(StrEnum):

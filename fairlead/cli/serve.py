@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fairlead.cli.options import fail, parse_address
+from fairlead.cli.options import ShadowHostSuffix, fail, parse_address
 
 
 def serve(
@@ -31,6 +31,7 @@ def serve(
             "nobody has to prove there that it is the gateway.",
         ),
     ] = False,
+    shadow_host_suffix: ShadowHostSuffix = False,
     max_file_size: Annotated[int, typer.Option(min=1, metavar="MIB", help="Larger files are refused.")] = 32,
 ) -> None:
     """Follow a folder of YAML and serve what it says to Envoys over xDS.
@@ -51,7 +52,7 @@ def serve(
             config_dir=config_dir,
             xds=parse_address(xds),
             admin=parse_address(admin),
-            mesh=load_settings(mesh_config),
+            mesh=load_settings(mesh_config, shadow_host_suffix=shadow_host_suffix),
             file_limit=max_file_size * MEBIBYTE,
             plaintext_secrets=plaintext_secrets,
         )

@@ -8,6 +8,7 @@ import typer
 from fairlead.cli.options import (
     CaptureMode,
     ProxyRole,
+    ShadowHostSuffix,
     TextFormat,
     fail,
     parse_labels,
@@ -43,6 +44,7 @@ def translate(
     mesh_config: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Istio's MeshConfig, as a YAML file.")
     ] = None,
+    shadow_host_suffix: ShadowHostSuffix = False,
     output: Annotated[TextFormat, typer.Option("-o", "--output", help="Format.")] = TextFormat.JSON,
 ) -> None:
     """Print the Envoy resources that a proxy would get: {type: [resource, ...]} in proto JSON.
@@ -60,7 +62,7 @@ def translate(
 
     wanted = _parse_types(types)
     try:
-        mesh = OfflineMesh(load_settings(mesh_config), read_paths([config_dir]))
+        mesh = OfflineMesh(load_settings(mesh_config, shadow_host_suffix=shadow_host_suffix), read_paths([config_dir]))
     except (SettingsError, OSError) as error:
         fail(str(error), code=1)
     pod_name = name or role.value

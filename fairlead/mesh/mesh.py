@@ -42,19 +42,19 @@ class LocalMesh:
         workdir: Path,
         mesh_config: Document | None = None,
         addresses: Addresses | NamespaceAddresses | None = None,
+        arguments: tuple[str, ...] = (),
     ) -> None:
         """Keep configuration, bootstraps and logs in a folder of its own. The MeshConfig is Istio's default.
 
-        The addresses are given back with the mesh.
+        The addresses are given back with the mesh. ``arguments`` are further ones of ``fairlead serve``.
         """
         self.workdir = workdir
         self.addresses = addresses or Addresses()
         self.folder = ConfigFolder(workdir / "config")
         ip = self.addresses.ip()
-        arguments: tuple[str, ...] = ()
         if mesh_config is not None:
             (workdir / "mesh.yaml").write_text(yaml.safe_dump(mesh_config))
-            arguments = ("--mesh-config", str(workdir / "mesh.yaml"))
+            arguments = ("--mesh-config", str(workdir / "mesh.yaml"), *arguments)
         self.control_plane = ControlPlaneProcess(
             self.folder.root,
             (f"{ip}:15010", f"{ip}:15014"),

@@ -1,5 +1,7 @@
 """Requests are mirrored to another cluster's gateway, first all of them, then a share, and then it is dead."""
 
+from pathlib import Path
+
 import pytest
 import pytest_asyncio
 
@@ -93,6 +95,27 @@ async def test_a_dead_mirror_changes_nothing_for_clients(mesh: LocalMesh, sleep:
         traffic = await send_many(lambda: client.get("/hello", HOST), 300)
     assert not traffic.failed, traffic.describe_failures()
     assert traffic.by_version() == {"v1": 300}
+
+
+async def test_the_host_of_copies_ends_in_shadow_where_that_is_asked_for(tmp_path: Path) -> None:
+    async with LocalMesh(tmp_path, arguments=("--shadow-host-suffix",)) as mesh:
+        await mesh.workload("helloworld").add("v1")
+        address = mesh.addresses.ip()
+        mesh.folder.apply_yaml(REMOTE.format(address=address), "default")
+        mesh.folder.apply_yaml(mirrored(100), "default")
+        client_proxy = await mesh.start_client("sleep")
+        script = Script()
+        async with (
+            script.build(Instance("other", "v1", address, 15443)),
+            HttpClient(client_proxy.address(8000)) as client,
+        ):
+            await client.wait_ok(Request("/hello", HOST), "helloworld", context=mesh.describe)
+
+            async def probe() -> None:
+                assert script.seen
+
+            await wait_until(probe)
+        assert {host for host, _ in script.seen} == {f"{HOST}-shadow"}
 
 
 def count(script: Script) -> int:

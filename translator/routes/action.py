@@ -20,6 +20,7 @@ class ActionDefaults(msgspec.Struct, frozen=True, kw_only=True):
 
     retry: HTTPRetry | None = None
     forwarded_host: bool = False
+    shadow_host_suffix: bool = False
 
 
 def build_action(
@@ -44,7 +45,9 @@ def build_action(
     retry = build_retry(rule.retries or defaults.retry, hashed=only_hashed)
     if retry is not None:
         action.retry_policy.CopyFrom(retry)
-    action.request_mirror_policies.extend(build_mirrors(rule, lambda destination: targets[destination].cluster))
+    action.request_mirror_policies.extend(
+        build_mirrors(rule, lambda destination: targets[destination].cluster, host_suffix=defaults.shadow_host_suffix)
+    )
     return action
 
 

@@ -21,7 +21,9 @@ def action_defaults(db: Database) -> ActionDefaults:
     """What the mesh settings say about every outbound route."""
     mesh = db.settings.mesh
     return ActionDefaults(
-        retry=mesh.default_http_retry_policy, forwarded_host=read_proxy_headers(mesh.default_config).forwarded_host
+        retry=mesh.default_http_retry_policy,
+        forwarded_host=read_proxy_headers(mesh.default_config).forwarded_host,
+        shadow_host_suffix=db.settings.shadow_host_suffix,
     )
 
 

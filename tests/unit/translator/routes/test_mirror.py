@@ -37,3 +37,9 @@ def shares(text: str) -> list[tuple[str, Tree]]:
 )
 def test_case_21_mirrors_and_their_shares(text: str, expected: list[tuple[str, Tree]]) -> None:
     assert shares(text) == expected
+
+
+def test_the_suffix_of_older_versions_can_be_asked_for() -> None:
+    rule = http_rule("{route: [], mirror: {host: a}, mirrors: [{destination: {host: b}}]}")
+    policies = list(build_mirrors(rule, lambda destination: destination.host, host_suffix=True))
+    assert [policy.disable_shadow_host_suffix_append for policy in policies] == [False, False]
