@@ -22,7 +22,6 @@ from translator.listeners.inspector import (
     build_original_src,
     needs_by_port,
 )
-from translator.listeners.mutual_tls import build_mutual_tls
 from translator.listeners.resource import listener_resource
 from translator.listeners.settings import ListenerSettings, listener_settings
 from translator.model.protocol import Protocol
@@ -32,6 +31,7 @@ from translator.network_filters.http_connection_manager import ManagerInputs
 from translator.network_filters.tcp_proxy import to_cluster
 from translator.pb import boolean, duration, uint32
 from translator.routes.inbound import InboundRoute, build_inbound_route
+from translator.security.mesh_tls import build_mesh_server
 from translator.telemetry.access_log import build_listener_access_logs
 from xds.resource import Resource
 
@@ -191,7 +191,7 @@ def _chains(
             _build_http(target, match, settings, http10=http10) if form.http else _build_tcp(target, match, settings)
         )
         if form.mutual:
-            chain.transport_socket.CopyFrom(build_mutual_tls(settings))
+            chain.transport_socket.CopyFrom(build_mesh_server(settings.mesh_tls))
         yield _MatchedChain(match, chain)
 
 

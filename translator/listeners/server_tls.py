@@ -6,17 +6,17 @@ from typing import Final
 from envoy.config.core.v3 import base_pb2
 from envoy.extensions.transport_sockets.tls.v3 import common_pb2, tls_pb2
 
-from translator.listeners.mutual_tls import (
-    ALPN,
-    MESH_CERTIFICATE,
-    MESH_ROOTS,
-    build_secret_reference,
-    build_tls_socket,
-)
 from translator.model.host import is_ip
 from translator.objects.gateway import ServerTLSMode, ServerTLSSettings, TLSProtocol
 from translator.objects.mesh_config import MeshTLSConfig, MeshTLSProtocol
 from translator.pb import boolean
+from translator.security.mesh_tls import (
+    MESH_CERTIFICATE,
+    MESH_ROOTS,
+    SERVER_ALPN,
+    build_secret_reference,
+    build_tls_socket,
+)
 from translator.validation.server_tls import CIPHER_SUITES
 
 _VERIFYING: Final = (ServerTLSMode.MUTUAL, ServerTLSMode.OPTIONAL_MUTUAL, ServerTLSMode.ISTIO_MUTUAL)
@@ -34,7 +34,7 @@ def build_server_tls(tls: ServerTLSSettings, defaults: MeshTLSConfig) -> base_pb
     """The transport socket of a server that ends TLS; ``defaults`` are the mesh's limits."""
     context = tls_pb2.DownstreamTlsContext(require_client_certificate=boolean(tls.mode in _DEMANDING))
     common = context.common_tls_context
-    common.alpn_protocols.extend(ALPN)
+    common.alpn_protocols.extend(SERVER_ALPN)
     if tls.mode is ServerTLSMode.ISTIO_MUTUAL:
         common.tls_certificate_sds_secret_configs.append(build_secret_reference(MESH_CERTIFICATE))
     else:

@@ -7,6 +7,7 @@ from translator.engine import query
 from translator.model.proxy_config import DEFAULT_SETTINGS, ProxySettings, read_proxy_settings
 from translator.objects.duration import Duration
 from translator.objects.mesh_config import MeshTLSConfig, NormalizationType
+from translator.security.mesh_tls import MeshTLS, mesh_tls
 from translator.telemetry.access_log import AccessLogFile
 
 
@@ -22,9 +23,8 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True):
     inbound_stat_name: str = ""
     access_log: AccessLogFile | None = None
     logs_listeners: bool = True
-    trust_domains: tuple[str, ...] = ("cluster.local",)
     proxy: ProxySettings = DEFAULT_SETTINGS
-    mesh_tls: MeshTLSConfig = MeshTLSConfig()
+    mesh_tls: MeshTLS = MeshTLS()
     tls_defaults: MeshTLSConfig = MeshTLSConfig()
 
 
@@ -32,7 +32,6 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True):
 def listener_settings(db: Database) -> ListenerSettings:
     """The settings now in force."""
     mesh = db.settings.mesh
-    of_roots = (domain for root in mesh.ca_certificates for domain in root.trust_domains)
     log = None
     if mesh.access_log_file:
         log = AccessLogFile(mesh.access_log_file, mesh.access_log_encoding, mesh.access_log_format)
@@ -46,8 +45,7 @@ def listener_settings(db: Database) -> ListenerSettings:
         inbound_stat_name=mesh.inbound_cluster_stat_name,
         access_log=log,
         logs_listeners=not mesh.disable_envoy_listener_log,
-        trust_domains=tuple(dict.fromkeys((mesh.trust_domain, *mesh.trust_domain_aliases, *of_roots))),
         proxy=read_proxy_settings(mesh.default_config),
-        mesh_tls=mesh.mesh_mtls or MeshTLSConfig(),
+        mesh_tls=mesh_tls(db),
         tls_defaults=mesh.tls_defaults or MeshTLSConfig(),
     )

@@ -67,7 +67,8 @@ _CAPTURES: Final = {capture.value: capture for capture in Capture}
 class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     """One connected Envoy, as its Node describes it. ``pod_ports`` are (name, transport, number) of its containers.
 
-    ``proxyless``: it is no Envoy at all, but an application with gRPC's own xDS client.
+    ``proxyless``: it is no Envoy at all, but an application with gRPC's own xDS client. ``has_identity``: it is who it
+    says, and gets a certificate of the mesh that says so.
     """
 
     role: Role
@@ -86,6 +87,7 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     http10: bool = False
     answers_dns: bool = False
     proxyless: bool = False
+    has_identity: bool = False
 
     @property
     def id(self) -> str:
@@ -107,7 +109,8 @@ class ViewKey(msgspec.Struct, frozen=True, kw_only=True):
 
     ``labels`` are only those that some rule selects by; ``locality`` and ``node`` are empty unless they matter;
     ``own_addresses`` are given only to members of headless services, which must not dial themselves; ``bind``
-    is where a sidecar without interception listens; ``answers_dns``: its workload's DNS questions come to it.
+    is where a sidecar without interception listens; ``answers_dns``: its workload's DNS questions come to it;
+    ``has_identity``: it can show a certificate of the mesh.
     """
 
     role: Role
@@ -128,6 +131,7 @@ class ViewKey(msgspec.Struct, frozen=True, kw_only=True):
     http10: bool = False
     answers_dns: bool = False
     proxyless: bool = False
+    has_identity: bool = False
 
 
 def parse_node(node: base_pb2.Node) -> Proxy:
@@ -207,6 +211,7 @@ def view_key(db: Database, proxy: Proxy) -> ViewKey:
         http10=proxy.http10,
         answers_dns=proxy.answers_dns,
         proxyless=proxy.proxyless,
+        has_identity=proxy.has_identity and not proxy.proxyless,
     )
 
 

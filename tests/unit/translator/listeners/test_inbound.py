@@ -29,6 +29,7 @@ from translator.listeners.settings import ListenerSettings
 from translator.model.protocol import Protocol
 from translator.model.proxy import Capture, IpFamilies
 from translator.objects.mesh_config import MeshConfig
+from translator.security.mesh_tls import MeshTLS
 from xds.resource import Reference
 from xds.types import CLUSTER
 
@@ -197,7 +198,7 @@ def ports(modes: dict[int, MutualTLS]) -> InboundInputs:
             for number, protocol in protocols.items()
         ),
         unknown=modes[0],
-        settings=ListenerSettings(trust_domains=("cluster.local", "old")),
+        settings=ListenerSettings(mesh_tls=MeshTLS(trust_domains=("cluster.local", "old"))),
     )  # fmt: skip
 
 

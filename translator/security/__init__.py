@@ -1,0 +1,1 @@
+"""Mesh security: TLS between proxies that show each other certificates of the mesh."""
