@@ -1,7 +1,8 @@
 """The records that lanes and sessions work with: what was sent and said, what is due, and where resources come from."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from xds.encoder import Encoder, Response
 from xds.last_good import LastGood
@@ -84,13 +85,24 @@ class Verdict:
     rejected: tuple[str, ...] = ()
 
 
+class Usage(Protocol):
+    """Who refers to the resources of a lane."""
+
+    def referenced(self, name: str) -> bool:
+        """Tell whether something at the client that is about to be replaced still needs this."""
+
+    def demanded(self, name: str) -> bool:
+        """Tell whether something needs this that the client asked for by name, as the View has it now."""
+
+
 @dataclass(frozen=True, slots=True)
 class LaneContext:
-    """What a lane needs of its stream while it selects."""
+    """What a lane needs of its stream while it selects; ``linger`` is how long a lease lasts."""
 
     supply: Supply
-    referenced: Callable[[str], bool]
+    usage: Usage
     now: float
+    linger: float
 
 
 @dataclass(slots=True)

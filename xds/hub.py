@@ -45,7 +45,7 @@ class Hub:
     """Connects streams with Views and events with observers. Lives on the event loop and needs no locks."""
 
     def __init__(self, options: ServerOptions, observers: Iterable[Observer]) -> None:
-        self.rules = SessionRules(options.types, Pools(), options.patience, options.limits.names)
+        self.rules = SessionRules(options.types, Pools(), options.patience, options.linger, options.limits.names)
         self.clients: dict[int, Client] = {}
         self._observers = tuple(observers)
         self._audiences: dict[int, _Audience] = {}

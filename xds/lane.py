@@ -38,6 +38,8 @@ class Lane(ABC, Generic[RequestT]):
         self.held = Ledger(pools.holdings)
         self.in_flight: list[Sent] = []
         self.retained: set[str] = set()
+        # Until when these stay although nothing refers to them any more: the client has not let go of them.
+        self.leases: dict[str, float] = {}
         self.stood_in: set[str] = set()
         self.quarantine = Quarantine()
         self.record = LaneRecord()
@@ -253,16 +255,29 @@ class Lane(ABC, Generic[RequestT]):
             return None
         resource = context.supply.view.resources(self.type_url).get(name)
         if resource is None:
-            # Make before break: what an older listener, route or cluster at the client refers to stays until that goes.
-            if sent is not None and context.referenced(name):
+            if sent is not None and self._is_in_use(context, name):
                 self.retained.add(name)
                 return sent
             resource = self.target(context.supply.view, name)
+        if self.leases:
+            self.leases.pop(name, None)
         if resource is None:
             return None
         if self.quarantine.holds_back(resource):
             return self.held.get(name)
         return self._tried(context, resource, sent)
+
+    def _is_in_use(self, context: LaneContext, name: str) -> bool:
+        """Make before break: what an older listener, route or cluster at the client refers to stays until that goes.
+
+        A client that asks by name stays subscribed to what it still uses. gRPC: a call chooses its cluster once and
+        waits in vain for one that goes before the call ends, so the subscription counts for a while as well.
+        """
+        if context.usage.referenced(name):
+            if self.traits.full_state and not self.subscription.wildcard:
+                self.leases[name] = context.now + context.linger
+            return True
+        return self.leases.get(name, context.now) > context.now and not context.usage.demanded(name)
 
     def _tried(self, context: LaneContext, resource: Resource, sent: Resource | None) -> Resource:
         """The resource, or for a client that never had another the last good version if nobody accepts the newest."""
@@ -290,6 +305,7 @@ class Lane(ABC, Generic[RequestT]):
             if not self.subscription.covers(name):
                 self.held.drop(name)
                 self.retained.discard(name)
+                self.leases.pop(name, None)
                 self.stood_in.discard(name)
                 self.debt.owed.discard(name)
                 self.debt.dirty.discard(name)

@@ -35,6 +35,8 @@ class ServerOptions:
     """Options of an XdsServer. Durations are in seconds.
 
     ``patience``: how long a push waits for the ACK of the previous one of its type.
+    ``linger``: how long a cluster that was removed, and that no route needs any more, stays for a client that asks
+    for clusters by name and has not let go of it; a gRPC call keeps the cluster that it chose until it ends.
     ``first_request_timeout``: a stream whose client has not said by then who it is, is ended.
     ``write_timeout``: a stream whose client does not read for so long is ended.
     ``max_connection_age``: connections are asked to go elsewhere after about this time (gRPC spreads it by
@@ -51,6 +53,7 @@ class ServerOptions:
     limits: Limits = field(default_factory=Limits)
     tls: Tls | None = None
     patience: float = 5.0
+    linger: float = 60.0
     first_request_timeout: float = 30.0
     write_timeout: float = 30.0
     keepalive_interval: float = 30.0

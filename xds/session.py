@@ -16,7 +16,7 @@ Rules between types:
 No wait is longer than ``patience``, so a client that never acknowledges is served as well.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,12 +41,14 @@ _INDEPENDENT: Final = frozenset({CLUSTER, ENDPOINT, SECRET})
 class SessionRules:
     """What all sessions of a server have in common.
 
-    ``patience`` is how long a push waits for the ACK of the one before it, in seconds.
+    ``patience`` is how long a push waits for the ACK of the one before it, in seconds; ``linger`` is how long a
+    client may hold on to what was removed, if it asked for it by name.
     """
 
     types: Mapping[TypeUrl, TypeTraits]
     pools: Pools
     patience: float = 5.0
+    linger: float = 60.0
     most_names: int = 100_000
 
     @classmethod
@@ -124,7 +126,7 @@ class Session:
     def next_response(self, now: float) -> Sent | None:
         """The next response to write, from the View as it is now; None when nothing is due."""
         for lane in self._due(now):
-            context = LaneContext(self._supply, self._referenced(lane, now), now)
+            context = LaneContext(self._supply, _Usage(self, lane.type_url, now), now, self._rules.linger)
             sent = lane.compose(context)
             if sent is not None:
                 if lane.type_url == CLUSTER:
@@ -137,7 +139,8 @@ class Session:
         lanes = self._lanes.values()
         if not any(lane.must_push or lane.must_reply or lane.retained for lane in lanes):
             return None
-        ends = (sent.at + self._rules.patience for lane in lanes for sent in lane.in_flight)
+        ends = [sent.at + self._rules.patience for lane in lanes for sent in lane.in_flight]
+        ends += (end for lane in lanes for end in lane.leases.values())
         return min((end for end in ends if end > now), default=None)
 
     def lanes(self) -> Iterator[Lane[SotwRequest] | Lane[DeltaRequest]]:
@@ -197,23 +200,41 @@ class Session:
                 # On a reconnect the endpoints may have been asked for, and answered, before the clusters.
                 lane.owe(lane.subscription.names if is_first and type_url == ENDPOINT else names, sent.cause)
 
-    def _referenced(self, lane: Lane[SotwRequest] | Lane[DeltaRequest], now: float) -> Callable[[str], bool]:
-        """Tells whether something at the client that is about to be replaced still needs a resource of this lane."""
-        users: list[Resource] | None = None
-
-        def referenced(name: str) -> bool:
-            nonlocal users
-            if users is None:
-                users = [user for user in self._outdated(now) if not self._goes_along(user, lane.type_url)]
-            reference = Reference(lane.type_url, name)
-            return any(user.refers_to(reference) for user in users)
-
-        return referenced
-
-    def _outdated(self, now: float) -> Iterator[Resource]:
+    def outdated(self, now: float) -> Iterator[Resource]:
+        """What the client may still use although the View has other resources by now."""
         for lane in self._lanes.values():
             yield from lane.outdated(self.view, now - self._rules.patience)
 
-    def _goes_along(self, user: Resource, type_url: TypeUrl) -> bool:
+    def targets(self) -> Iterator[Resource]:
+        """What the View has now for the names that the client asked for."""
+        for lane in self._lanes.values():
+            for name in lane.subscription.names:
+                resource = lane.target(self.view, name)
+                if resource is not None:
+                    yield resource
+
+
+class _Usage:
+    """See ``Usage``: the resources of a session that refer to those of one type."""
+
+    def __init__(self, session: Session, type_url: TypeUrl, now: float) -> None:
+        self._session = session
+        self._type_url = type_url
+        self._now = now
+        self._outdated: list[Resource] | None = None
+
+    def referenced(self, name: str) -> bool:
+        if self._outdated is None:
+            self._outdated = [user for user in self._session.outdated(self._now) if not self._goes_along(user)]
+        return self._refer(self._outdated, name)
+
+    def demanded(self, name: str) -> bool:
+        return self._refer(self._session.targets(), name)
+
+    def _refer(self, users: Iterable[Resource], name: str) -> bool:
+        reference = Reference(self._type_url, name)
+        return any(user.refers_to(reference) for user in users)
+
+    def _goes_along(self, user: Resource) -> bool:
         # Resources of one type that refer to each other and are removed together must not keep each other.
-        return user.type_url == type_url and user.name not in self.view.resources(type_url)
+        return user.type_url == self._type_url and user.name not in self._session.view.resources(self._type_url)

@@ -54,7 +54,7 @@ def test_names_are_answered_one_by_one(world: World, delta: Talk, type_url: Type
 
 
 @pytest.mark.parametrize("type_url", ALL)
-def test_a_missing_name_is_told_and_sent_when_it_appears(world: World, delta: Talk, type_url: TypeUrl) -> None:
+def test_case_20_a_missing_name_is_told_and_sent_when_it_appears(world: World, delta: Talk, type_url: TypeUrl) -> None:
     delta.edit(type_url, ["X"])
     answer = delta.listen(type_url)
     assert (answer.names, answer.removed) == ([], ["X"])
@@ -71,7 +71,7 @@ def test_a_missing_name_is_told_and_sent_when_it_appears(world: World, delta: Ta
     assert delta.listen(type_url).names == ["X"]
 
 
-def test_wildcard_ends_only_by_name(world: World, delta: Talk) -> None:
+def test_case_17_wildcard_ends_only_by_name(world: World, delta: Talk) -> None:
     world.put(made(CLUSTER, "A"), made(CLUSTER, "B"))
     delta.edit(CLUSTER)
     assert delta.listen(CLUSTER).names == ["A", "B"]
@@ -95,7 +95,7 @@ def test_nothing_yet_is_subscribing_and_unsubscribing_everything(world: World, d
     assert delta.listen(CLUSTER).names == ["a"]
 
 
-def test_subscribing_again_sends_again(world: World, delta: Talk) -> None:
+def test_case_18_subscribing_again_sends_again(world: World, delta: Talk) -> None:
     world.put(made(ENDPOINT, "a"))
     for _ in range(2):
         delta.edit(ENDPOINT, ["a"])
@@ -107,7 +107,7 @@ def test_subscribing_again_sends_again(world: World, delta: Talk) -> None:
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_dropping_a_name_under_a_wildcard_tells_what_becomes_of_it(world: World, delta: Talk, *, exists: bool) -> None:
+def test_case_19_dropping_a_name_under_a_wildcard_tells_what_becomes_of_it(world: World, delta: Talk, *, exists: bool) -> None:
     world.put(made(CLUSTER, "B"))
     if exists:
         world.put(made(CLUSTER, "A"))
@@ -118,7 +118,7 @@ def test_dropping_a_name_under_a_wildcard_tells_what_becomes_of_it(world: World,
     assert (answer.names, answer.removed) == ((["A"], []) if exists else ([], ["A"]))
 
 
-def test_a_stale_nonce_does_not_void_the_subscription(world: World, delta: Talk) -> None:
+def test_case_21_a_stale_nonce_does_not_void_the_subscription(world: World, delta: Talk) -> None:
     world.put(made(ENDPOINT, "A"), made(ENDPOINT, "B"))
     delta.edit(ENDPOINT, ["A"])
     delta.ack(delta.listen(ENDPOINT))
@@ -127,7 +127,7 @@ def test_a_stale_nonce_does_not_void_the_subscription(world: World, delta: Talk)
     assert delta.listen(ENDPOINT).names == ["B"]
 
 
-def test_a_reconnect_gets_only_what_differs(world: World, delta: Talk) -> None:
+def test_case_22_a_reconnect_gets_only_what_differs(world: World, delta: Talk) -> None:
     world.put(*chain("a"), *chain("b"))
     known = {"a": version_of(world, CLUSTER, "a"), "b": "old", "gone": "old"}
     delta.edit(CLUSTER, versions=known)
@@ -161,7 +161,7 @@ def test_endpoints_are_sent_on_every_reconnect(world: World, delta: Talk) -> Non
     assert delta.listen(ENDPOINT).names == ["a"], "Envoy may still be warming its clusters"
 
 
-def test_endpoints_before_clusters_are_sent_again_after_them(world: World, delta: Talk) -> None:
+def test_case_09_endpoints_before_clusters_are_sent_again_after_them(world: World, delta: Talk) -> None:
     world.put(*chain("a"))
     delta.edit(ENDPOINT, ["a"])
     delta.ack(delta.listen(ENDPOINT))

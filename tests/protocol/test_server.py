@@ -106,7 +106,7 @@ async def test_a_push_carries_its_cause_to_the_acknowledgement() -> None:
 
 @METHODS
 @pytest.mark.parametrize("node", [Node(), Node(cluster="only")])
-async def test_a_first_request_without_a_node_ends_the_stream(method: str, node: Node) -> None:
+async def test_case_01_a_a_first_request_without_a_node_ends_the_stream(method: str, node: Node) -> None:
     async with serving() as rig, connected(rig) as channel:
         client = WireClient(channel, method)
         await client.ask(CLUSTER, node=node)
@@ -118,7 +118,7 @@ async def test_a_first_request_without_a_node_ends_the_stream(method: str, node:
 
 
 @METHODS
-async def test_the_node_is_needed_once(method: str) -> None:
+async def test_case_01_b_the_node_is_needed_once(method: str) -> None:
     async with serving() as rig, connected(rig) as channel:
         client = WireClient(channel, method)
         for type_url in (CLUSTER, LISTENER):
@@ -126,7 +126,7 @@ async def test_the_node_is_needed_once(method: str) -> None:
             assert (await client.hear()).type_url == type_url
 
 
-async def test_a_health_report_may_come_before_the_node() -> None:
+async def test_case_38_a_a_health_report_may_come_before_the_node() -> None:
     async with serving() as rig, connected(rig) as channel:
         client = WireClient(channel)
         await client.ask(HEALTH, node=Node())
@@ -135,7 +135,7 @@ async def test_a_health_report_may_come_before_the_node() -> None:
         assert rig.client.node_id == "late"
 
 
-async def test_an_unknown_type_is_told_once_and_the_stream_lives() -> None:
+async def test_case_38_b_an_unknown_type_is_told_once_and_the_stream_lives() -> None:
     async with serving() as rig, connected(rig) as channel:
         client = WireClient(channel)
         await client.ask(CLUSTER)
@@ -285,7 +285,7 @@ async def test_the_application_refuses_and_fails_without_harm() -> None:
         assert [c.node_id for c in choosy.attached] == [c.node_id for c in choosy.detached] == ["fine"]
 
 
-async def test_one_node_may_have_two_streams() -> None:
+async def test_case_40_one_node_may_have_two_streams() -> None:
     async with serving() as rig, connected(rig) as channel:
         first, second = WireClient(channel), WireClient(channel)
         for client in (first, second):

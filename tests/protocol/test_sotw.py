@@ -12,7 +12,7 @@ FULL = (CLUSTER, LISTENER)
 
 
 @pytest.mark.parametrize("type_url", FULL)
-def test_wildcard_gets_everything_once(world: World, sotw: Talk, type_url: TypeUrl) -> None:
+def test_case_02_wildcard_gets_everything_once(world: World, sotw: Talk, type_url: TypeUrl) -> None:
     world.put(made(type_url, "a"), made(type_url, "b"))
     sotw.ask(type_url)
     answer = sotw.listen(type_url)
@@ -66,7 +66,7 @@ def test_what_is_put_again_unchanged_is_not_sent(world: World, sotw: Talk) -> No
     assert sotw.quiet()
 
 
-def test_added_names_are_sent_alone(world: World, sotw: Talk) -> None:
+def test_case_04_added_names_are_sent_alone(world: World, sotw: Talk) -> None:
     world.put(made(ENDPOINT, "a"), made(ENDPOINT, "b"))
     sotw.ask(ENDPOINT, ["a"])
     answer = sotw.listen(ENDPOINT)
@@ -74,7 +74,7 @@ def test_added_names_are_sent_alone(world: World, sotw: Talk) -> None:
     assert sotw.listen(ENDPOINT).names == ["b"]
 
 
-def test_removed_names_are_silent_until_they_are_asked_for_again(world: World, sotw: Talk) -> None:
+def test_case_05_removed_names_are_silent_until_they_are_asked_for_again(world: World, sotw: Talk) -> None:
     world.put(made(ENDPOINT, "a"), made(ENDPOINT, "b"))
     sotw.ask(ENDPOINT, ["a", "b"])
     answer = sotw.listen(ENDPOINT)
@@ -97,7 +97,7 @@ def test_a_resubscribed_name_is_sent_although_it_did_not_change(world: World, so
     assert sotw.listen(ENDPOINT).names == ["a"]
 
 
-def test_a_stale_nonce_changes_nothing(world: World, sotw: Talk) -> None:
+def test_case_06_a_stale_nonce_changes_nothing(world: World, sotw: Talk) -> None:
     world.put(made(ENDPOINT, "a"), made(ENDPOINT, "b"))
     sotw.ask(ENDPOINT, ["a"])
     first = sotw.listen(ENDPOINT)
@@ -111,7 +111,7 @@ def test_a_stale_nonce_changes_nothing(world: World, sotw: Talk) -> None:
     assert sotw.listen(ENDPOINT).names == ["b"]
 
 
-def test_a_foreign_nonce_on_a_new_stream_asks_for_everything(world: World, sotw: Talk) -> None:
+def test_case_07_a_foreign_nonce_on_a_new_stream_asks_for_everything(world: World, sotw: Talk) -> None:
     world.put(made(ENDPOINT, "a"))
     sotw.ask(ENDPOINT, ["a"], nonce="of-another-stream")
     assert sotw.listen(ENDPOINT).names == ["a"]
@@ -154,7 +154,7 @@ def test_explicit_names_of_a_full_type_come_together(world: World, sotw: Talk, t
     assert sotw.listen(type_url).names == ["a", "b"]
 
 
-def test_wildcard_and_names_and_back(world: World, sotw: Talk) -> None:
+def test_case_23_wildcard_and_names_and_back(world: World, sotw: Talk) -> None:
     world.put(made(LISTENER, "A"), made(LISTENER, "B"))
     sotw.ask(LISTENER, ["*", "A"])
     answer = sotw.listen(LISTENER)
@@ -197,7 +197,7 @@ def test_endpoints_follow_a_changed_cluster(world: World, sotw: Talk) -> None:
     assert [(answer.type_url, answer.names) for answer in heard] == [(CLUSTER, ["a", "b"]), (ENDPOINT, ["a"])]
 
 
-def test_endpoints_before_clusters_are_sent_again_after_them(world: World, sotw: Talk) -> None:
+def test_case_08_endpoints_before_clusters_are_sent_again_after_them(world: World, sotw: Talk) -> None:
     world.put(*chain("a"))
     sotw.ask(ENDPOINT, ["a"], nonce="of-another-stream")
     first = sotw.listen(ENDPOINT)
@@ -262,6 +262,51 @@ def test_a_refused_route_keeps_its_clusters(world: World, sotw: Talk) -> None:
     world.put(*routing("a", content=3))
     sotw.ack(sotw.listen(ROUTE), ["web"])
     assert sotw.listen(CLUSTER).names == ["a"]
+
+
+def asking_by_name(world: World, talk: Talk) -> None:
+    """A client that asks for two clusters because its route leads to them, as gRPC does; it has accepted everything."""
+    world.put(*chain("a"), *chain("b"), *routing("a", "b"))
+    wanted = {CLUSTER: ["a", "b"], ENDPOINT: ["a", "b"], LISTENER: ["web"], ROUTE: ["web"]}
+    for type_url, names in wanted.items():
+        talk.ask(type_url, names)
+    talk.settle(wanted)
+
+
+def test_a_removed_cluster_stays_until_its_client_lets_go_of_it(world: World, sotw: Talk) -> None:
+    asking_by_name(world, sotw)
+    world.change(routing("a", content=2), [(CLUSTER, "b"), (ENDPOINT, "b")])
+    sotw.ack(sotw.listen(ROUTE), ["web"])
+    assert sotw.quiet(), "a call may have chosen it before the route changed"
+    # What comes meanwhile still has it.
+    world.put(chain("a", cluster=2)[0])
+    clusters = sotw.listen(CLUSTER)
+    assert clusters.names == ["a", "b"]
+    sotw.ack(clusters, ["a", "b"])
+    sotw.ack(sotw.listen(ENDPOINT), ["a", "b"])
+    sotw.ask(CLUSTER, ["a"], nonce=clusters.nonce)
+    assert sotw.quiet()
+    world.put(chain("a", cluster=3)[0])
+    assert sotw.listen(CLUSTER).names == ["a"]
+
+
+def test_a_client_that_does_not_let_go_loses_the_cluster_in_the_end(world: World, sotw: Talk) -> None:
+    asking_by_name(world, sotw)
+    world.change(routing("a", content=2), [(CLUSTER, "b"), (ENDPOINT, "b")])
+    sotw.ack(sotw.listen(ROUTE), ["web"])
+    assert sotw.quiet()
+    at = sotw.session.wake_at(sotw.now)
+    assert at == sotw.now + world.rules.linger
+    sotw.now = at
+    sotw.session.expire()
+    assert sotw.listen(CLUSTER).names == ["a"]
+
+
+def test_a_removed_cluster_that_a_route_still_leads_to_goes_at_once(world: World, sotw: Talk) -> None:
+    asking_by_name(world, sotw)
+    world.change(routing("b", content=2), [(CLUSTER, "b"), (ENDPOINT, "b")])
+    sotw.ack(sotw.listen(ROUTE), ["web"])
+    assert sotw.listen(CLUSTER).names == ["a"], "calls shall fail, not wait"
 
 
 def test_silence_ends_the_wait_for_an_acknowledgement(world: World, sotw: Talk) -> None:
