@@ -107,7 +107,7 @@ def test_case_18_subscribing_again_sends_again(world: World, delta: Talk) -> Non
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_case_19_dropping_a_name_under_a_wildcard_tells_what_becomes_of_it(world: World, delta: Talk, *, exists: bool) -> None:
+def test_case_19_a_name_dropped_under_a_wildcard_is_told(world: World, delta: Talk, *, exists: bool) -> None:
     world.put(made(CLUSTER, "B"))
     if exists:
         world.put(made(CLUSTER, "A"))
