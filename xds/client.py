@@ -7,6 +7,7 @@ from enum import Enum
 from xds.auth import Identity
 from xds.lane import Lane
 from xds.node import Node
+from xds.private import PrivateResources
 from xds.quarantine import Rejection
 from xds.resource import Resource
 from xds.session import Session
@@ -77,11 +78,11 @@ class ResourceStatus:
 class Client:
     """One stream of one client. The same node may have several at a time, while it restarts for example.
 
-    ``id`` counts the server's streams. ``connected_at`` is seconds since the epoch. ``session`` is the
-    library's own.
+    ``id`` counts the server's streams. ``connected_at`` is seconds since the epoch. ``private``
+    is what this client alone gets; once it is attached, ``XdsServer.give`` adds to it. ``session`` is the library's.
     """
 
-    __slots__ = ("__weakref__", "connected_at", "id", "identity", "node", "peer", "session")
+    __slots__ = ("__weakref__", "connected_at", "id", "identity", "node", "peer", "private", "session")
 
     def __init__(self, number: int, node: Node, peer: str, identity: Identity | None, connected_at: float) -> None:
         self.id = number
@@ -89,6 +90,7 @@ class Client:
         self.peer = peer
         self.identity = identity
         self.connected_at = connected_at
+        self.private = PrivateResources()
         self.session: Session | None = None
 
     @property

@@ -19,8 +19,8 @@ from xds.wire import DeltaRequest
 class DeltaLane(Lane[DeltaRequest]):
     """One type on a delta stream."""
 
-    def __init__(self, traits: TypeTraits, pools: Pools, most_names: int) -> None:
-        super().__init__(traits, pools, most_names)
+    def __init__(self, traits: TypeTraits, pools: Pools, most_names: int, private: Mapping[str, Resource]) -> None:
+        super().__init__(traits, pools, most_names, private)
         self._claims: Mapping[str, str] = {}
 
     def receive(self, request: DeltaRequest, now: float) -> Verdict | None:

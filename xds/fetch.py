@@ -14,7 +14,7 @@ async def fetch(gate: Gate, method: Method, call: Call, raw: bytes) -> bytes:
     async with gate.admitted(call) as identity:
         client, view = await gate.attach(call, identity, request)
     try:
-        session = Session(gate.hub.supply(view, delta=False), gate.hub.rules, delta=False)
+        session = Session(gate.hub.supply(view, delta=False), gate.hub.rules, delta=False, private=client.private)
         now = asyncio.get_running_loop().time()
         session.receive(request, now)
         sent = session.next_response(now)

@@ -22,7 +22,7 @@ class Subscriber(Protocol):
     """A stream, as the hub sees it."""
 
     def mark(self, change: ViewChange, cause: object) -> None:
-        """Resources of the stream's View changed."""
+        """Resources of the stream's View, or of its client alone, changed."""
 
     def move(self, supply: Supply, cause: object) -> None:
         """The stream's client belongs to another View."""
@@ -83,6 +83,13 @@ class Hub:
             for member in audience.members.values():
                 member.mark(change, cause)
 
+    def give(self, client: Client, resources: Iterable[Resource], cause: object) -> None:
+        """Let the client have resources of its own, or others than before."""
+        change = client.private.put(resources)
+        place = self._places.get(client.id)
+        if place is not None and change:
+            place.members[client.id].mark(change, cause)
+
     def move(self, client: Client, view: View, cause: object) -> None:
         """The client is served from another View from now on."""
         place = self._places.get(client.id)
@@ -130,8 +137,10 @@ class Hub:
             if not self._last_good.is_empty:
                 self._acquit(audience, verdict.sent)
             return
+        # What one client has for itself is never given to another.
+        own = client.private.of(verdict.sent.response.type_url)
         for resource in verdict.sent.response.resources:
-            if resource.name in verdict.rejected:
+            if resource.name in verdict.rejected and resource.name not in own:
                 self._condemn(audience, resource)
 
     def _acquit(self, audience: _Audience, accepted: Sent) -> None:

@@ -9,7 +9,7 @@ holds; names in ``dirty`` changed in the View and are sent if they differ from w
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import Final, Generic, TypeVar
 
 from xds.errors import LimitExceeded
@@ -31,8 +31,9 @@ RequestT = TypeVar("RequestT", bound=Request)
 class Lane(ABC, Generic[RequestT]):
     """One type on one stream. Subclasses speak state-of-the-world or delta."""
 
-    def __init__(self, traits: TypeTraits, pools: Pools, most_names: int) -> None:
+    def __init__(self, traits: TypeTraits, pools: Pools, most_names: int, private: Mapping[str, Resource]) -> None:
         self.traits = traits
+        self._private = private
         self._most_names = most_names
         self.subscription = Subscription(legacy=traits.wildcard)
         self.held = Ledger(pools.holdings)
@@ -148,11 +149,16 @@ class Lane(ABC, Generic[RequestT]):
         return self.held.get(name)
 
     def target(self, view: View, name: str) -> Resource | None:
-        """What the View has for this client under ``name``."""
-        resource = view.resources(self.type_url).get(name)
+        """What there is for this client under ``name``."""
+        resource = self._current(view, name)
         if resource is None and name in self.subscription.names:
             resource = view.fallback(self.type_url, name)
         return resource
+
+    def _current(self, view: View, name: str) -> Resource | None:
+        """The client's own resource of this name, or else the View's."""
+        own = self._private.get(name) if self._private and name in self.subscription.names else None
+        return view.resources(self.type_url).get(name) if own is None else own
 
     def outdated(self, view: View, presumed_before: float) -> Iterator[Resource]:
         """Resources that the client may still use although the View has others by now.
@@ -253,7 +259,7 @@ class Lane(ABC, Generic[RequestT]):
         """What the client should have under ``name`` now, everything considered."""
         if not self.subscription.covers(name):
             return None
-        resource = context.supply.view.resources(self.type_url).get(name)
+        resource = self._current(context.supply.view, name)
         if resource is None:
             if sent is not None and self._is_in_use(context, name):
                 self.retained.add(name)
@@ -281,7 +287,7 @@ class Lane(ABC, Generic[RequestT]):
 
     def _tried(self, context: LaneContext, resource: Resource, sent: Resource | None) -> Resource:
         """The resource, or for a client that never had another the last good version if nobody accepts the newest."""
-        if sent is not None and resource.name not in self.stood_in:
+        if (sent is not None and resource.name not in self.stood_in) or resource.name in self._private:
             return resource
         stand_in = context.supply.stand_in(resource)
         if stand_in is None:

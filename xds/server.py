@@ -23,6 +23,7 @@ from xds.handlers import Handlers
 from xds.hub import Hub
 from xds.load import LoadBook
 from xds.options import ServerOptions
+from xds.resource import Resource
 from xds.view import View, ViewChange
 
 # Of the grace period, the part over which open streams are ended one after the other.
@@ -85,6 +86,13 @@ class XdsServer:
         events of the responses that carry the change.
         """
         self._hub.publish(view, change, cause)
+
+    def give(self, client: Client, resources: Iterable[Resource], cause: object = None) -> None:
+        """Serve these to this client alone, in place of what it had under their names. Ignored when it left.
+
+        It gets them where it asks for their names, whatever its View has under them.
+        """
+        self._hub.give(client, resources, cause)
 
     def move(self, client: Client, view: View, cause: object = None) -> None:
         """Serve the client from another View from now on; it gets what differs. A client that left is ignored."""

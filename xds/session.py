@@ -25,6 +25,7 @@ from xds.errors import ProtocolViolation
 from xds.exchange import LaneContext, Sent, Supply, Verdict
 from xds.lane import Lane
 from xds.ledger import Pools
+from xds.private import PrivateResources
 from xds.resource import Reference, Resource
 from xds.sotw import SotwLane
 from xds.types import CLUSTER, ENDPOINT, PUSH_ORDER, SECRET, TRAITS, TypeTraits, TypeUrl
@@ -68,10 +69,16 @@ class Received:
 
 
 class Session:
-    """The protocol state of one stream; ``delta`` tells which of the two protocols it speaks."""
+    """The protocol state of one stream; ``delta`` tells which of the two protocols it speaks.
 
-    def __init__(self, supply: Supply, rules: SessionRules, *, delta: bool) -> None:
+    ``private`` are the client's own resources, beside those that the supply has for all.
+    """
+
+    def __init__(
+        self, supply: Supply, rules: SessionRules, *, delta: bool, private: PrivateResources | None = None
+    ) -> None:
         self.delta = delta
+        self._private = private or PrivateResources()
         self._supply = supply
         self._rules = rules
         self._lanes: dict[TypeUrl, Lane[SotwRequest] | Lane[DeltaRequest]] = {}
@@ -102,7 +109,7 @@ class Session:
         return Received(verdict, is_first=is_first, is_expired=lane.record.expired > expired)
 
     def mark(self, change: ViewChange, cause: object = None) -> bool:
-        """Resources of the View changed; True if any of them concerns this client."""
+        """Resources of the View, or the client's own, changed; True if any of them concerns this client."""
         concerned = False
         for type_url, names in change.items():
             lane = self._lanes.get(type_url)
@@ -159,7 +166,7 @@ class Session:
     def _open(self, traits: TypeTraits) -> Lane[SotwRequest] | Lane[DeltaRequest]:
         rules = self._rules
         make: type[SotwLane | DeltaLane] = DeltaLane if self.delta else SotwLane
-        self._lanes[traits.type_url] = make(traits, rules.pools, rules.most_names)
+        self._lanes[traits.type_url] = make(traits, rules.pools, rules.most_names, self._private.of(traits.type_url))
         last = len(PUSH_ORDER)
         self._lanes = dict(sorted(self._lanes.items(), key=lambda item: PUSH_ORDER.get(item[0], last)))
         return self._lanes[traits.type_url]

@@ -128,7 +128,7 @@ class Stream:
         client = self._client
         delta = self._method.form is Form.DELTA
         supply = self._hub.join(client, self, view, delta=delta)
-        self._session = client.session = Session(supply, self._hub.rules, delta=delta)
+        self._session = client.session = Session(supply, self._hub.rules, delta=delta, private=client.private)
         self._gate.streams.add(self)
         self._hub.emit(StreamOpened(client, self._loop.time()))
 
