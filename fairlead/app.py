@@ -26,6 +26,7 @@ from fairlead.proxies import Proxies
 from fairlead.pusher import Pusher
 from fairlead.settings import ServeSettings
 from fairlead.sources.directory import DirectorySource
+from fairlead.watchdog import LoopWatchdog, describe_loop
 from translator.translator import Translator
 from xds.server import XdsServer
 
@@ -57,6 +58,7 @@ class ControlPlane:
         self.metrics.proxies.set_function(lambda: len(self.proxies))
         self.metrics.views.set_function(lambda: len(tuple(self.translator.views)))
         self.ledger = PushLedger(self.metrics)
+        self.watchdog = LoopWatchdog(self.metrics)
         self.board = FindingBoard(self.metrics)
         self._blame = Blame(self.translator, self.proxies)
         self.pusher = Pusher(self.translator, self.proxies, self.ledger, self._blame)
@@ -73,6 +75,7 @@ class ControlPlane:
     async def run(self) -> None:
         """Serve until ``stop``. Raises ListenError when an address is taken."""
         async with AsyncExitStack() as stack:
+            stack.enter_context(self.watchdog)
             self.admin_address = await self._open_admin(stack)
             self.xds_address = await self._listen(stack)
             await stack.enter_async_context(self._source)
@@ -125,6 +128,7 @@ class ControlPlane:
         pages = {
             "/debug/proxies": lambda: describe_proxies(self.proxies),
             "/debug/pushes": lambda: describe_pushes(self.ledger),
+            "/debug/loop": lambda: describe_loop(self.watchdog),
             "/debug/findings": lambda: describe_findings(self.board),
         }
         admin = AdminServer(self._settings.admin, self.metrics, lambda: self._discovery.is_open, pages)

@@ -32,6 +32,7 @@ class Ingest:
 
     async def __call__(self, batch: Batch) -> None:
         """Apply a batch; the push comes when all of it is applied."""
+        read = perf_counter()
         if batch.findings is not None:
             self._board.replace("source", batch.findings)
         pace = Pace()
@@ -46,4 +47,4 @@ class Ingest:
         self._metrics.writes.inc(len(written))
         self._metrics.objects.set(len(self._translator.db.store))
         self._analysis.note(written)
-        self._pusher.push(Cause(tuple(map(str, written)), batch.received, perf_counter()))
+        self._pusher.push(Cause(tuple(map(str, written)), batch.received, perf_counter(), read))

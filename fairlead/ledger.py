@@ -1,4 +1,15 @@
-"""The record of pushes: what caused each, how long every stage took, what the proxies said."""
+"""The record of pushes: what caused each, how long every stage took, what the proxies said.
+
+The stages of a push, in order:
+
+    source   noticed by the source, until it was read, decoded and validated
+    store    until it was written to the store
+    engine   work on the Views that proxies are served from (waiting for its turn is not counted)
+    queue    a View was published, until the stream's turn came; of the last stream
+    encode   selecting and joining the responses, of all streams together
+    wire     until the transport took the bytes; of the slowest stream
+    client   until the acknowledgement was read, network included; of the slowest stream
+"""
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -13,15 +24,21 @@ from xds.types import short_name
 from xds.view import ViewChange
 
 _KEPT: Final = 500
-_SHOWN_CAUSES: Final = 20
+_SHOWN: Final = 20
+# A push about which nothing was heard for so long (seconds) is over, as far as the histograms are concerned.
+_SETTLED: Final = 1.0
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """Objects that were written together; times are of ``time.perf_counter``."""
+    """Objects that were written together; times are of ``time.perf_counter``.
+
+    ``read`` is when the source had them ready; without a source of its own that is when they were received.
+    """
 
     objects: tuple[str, ...]
     received: float
     applied: float
+    read: float | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -33,11 +50,23 @@ class Refusal(msgspec.Struct, frozen=True):
     error: str
 
 
+class Stages(msgspec.Struct):
+    """How many seconds of a push went where; see the module."""
+
+    source: float = 0.0
+    store: float = 0.0
+    engine: float = 0.0
+    queue: float = 0.0
+    encode: float = 0.0
+    wire: float = 0.0
+    client: float = 0.0
+
+
 class Push(msgspec.Struct, kw_only=True):
     """One push, from the change to the last acknowledgement. Times are seconds since the change was noticed.
 
-    ``objects`` names the first few causes of ``object_count``; ``resources`` counts what changed, by type, over
-    all Views.
+    ``objects``, ``view_names`` and ``proxy_names`` hold the first few of ``object_count``, ``views`` and
+    ``proxies``; ``resources`` counts what changed, by type, over all Views.
     """
 
     number: int
@@ -49,10 +78,13 @@ class Push(msgspec.Struct, kw_only=True):
     published: float | None = None
     first_ack: float | None = None
     last_ack: float | None = None
+    stages: Stages = msgspec.field(default_factory=Stages)
     views: int = 0
+    view_names: list[str] = []
     resources: dict[str, int] = {}
     queries: int = 0
     proxies: set[int] = set()
+    proxy_names: list[str] = []
     responses: int = 0
     acks: int = 0
     bytes: int = 0
@@ -60,10 +92,13 @@ class Push(msgspec.Struct, kw_only=True):
 
     def absorb(self, cause: Cause) -> None:
         """One more reason for this push, found while it runs."""
-        free = max(0, _SHOWN_CAUSES - len(self.objects))
+        free = max(0, _SHOWN - len(self.objects))
         self.objects += cause.objects[:free]
         self.object_count += len(cause.objects)
         self.applied = max(self.applied, cause.applied - self.received)
+        read = cause.received if cause.read is None else cause.read
+        self.stages.source = max(self.stages.source, read - cause.received)
+        self.stages.store = max(self.stages.store, cause.applied - read)
 
     def summary(self) -> dict[str, Any]:
         """For logs and the debug page: times in milliseconds."""
@@ -78,11 +113,14 @@ class Push(msgspec.Struct, kw_only=True):
             "at": self.at,
             "objects": self.objects,
             "object_count": self.object_count,
-            **{name: None if value is None else round(value * 1000, 3) for name, value in times.items()},
+            **{name: None if value is None else _milliseconds(value) for name, value in times.items()},
+            "stages_ms": {name: _milliseconds(value) for name, value in msgspec.structs.asdict(self.stages).items()},
             "views": self.views,
+            "view_names": self.view_names,
             "resources": self.resources,
             "queries": self.queries,
             "proxies": len(self.proxies),
+            "proxy_names": self.proxy_names,
             "responses": self.responses,
             "acks": self.acks,
             "bytes": self.bytes,
@@ -96,10 +134,13 @@ class PushLedger:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._pushes: deque[Push] = deque(maxlen=_KEPT)
+        # Those of which the histograms have not been told, the oldest first.
+        self._unsettled: deque[Push] = deque()
         self._count = 0
 
     def begin(self, causes: Sequence[Cause]) -> Push:
         """A push starts, for one or more causes."""
+        self.settle()
         self._count += 1
         received = min(cause.received for cause in causes)
         push = Push(number=self._count, at=time() - (perf_counter() - received), received=received)
@@ -107,12 +148,15 @@ class PushLedger:
             push.absorb(cause)
             self._metrics.apply_time.observe(cause.applied - cause.received)
         self._pushes.append(push)
+        self._unsettled.append(push)
         self._metrics.pushes.inc()
         return push
 
-    def published(self, push: Push, change: ViewChange) -> None:
+    def published(self, push: Push, change: ViewChange, view: object) -> None:
         """A View was published as part of a push."""
         push.views += 1
+        if len(push.view_names) < _SHOWN:
+            push.view_names.append(str(view))
         resources = Counter(push.resources)
         resources.update({short_name(type_url): len(names) for type_url, names in change.items()})
         push.resources = dict(resources)
@@ -123,17 +167,27 @@ class PushLedger:
         if push.published is not None:
             self._metrics.push_time.observe(push.published - push.applied)
 
+    def settle(self) -> None:
+        """Tell the histograms of the pushes about which no more is heard."""
+        now = perf_counter()
+        while self._unsettled:
+            push = self._unsettled[0]
+            heard = push.last_ack if push.last_ack is not None else push.published or push.applied
+            if push.received + heard > now - _SETTLED:
+                return
+            self._unsettled.popleft()
+            if push.responses:
+                for stage, seconds in msgspec.structs.asdict(push.stages).items():
+                    self._metrics.stage_time.labels(stage).observe(seconds)
+
     def observe(self, event: Event | StreamRefused) -> None:
         """See what happens on the streams."""
         match event:
             case ResponseSent():
                 self._note_response(event)
-            case Acked(cause=Push() as push):
-                now = perf_counter() - push.received
-                push.acks += 1
-                push.last_ack = now
-                push.first_ack = now if push.first_ack is None else push.first_ack
-                self._metrics.ack_time.observe(now)
+            case Acked():
+                if isinstance(event.cause, Push):
+                    self._note_acceptance(event, event.cause)
             case Nacked():
                 self._note_refusal(event)
             case StreamRefused():
@@ -149,10 +203,29 @@ class PushLedger:
         short = short_name(event.type_url)
         self._metrics.responses.labels(short).inc()
         self._metrics.response_bytes.labels(short).observe(event.size)
-        if isinstance(event.cause, Push):
-            event.cause.proxies.add(event.client.id)
-            event.cause.responses += 1
-            event.cause.bytes += event.size
+        push = event.cause
+        if not isinstance(push, Push):
+            return
+        if event.client.id not in push.proxies:
+            push.proxies.add(event.client.id)
+            if len(push.proxy_names) < _SHOWN:
+                push.proxy_names.append(event.client.node_id)
+        push.responses += 1
+        push.bytes += event.size
+        push.stages.encode += event.composing
+        if push.published is not None:
+            waited = perf_counter() - event.composing - push.received - push.published
+            push.stages.queue = max(push.stages.queue, waited)
+
+    def _note_acceptance(self, event: Acked, push: Push) -> None:
+        now = perf_counter() - push.received
+        push.acks += 1
+        push.last_ack = now
+        push.first_ack = now if push.first_ack is None else push.first_ack
+        stages = push.stages
+        stages.wire = max(stages.wire, event.writing)
+        stages.client = max(stages.client, event.answering)
+        self._metrics.ack_time.observe(now)
 
     def _note_refusal(self, event: Nacked) -> None:
         short = short_name(event.type_url)
@@ -160,3 +233,7 @@ class PushLedger:
         if isinstance(event.cause, Push):
             resources = tuple(event.rejected or event.names)
             event.cause.refusals.append(Refusal(event.client.node_id, short, resources, event.error))
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)

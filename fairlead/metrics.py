@@ -6,6 +6,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _LATENCY: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_LAG: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 _BYTES: Final = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 40_000_000)
 
 
@@ -28,6 +29,19 @@ class Metrics:
         self.apply_time = self._latency("fairlead_apply_seconds", "Change noticed until it is in the store")
         self.push_time = self._latency("fairlead_push_seconds", "Change in the store until its last View is published")
         self.ack_time = self._latency("fairlead_ack_seconds", "Change noticed until a proxy acknowledged it")
+        self.stage_time = Histogram(
+            "fairlead_push_stage_seconds",
+            "What of a push took how long",
+            ["stage"],
+            buckets=_LATENCY,
+            registry=registry,
+        )
+        self.loop_lag = Histogram(
+            "fairlead_loop_lag_seconds", "How late the event loop came", buckets=_LAG, registry=registry
+        )
+        self.loop_longest_block = Gauge(
+            "fairlead_loop_longest_block_seconds", "The longest that the event loop was held up", registry=registry
+        )
         self.response_bytes = Histogram(
             "fairlead_response_bytes", "Size of responses", ["type"], buckets=_BYTES, registry=registry
         )

@@ -1,6 +1,7 @@
 """Brings stale Views up to date and has them sent: at once when idle, all that gathered when busy."""
 
 import asyncio
+from time import perf_counter
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -87,8 +88,11 @@ class Pusher:
             view = self._next_stale()
             if view is None:
                 break
+            is_awaited, started = view in self._warm, perf_counter()
             if self._advance(view, pace):
                 self._commit(view, publisher, push)
+            if push is not None and is_awaited:
+                push.stages.engine += perf_counter() - started
             self._finish_moves(publisher, push)
             await pace.rest_if_due()
         self._finish_moves(publisher, push)
@@ -130,7 +134,7 @@ class Pusher:
         if change:
             publisher.publish(view, change, push)
             if push is not None:
-                self._ledger.published(push, change)
+                self._ledger.published(push, change, view)
         self._blame.report_failures(view)
         self._wake_waiters(view)
 

@@ -75,7 +75,8 @@ class ResponseSent(Event):
     """A response is handed to the transport; told before the client can possibly answer it.
 
     ``names`` and ``removed`` tell what is in it, ``size`` its bytes, and ``cause`` what was given to ``publish``:
-    the oldest cause that the response covers, None for a reply.
+    the oldest cause that the response covers, None for a reply. ``composing`` is how many seconds it took to select
+    and join it.
     """
 
     type_url: TypeUrl
@@ -85,17 +86,23 @@ class ResponseSent(Event):
     removed: Sequence[str]
     size: int
     cause: object
+    composing: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Acked(Event):
-    """The client accepted a response; ``sent_at`` is when that was made."""
+    """The client accepted a response; ``sent_at`` is when that was made.
+
+    ``writing`` is how many seconds the transport took to accept it, ``answering`` how many the client had it then.
+    """
 
     type_url: TypeUrl
     version: str
     nonce: str
     sent_at: float
     cause: object
+    writing: float = 0.0
+    answering: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ the client is ready to take it. So a client that does not read costs one respons
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from time import perf_counter
+from typing import Any, NamedTuple
 
 import grpc.aio
 
@@ -27,10 +28,18 @@ from xds.exchange import Sent, Supply, Verdict
 from xds.gate import Gate
 from xds.methods import Form, Method
 from xds.session import Received, Session
+from xds.types import TypeUrl
 from xds.view import View, ViewChange
 from xds.wire import DeltaRequest, SotwRequest, decode_delta, decode_sotw, names_of, with_type
 
 Call = grpc.aio.ServicerContext[Any, Any]
+
+
+class _Writing(NamedTuple):
+    """When a response was handed to the transport, and when that had taken it; times of ``time.perf_counter``."""
+
+    started: float
+    finished: float
 
 
 class Stream:
@@ -47,6 +56,8 @@ class Stream:
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        # Of the newest response of each type, for observers.
+        self._writings: dict[TypeUrl, _Writing] = {}
         self._ending: StreamRejected | None = None
         self._is_over = False
         self._is_attached = False
@@ -182,7 +193,7 @@ class Stream:
             if received.is_first:
                 self._hub.emit(UnknownType(client, now, type_url))
         elif received.verdict is not None:
-            self._hub.emit(_judged(client, now, request, received.verdict))
+            self._hub.emit(_judged(client, now, request, received.verdict, self._writings.get(type_url)))
         if received.is_expired:
             self._hub.emit(RequestExpired(client, now, type_url, request.nonce))
 
@@ -190,15 +201,20 @@ class Stream:
 
     async def _write(self) -> None:
         while not self._is_over:
+            started = perf_counter()
             sent = self._session.next_response(self._loop.time())
             if sent is None:
                 self._set_timer()
                 await self._wake.wait()
                 self._wake.clear()
             else:
+                composed = perf_counter()
                 if self._hub.is_observed:
-                    self._hub.emit(_dispatched(self._client, self._loop.time(), sent))
+                    self._hub.emit(_dispatched(self._client, self._loop.time(), sent, composed - started))
+                    self._writings[sent.response.type_url] = _Writing(composed, 0.0)
                 await self._deliver(sent)
+                if self._hub.is_observed:
+                    self._writings[sent.response.type_url] = _Writing(composed, perf_counter())
 
     async def _deliver(self, sent: Sent) -> None:
         timeout = self._gate.options.write_timeout
@@ -222,16 +238,29 @@ class Stream:
         self._wake.set()
 
 
-def _judged(client: Client, now: float, request: SotwRequest | DeltaRequest, verdict: Verdict) -> Acked | Nacked:
+def _judged(
+    client: Client, now: float, request: SotwRequest | DeltaRequest, verdict: Verdict, writing: _Writing | None
+) -> Acked | Nacked:
     sent = verdict.sent
     if verdict.error is not None or sent is None:
         names = sent.response.names if sent is not None else ()
         cause = sent.cause if sent is not None else None
         return Nacked(client, now, request.type_url, verdict.nonce, verdict.error or "", names, verdict.rejected, cause)
-    return Acked(client, now, request.type_url, sent.response.version, verdict.nonce, sent.at, sent.cause)
+    facts = (sent.response.version, verdict.nonce, sent.at, sent.cause)
+    return Acked(client, now, request.type_url, *facts, *_durations(writing))
 
 
-def _dispatched(client: Client, now: float, sent: Sent) -> ResponseSent:
+def _durations(writing: _Writing | None) -> tuple[float, float]:
+    """How long a response that is answered now was written, and with the client."""
+    if writing is None:
+        return 0.0, 0.0
+    now = perf_counter()
+    # The answer may be read before the transport says that it has sent everything.
+    finished = writing.finished or now
+    return finished - writing.started, now - finished
+
+
+def _dispatched(client: Client, now: float, sent: Sent, composing: float) -> ResponseSent:
     response = sent.response
     return ResponseSent(
         client=client,
@@ -243,4 +272,5 @@ def _dispatched(client: Client, now: float, sent: Sent) -> ResponseSent:
         removed=response.removed,
         size=len(response.payload),
         cause=sent.cause,
+        composing=composing,
     )

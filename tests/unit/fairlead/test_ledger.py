@@ -1,5 +1,7 @@
 """Every push has a record: causes, times, sizes, acknowledgements, refusals."""
 
+from dataclasses import replace
+from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,8 +37,8 @@ def test_a_push_from_its_cause_to_its_last_ack() -> None:
     metrics = Metrics()
     ledger = PushLedger(metrics)
     push = ledger.begin([Cause(("Service a",), received=0.0, applied=0.5)])
-    ledger.published(push, {CLUSTER: {"a", "b"}})
-    ledger.published(push, {CLUSTER: {"a"}, ENDPOINT: {"a"}})
+    ledger.published(push, {CLUSTER: {"a", "b"}}, "sidecars of x")
+    ledger.published(push, {CLUSTER: {"a"}, ENDPOINT: {"a"}}, "sidecars of y")
     ledger.finish(push)
     for client in (CLIENT, OTHER):
         ledger.observe(sent(client, push))
@@ -52,6 +54,33 @@ def test_a_push_from_its_cause_to_its_last_ack() -> None:
     assert "fairlead_pushes_total 1.0" in exposition
     assert 'fairlead_responses_total{type="eds"} 2.0' in exposition
     assert "fairlead_ack_seconds_count 2.0" in exposition
+
+
+def test_the_stages_of_a_push() -> None:
+    metrics = Metrics()
+    ledger = PushLedger(metrics)
+    push = ledger.begin([Cause(("Service a",), received=1.0, applied=1.75, read=1.5)])
+    ledger.published(push, {ENDPOINT: {"a"}}, "sidecars of x")
+    ledger.finish(push)
+    for composing, writing, answering in ((0.25, 0.5, 2.0), (0.5, 0.25, 3.0)):
+        ledger.observe(replace(sent(CLIENT, push), composing=composing))
+        ledger.observe(replace(acked(CLIENT, push), writing=writing, answering=answering))
+    stages = push.summary()["stages_ms"]
+    assert (stages["source"], stages["store"]) == (500, 250)
+    assert (stages["encode"], stages["wire"], stages["client"]) == (750, 500, 3000)
+    assert (push.view_names, push.proxy_names) == (["sidecars of x"], ["sidecar~1"])
+
+
+def test_histograms_hear_of_a_push_when_it_is_over() -> None:
+    metrics = Metrics()
+    ledger = PushLedger(metrics)
+    push = ledger.begin([Cause(("Service a",), received=perf_counter() - 5, applied=perf_counter() - 5)])
+    push.published = push.last_ack = 0.5
+    ledger.observe(sent(CLIENT, push))
+    ledger.settle()
+    assert 'fairlead_push_stage_seconds_count{stage="client"} 1.0' in metrics.exposition().decode()
+    ledger.settle()
+    assert 'fairlead_push_stage_seconds_count{stage="client"} 1.0' in metrics.exposition().decode()
 
 
 def test_replies_belong_to_no_push() -> None:

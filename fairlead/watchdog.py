@@ -1,0 +1,154 @@
+"""Watches the event loop: how late it comes to what is due, and what kept it.
+
+A tick that is due every few milliseconds tells how late the loop is. While a tick is overdue, a thread looks at what
+the loop's thread is doing. Both together cost a fraction of a percent of a core, so they always run.
+"""
+
+import asyncio
+import gc
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+from time import perf_counter, sleep, thread_time, time
+from types import FrameType, TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+
+from fairlead.metrics import Metrics
+
+BLOCKED: Final = 0.005
+"""From so many seconds on, lateness counts as a block of the loop."""
+
+_TICK: Final = 0.005
+_KEPT: Final = 50
+_SHOWN_FRAMES: Final = 6
+# The share of a block that garbage collection has to take to be its explanation.
+_MOST: Final = 0.5
+
+
+class Block(msgspec.Struct, frozen=True):
+    """The loop came too late by ``ms``; ``cpu_ms`` is what its thread computed meanwhile.
+
+    Much less of the second than of the first means that the machine was busy with something else. ``at`` is in
+    seconds since the epoch, ``doing`` the innermost calls that were seen, the innermost first.
+    """
+
+    at: float
+    ms: float
+    cpu_ms: float
+    doing: tuple[str, ...]
+
+
+class LoopWatchdog:
+    """A context manager, to be entered on the loop that it is to watch."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.ticks = 0
+        self.late = 0
+        self.longest: Block | None = None
+        self.blocks: deque[Block] = deque(maxlen=_KEPT)
+        self._lag = metrics.loop_lag
+        self._worst = metrics.loop_longest_block
+        self._collecting = _CollectorTime()
+        self._beat = perf_counter()
+        self._cpu = 0.0
+        self._seen: tuple[float, tuple[str, ...]] = (0.0, ())
+        self._stopping = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._sampler: threading.Thread
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._cpu = thread_time()
+        gc.callbacks.append(self._collecting)
+        self._sampler = threading.Thread(target=self._sample, args=(threading.get_ident(),), daemon=True)
+        self._sampler.name = "watchdog"
+        self._sampler.start()
+        self._schedule()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        gc.callbacks.remove(self._collecting)
+        self._stopping = True
+        self._sampler.join()
+
+    def _schedule(self) -> None:
+        self._beat = perf_counter()
+        self._timer = self._loop.call_later(_TICK, self._tick)
+
+    def _tick(self) -> None:
+        beat, now, cpu = self._beat, perf_counter(), thread_time()
+        lag = max(0.0, now - beat - _TICK)
+        self.ticks += 1
+        self._lag.observe(lag)
+        collecting = self._collecting.take()
+        if lag >= BLOCKED:
+            if collecting >= lag * _MOST:
+                doing: tuple[str, ...] = ("garbage collection",)
+            else:
+                doing = self._seen[1] if self._seen[0] == beat else ()
+            self._note(Block(time() - lag, round(lag * 1000, 1), round((cpu - self._cpu) * 1000, 1), doing))
+        self._cpu = cpu
+        self._schedule()
+
+    def _note(self, block: Block) -> None:
+        self.late += 1
+        self.blocks.append(block)
+        if self.longest is None or block.ms > self.longest.ms:
+            self.longest = block
+            self._worst.set(block.ms / 1000)
+
+    def _sample(self, thread: int) -> None:
+        """Runs in a thread of its own: look at the loop's thread once for every tick that is overdue."""
+        while not self._stopping:
+            sleep(_TICK)
+            beat = self._beat
+            if self._seen[0] != beat and perf_counter() - beat > _TICK + BLOCKED / 2:
+                self._seen = (beat, describe_frames(sys._current_frames().get(thread)))  # noqa: SLF001 - documented
+
+
+class _CollectorTime:
+    """A callback of the garbage collector that adds up how long it took."""
+
+    def __init__(self) -> None:
+        self._since = 0.0
+        self._total = 0.0
+
+    def __call__(self, phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            self._since = perf_counter()
+        else:
+            self._total += perf_counter() - self._since
+
+    def take(self) -> float:
+        """Seconds since the last time."""
+        total, self._total = self._total, 0.0
+        return total
+
+
+def describe_frames(frame: FrameType | None) -> tuple[str, ...]:
+    """The innermost calls of a stack, for people."""
+    found: list[str] = []
+    while frame is not None and len(found) < _SHOWN_FRAMES:
+        code = frame.f_code
+        found.append(f"{code.co_qualname} ({Path(code.co_filename).name}:{frame.f_lineno})")
+        frame = frame.f_back
+    return tuple(found)
+
+
+def describe_loop(watchdog: LoopWatchdog) -> dict[str, Any]:
+    """For the debug page: the newest blocks first."""
+    return {
+        "blocked_from_ms": BLOCKED * 1000,
+        "ticks": watchdog.ticks,
+        "late": watchdog.late,
+        "longest": watchdog.longest,
+        "blocks": list(reversed(watchdog.blocks)),
+    }

@@ -1,0 +1,66 @@
+"""A loop that is held up is noticed, and what held it up is named."""
+
+import asyncio
+import gc
+import threading
+from time import perf_counter, sleep
+
+from fairlead.mesh.waiting import NotYetError, wait_until
+from fairlead.metrics import Metrics
+from fairlead.watchdog import BLOCKED, Block, LoopWatchdog, describe_loop
+
+
+def hold_up(seconds: float) -> None:
+    """Keep the event loop from everything else."""
+    end = perf_counter() + seconds
+    while perf_counter() < end:
+        pass
+
+
+async def until_late(watchdog: LoopWatchdog) -> Block:
+    """The first block that was noticed."""
+
+    async def probe() -> Block:
+        if watchdog.longest is None:
+            raise NotYetError("nothing was noticed")
+        return watchdog.longest
+
+    return await wait_until(probe)
+
+
+async def test_a_block_is_noticed_with_what_ran() -> None:
+    metrics = Metrics()
+    with LoopWatchdog(metrics) as watchdog:
+        asyncio.get_running_loop().call_soon(hold_up, 0.1)
+        longest = await until_late(watchdog)
+    assert longest.ms >= BLOCKED * 1000
+    assert longest.cpu_ms > 0
+    assert any("hold_up" in call for call in longest.doing)
+    exposition = metrics.exposition().decode()
+    assert "fairlead_loop_lag_seconds_count" in exposition
+    assert "fairlead_loop_longest_block_seconds 0.0\n" not in exposition
+
+
+async def test_waiting_without_computing_is_told_apart() -> None:
+    with LoopWatchdog(Metrics()) as watchdog:
+        asyncio.get_running_loop().call_soon(sleep, 0.05)
+        longest = await until_late(watchdog)
+    assert longest.cpu_ms < longest.ms
+
+
+async def test_the_page_shows_the_newest_first() -> None:
+    with LoopWatchdog(Metrics()) as watchdog:
+        asyncio.get_running_loop().call_soon(hold_up, 0.03)
+        longest = await until_late(watchdog)
+        watchdog.blocks.append(Block(at=longest.at + 1, ms=7.0, cpu_ms=7.0, doing=()))
+        page = describe_loop(watchdog)
+    assert page["late"] >= 1
+    assert page["blocks"][0].ms == 7.0
+    assert page["longest"] == longest
+
+
+async def test_nothing_is_left_behind() -> None:
+    callbacks, threads = len(gc.callbacks), threading.active_count()
+    with LoopWatchdog(Metrics()):
+        assert len(gc.callbacks) == callbacks + 1
+    assert (len(gc.callbacks), threading.active_count()) == (callbacks, threads)
