@@ -38,7 +38,7 @@ def planned_from(db: Database, view: ViewKey, type_url: TypeUrl, name: str) -> s
 
 
 def _gateways(db: Database, view: ViewKey, type_url: TypeUrl, name: str) -> Iterator[ObjectKey]:
-    site = GatewaySite(namespace=view.namespace, labels=view.labels, families=view.families, http10=view.http10)
+    site = GatewaySite(namespace=view.namespace, labels=view.labels, families=view.families, tuning=view.outbound)
     for each in gateway_servers(db, view):
         is_whole = type_url == LISTENER and _listener_name(site, each) == name
         for server in each.servers:

@@ -29,7 +29,6 @@ from translator.model.destination_rule import DestinationPolicy, PortPolicy, pol
 from translator.model.protocol import Protocol
 from translator.model.proxy import Role
 from translator.model.service import Service, ServicePort, service
-from translator.names import outbound_cluster
 from translator.objects.registry import ObjectKey
 from translator.pb import encode, pack
 from xds.resource import Reference, Resource
@@ -103,7 +102,7 @@ def outbound_inputs(db: Database, key: OutboundKey) -> OutboundInputs | None:
         # Envoy: only the addresses of one name can race.
         discovery = Discovery.STRICT_DNS
     return OutboundInputs(
-        name=outbound_cluster(port.number, subset, owner.hostname),
+        name=destination.cluster,
         client=key.client,
         discovery=discovery,
         service=service_name(owner),
@@ -113,7 +112,8 @@ def outbound_inputs(db: Database, key: OutboundKey) -> OutboundInputs | None:
         keeps_sessions=owner.persistent_session and not subset,
         policy=policy,
         rule=rule_of(rules),
-        origination=_origination(owner, rules, policy, key.client.role, defaults),
+        # What a client names by its SNI is encrypted by itself.
+        origination=None if destination.by_sni else _origination(owner, rules, policy, key.client.role, defaults),
         spread=destination_spread(db, owner, rules, port.number, subset),
         panic_threshold=panic_threshold(policy, owner.distribution),
         stat_name=format_stat_name(defaults.outbound_stat_name, owner, port, subset=subset),

@@ -20,6 +20,8 @@ from translator.endpoints.spread import Spread
 from translator.engine import query
 from translator.indexes import POLICY_LABELS
 from translator.model.destination_rule import effective_policy, policy_for, policy_labels
+from translator.model.gateway import passed_hosts
+from translator.model.host import covers
 from translator.model.proxy import Labels, Role, ViewKey, failover_labels
 from translator.model.scope import ScopeKey, outbound_traffic_policy, scope_key, scope_services
 from translator.model.service import service
@@ -29,7 +31,6 @@ from translator.names import (
     INBOUND_PASSTHROUGH_CLUSTER,
     PASSTHROUGH_CLUSTER,
     inbound_cluster,
-    outbound_cluster,
 )
 from translator.objects.sidecar import OutboundTrafficMode
 from translator.reference import ResourceReference
@@ -43,7 +44,7 @@ class OutboundCluster(msgspec.Struct, frozen=True):
     discovery: Discovery
 
 
-class _Offer(msgspec.Struct, frozen=True):
+class ClusterOffer(msgspec.Struct, frozen=True):
     """A cluster that a service offers to clients, wherever they are."""
 
     port: int
@@ -57,6 +58,7 @@ class _Offer(msgspec.Struct, frozen=True):
 def cluster_references(db: Database, view: ViewKey) -> tuple[ResourceReference, ...]:
     """All clusters, by name."""
     references = [ResourceReference(cluster.name, outbound, (cluster.key,)) for cluster in outbound_clusters(db, view)]
+    references += [ResourceReference(each.name, outbound, (each.key,)) for each in sni_clusters(db, view)]
     references.append(ResourceReference(BLACK_HOLE_CLUSTER, black_hole_cluster, ()))
     if view.role is Role.SIDECAR:
         scope = scope_key(db, view)
@@ -79,6 +81,38 @@ def outbound_clusters(db: Database, view: ViewKey) -> tuple[OutboundCluster, ...
     return _scope_clusters(db, scope_key(db, view), client_of(view), labels, place_of(view, labels))
 
 
+def sni_clusters(db: Database, view: ViewKey) -> tuple[OutboundCluster, ...]:
+    """The clusters that clients name by the SNI of the mesh's TLS; only gateways that let it through have any."""
+    hosts = passed_hosts(db, view)
+    if not hosts:
+        return ()
+    passed = set(passed_services(db, view.namespace, hosts))
+    return tuple(
+        _by_sni(each)
+        for each in outbound_clusters(db, view)
+        if (each.key.destination.namespace, each.key.destination.hostname) in passed
+    )
+
+
+@query
+def passed_services(db: Database, namespace: str, hosts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The services, as namespace and host, that a gateway with these server hosts lets mesh TLS through to.
+
+    Istio: those of the mesh itself whose host belongs to a host of the server.
+    """
+    return tuple(
+        (each.namespace, each.hostname)
+        for each in scope_services(db, ScopeKey(namespace))
+        if not each.mesh_external and any(covers(host, each.hostname) for host in hosts)
+    )
+
+
+def _by_sni(cluster: OutboundCluster) -> OutboundCluster:
+    destination = msgspec.structs.replace(cluster.key.destination, by_sni=True)
+    key = OutboundKey(destination, cluster.key.client)
+    return OutboundCluster(destination.cluster, key, cluster.discovery)
+
+
 @query
 def _scope_clusters(
     db: Database, scope: ScopeKey, client: Client, labels: Labels, place: Place
@@ -88,9 +122,8 @@ def _scope_clusters(
     for owner in scope_services(db, scope):
         ports = {port.number for port in owner.ports}
         selecting = policy_labels(db, scope.namespace, labels, owner.hostname)
-        for offer in _offers(db, scope.namespace, client, selecting, (owner.namespace, owner.hostname)):
-            name = outbound_cluster(offer.port, offer.subset, owner.hostname)
-            if offer.port not in ports or name in found:
+        for offer in cluster_offers(db, scope.namespace, client, selecting, (owner.namespace, owner.hostname)):
+            if offer.port not in ports:
                 continue
             destination = Destination(
                 namespace=owner.namespace,
@@ -101,21 +134,22 @@ def _scope_clusters(
                 client_labels=selecting,
                 place=relevant_place(place, offer.spread, node_local=offer.node_local),
             )
-            found[name] = OutboundCluster(name, OutboundKey(destination, client), offer.discovery)
+            key = OutboundKey(destination, client)
+            found.setdefault(destination.cluster, OutboundCluster(destination.cluster, key, offer.discovery))
     return tuple(found.values())
 
 
 @query
-def _offers(
+def cluster_offers(
     db: Database, client_namespace: str, client: Client, labels: Labels, name: tuple[str, str]
-) -> tuple[_Offer, ...]:
+) -> tuple[ClusterOffer, ...]:
     """The clusters of a service, ``name`` being its namespace and host: every port, and every subset on every port."""
     return tuple(_each_offer(db, client_namespace, client, labels, name))
 
 
 def _each_offer(
     db: Database, client_namespace: str, client: Client, labels: Labels, name: tuple[str, str]
-) -> Iterator[_Offer]:
+) -> Iterator[ClusterOffer]:
     owner = service(db, *name)
     rules = effective_policy(db, client_namespace, labels, *name)
     if owner is None:
@@ -128,4 +162,4 @@ def _each_offer(
             if discovery is None or (subset and discovery is Discovery.DYNAMIC_FORWARD):
                 continue
             spread = destination_spread(db, owner, rules, port.number, subset)
-            yield _Offer(port.number, subset, discovery, spread, owner.node_local)
+            yield ClusterOffer(port.number, subset, discovery, spread, owner.node_local)

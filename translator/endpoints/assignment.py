@@ -19,7 +19,6 @@ from translator.model.destination_rule import PortPolicy, policy_for
 from translator.model.endpoint import Endpoint, Health, own_endpoints, service_endpoints
 from translator.model.service import Resolution, Service, service
 from translator.model.workload import has_labels
-from translator.names import outbound_cluster
 from translator.pb import encode, repeated, uint32
 from xds.resource import Resource, length_delimited
 from xds.types import ENDPOINT
@@ -62,7 +61,7 @@ def resolved_inputs(db: Database, destination: Destination) -> AssignmentInputs:
 
 def _select_inputs(db: Database, destination: Destination, *, by_name: bool) -> AssignmentInputs:
     owner = service(db, destination.namespace, destination.hostname)
-    name = outbound_cluster(destination.port, destination.subset, destination.hostname)
+    name = destination.cluster
     if owner is None:
         return AssignmentInputs(name=name)
     policy = destination_policy(db, destination)

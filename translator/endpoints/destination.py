@@ -9,13 +9,15 @@ from translator.model.destination_rule import DestinationPolicy, PortPolicy, eff
 from translator.model.proxy import Labels, ViewKey
 from translator.model.service import Distribution, Service
 from translator.model.workload import augment_labels
+from translator.names import outbound_cluster, subset_sni
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """What a cluster and its assignment are about.
 
     They depend of the client on its namespace, on those of its labels by which rules for the host select, and on
-    where it is as far as that matters for this host.
+    where it is as far as that matters for this host. ``by_sni``: clients name the destination by the SNI of the
+    mesh's TLS, which a gateway passes on unopened (Istio: AUTO_PASSTHROUGH).
     """
 
     namespace: str
@@ -25,6 +27,13 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     client_namespace: str
     client_labels: Labels = ()
     place: Place = Place()
+    by_sni: bool = False
+
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster and of its assignment."""
+        name = subset_sni if self.by_sni else outbound_cluster
+        return name(self.port, self.subset, self.hostname)
 
 
 def destination_policy(db: Database, destination: Destination) -> DestinationPolicy | None:

@@ -3,7 +3,7 @@
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 
 from translator.clusters.discovery import Discovery
-from translator.clusters.selection import outbound_clusters
+from translator.clusters.selection import outbound_clusters, sni_clusters
 from translator.database import Database
 from translator.endpoints.assignment import assignment
 from translator.engine import query
@@ -19,7 +19,7 @@ def endpoint_references(db: Database, view: ViewKey) -> tuple[ResourceReference,
     """One assignment for every cluster that gets its endpoints by EDS."""
     return tuple(
         ResourceReference(cluster.name, assignment, (cluster.key.destination,))
-        for cluster in outbound_clusters(db, view)
+        for cluster in (*outbound_clusters(db, view), *sni_clusters(db, view))
         if cluster.discovery is Discovery.EDS
     )
 

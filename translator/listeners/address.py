@@ -50,6 +50,11 @@ def bind_listener(listener: listener_pb2.Listener, binds: Iterable[str], port: i
         listener.additional_addresses.add(address=other)
 
 
+def balance_exactly(listener: listener_pb2.Listener) -> None:
+    """Have Envoy spread the connections of a listener evenly over its threads; the kernel does so roughly."""
+    listener.connection_balance_config.exact_balance.SetInParent()
+
+
 def build_address(bind: str, port: int) -> address_pb2.Address:
     """The address of an IP and port, or of a ``unix://`` socket."""
     if bind.startswith(UNIX_PREFIX):

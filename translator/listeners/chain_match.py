@@ -14,6 +14,9 @@ RAW_BUFFER: Final = "raw_buffer"
 TLS: Final = "tls"
 PLAINTEXT_HTTP: Final = ("http/1.1", "h2c")
 """What Envoy's HTTP inspector reports; HTTP/1.0 is another name, see ``plaintext_http``."""
+MESH_HTTP: Final = ("istio-http/1.0", "istio-http/1.1", "istio-h2")
+MESH_APPLICATIONS: Final = ("istio", "istio-peer-exchange", *MESH_HTTP)
+"""The ALPN of the mesh's own TLS."""
 
 
 def plaintext_http(http10: bool) -> tuple[str, ...]:  # noqa: FBT001 - the value is the whole meaning

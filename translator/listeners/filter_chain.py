@@ -14,6 +14,7 @@ from translator.network_filters.http_connection_manager import ManagerInputs, bu
 from translator.network_filters.mongo_proxy import build_mongo_proxy
 from translator.network_filters.sni_dynamic_forward_proxy import build_sni_resolution
 from translator.network_filters.tcp_proxy import TCPProxyInputs, build_tcp_proxy
+from translator.objects.duration import Duration
 from translator.objects.registry import ObjectKey
 from translator.pb import seconds
 from translator.telemetry.access_log import AccessLogFile
@@ -54,9 +55,14 @@ def keep_distinct(chains: Iterable[TCPChain]) -> tuple[TCPChain, ...]:
     return tuple(distinct.values())
 
 
-def build_tcp_chain(chain: TCPChain, log: AccessLogFile | None) -> listener_components_pb2.FilterChain:
-    """The message of a chain that passes bytes on."""
-    filters = [build_tcp_proxy(chain.proxy, log)]
+def build_tcp_chain(
+    chain: TCPChain, log: AccessLogFile | None, idle_timeout: Duration | None = None
+) -> listener_components_pb2.FilterChain:
+    """The message of a chain that passes bytes on; ``idle_timeout`` holds where no rule says anything else."""
+    proxy = chain.proxy
+    if proxy.idle_timeout is None and idle_timeout is not None:
+        proxy = msgspec.structs.replace(proxy, idle_timeout=idle_timeout)
+    filters = [build_tcp_proxy(proxy, log)]
     if chain.mongo:
         filters.insert(0, build_mongo_proxy(chain.proxy.stat_prefix))
     if chain.resolution:

@@ -7,11 +7,13 @@ import msgspec
 from envoy.config.core.v3 import base_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 
+from translator.clusters.discovery import Client
+from translator.clusters.selection import cluster_offers, passed_services
 from translator.database import Database
 from translator.engine import query
 from translator.http_filters.filter import Side
-from translator.listeners.address import bind_listener, wildcards
-from translator.listeners.chain_match import MATCH_ALL, ChainMatch, chain_match
+from translator.listeners.address import balance_exactly, bind_listener, wildcards
+from translator.listeners.chain_match import MATCH_ALL, MESH_APPLICATIONS, ChainMatch, chain_match
 from translator.listeners.connection_routing import (
     Caller,
     connection_rules_of_gateway,
@@ -24,14 +26,18 @@ from translator.listeners.inspector import build_proxy_protocol, build_tls_inspe
 from translator.listeners.resource import listener_resource
 from translator.listeners.server_tls import build_server_tls
 from translator.listeners.settings import ListenerSettings, listener_settings
+from translator.model.connection_settings import gateway_connection_settings
+from translator.model.destination_rule import policy_labels
 from translator.model.gateway import GatewayListener, GatewayServer
 from translator.model.host import overlaps
 from translator.model.protocol import Protocol
-from translator.model.proxy import IpFamilies, Labels
+from translator.model.proxy import IpFamilies, Labels, Role, Tuning
 from translator.model.virtual_service import RoutingRule
 from translator.names import listener as listener_name
+from translator.names import subset_sni
 from translator.network_filters.http_connection_manager import ManagerInputs
-from translator.objects.gateway import ServerTLSMode, ServerTLSSettings
+from translator.network_filters.tcp_proxy import to_cluster
+from translator.objects.gateway import ServerTLSSettings
 from translator.pb import uint32
 from translator.telemetry.access_log import build_listener_access_logs
 from xds.resource import Resource
@@ -43,7 +49,7 @@ class GatewaySite(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str
     labels: Labels = ()
     families: IpFamilies = IpFamilies.V4
-    http10: bool = False
+    tuning: Tuning = Tuning()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class GatewayInputs(msgspec.Struct, frozen=True, kw_only=True):
     binds: tuple[str, ...]
     port: int
     chains: tuple[GatewayChain, ...]
+    tuning: Tuning
     settings: ListenerSettings
 
 
@@ -92,7 +99,12 @@ def gateway_inputs(db: Database, site: GatewaySite, listener: GatewayListener) -
         for chain in _server_chains(db, site, listener, server):
             chains.setdefault(chain.match, chain)
     return GatewayInputs(
-        name=name, binds=binds, port=listener.port, chains=tuple(chains.values()), settings=listener_settings(db)
+        name=name,
+        binds=binds,
+        port=listener.port,
+        chains=tuple(chains.values()),
+        tuning=site.tuning,
+        settings=listener_settings(db),
     )
 
 
@@ -102,11 +114,16 @@ def build_gateway_listener(inputs: GatewayInputs) -> listener_pb2.Listener:
     listener = listener_pb2.Listener(
         name=inputs.name,
         traffic_direction=base_pb2.OUTBOUND,
-        filter_chains=[_build_chain(chain, settings) for chain in inputs.chains],
+        filter_chains=[_build_chain(chain, inputs) for chain in inputs.chains],
         max_connections_to_accept_per_socket_event=uint32(1),
         access_log=build_listener_access_logs(settings.access_log if settings.logs_listeners else None),
     )
     bind_listener(listener, inputs.binds, inputs.port)
+    limit = gateway_connection_settings(settings.proxy.connection_settings).listener_per_connection_buffer_limit_bytes
+    if limit is not None and limit >= 0:
+        listener.per_connection_buffer_limit_bytes.value = limit
+    if inputs.tuning.exact_balance:
+        balance_exactly(listener)
     if settings.proxy.gateway_topology.proxy_protocol is not None:
         listener.listener_filters.append(build_proxy_protocol())
     if any(chain.tls or chain.match.server_names for chain in inputs.chains):
@@ -114,13 +131,13 @@ def build_gateway_listener(inputs: GatewayInputs) -> listener_pb2.Listener:
     return listener
 
 
-def _build_chain(chain: GatewayChain, settings: ListenerSettings) -> listener_components_pb2.FilterChain:
+def _build_chain(chain: GatewayChain, inputs: GatewayInputs) -> listener_components_pb2.FilterChain:
     if isinstance(chain.target, ManagerInputs):
         built = build_http_chain(chain.match, chain.target)
     else:
-        built = build_tcp_chain(chain.target, settings.access_log)
+        built = build_tcp_chain(chain.target, inputs.settings.access_log, inputs.tuning.idle_timeout)
     if chain.tls is not None:
-        built.transport_socket.CopyFrom(build_server_tls(chain.tls, settings.tls_defaults))
+        built.transport_socket.CopyFrom(build_server_tls(chain.tls, inputs.settings.tls_defaults))
     return limit_handshake(built)
 
 
@@ -133,7 +150,9 @@ def _server_chains(
         yield GatewayChain(match, _manager(db, site, listener, server), tls)
     elif tls is not None or server.is_plaintext:
         yield from _routed_connections(db, site, server, match)
-    elif server.tls is not None and server.tls.mode is ServerTLSMode.PASSTHROUGH:
+    elif server.passes_mesh_tls:
+        yield from _passed_by_name(db, site, server)
+    else:
         yield from _passed_through(db, site, server)
 
 
@@ -147,7 +166,8 @@ def _manager(db: Database, site: GatewaySite, listener: GatewayListener, server:
         stat_prefix=own_prefix or f"outbound_{name};",
         route_name=server.route_name,
         protocols=frozenset(each.protocol for each in listener.servers if each.route_name == server.route_name),
-        http10=site.http10,
+        http10=site.tuning.http10,
+        idle_timeout=site.tuning.idle_timeout,
         normalization=settings.normalization,
         proxy=settings.proxy,
         access_log=settings.access_log,
@@ -175,6 +195,17 @@ def _passed_through(db: Database, site: GatewaySite, server: GatewayServer) -> I
         match = chain_match(server_names=route.server_names)
         proxy = select_proxy(db, caller, route.destinations, server.number, route.rule)
         yield GatewayChain(match, TCPChain(match=match, proxy=proxy, rule=route.rule))
+
+
+def _passed_by_name(db: Database, site: GatewaySite, server: GatewayServer) -> Iterator[GatewayChain]:
+    """The chains of a server that lets the mesh's own TLS through: one for each cluster that clients can name."""
+    client = Client(role=Role.GATEWAY, intercepted=False, families=site.families)
+    for owner in passed_services(db, site.namespace, server.sni_hosts):
+        labels = policy_labels(db, site.namespace, site.labels, owner[1])
+        for offer in cluster_offers(db, site.namespace, client, labels, owner):
+            name = subset_sni(offer.port, offer.subset, owner[1])
+            match = chain_match(server_names=(name,), applications=MESH_APPLICATIONS)
+            yield GatewayChain(match, TCPChain(match=match, proxy=to_cluster(name)))
 
 
 def _rules(db: Database, caller: Caller, server: GatewayServer) -> Iterator[RoutingRule]:

@@ -10,7 +10,7 @@ from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from translator.database import Database
 from translator.engine import query
 from translator.http_filters.filter import Side
-from translator.listeners.address import bind_listener, wildcards
+from translator.listeners.address import balance_exactly, bind_listener, wildcards
 from translator.listeners.chain_match import ChainMatch, chain_match, plaintext_http
 from translator.listeners.filter_chain import TCPChain, build_http_chain, build_tcp_chain
 from translator.listeners.inbound_mode import MutualTLS, inbound_forms
@@ -25,7 +25,7 @@ from translator.listeners.inspector import (
 from translator.listeners.resource import listener_resource
 from translator.listeners.settings import ListenerSettings, listener_settings
 from translator.model.protocol import Protocol
-from translator.model.proxy import Capture, IpFamilies
+from translator.model.proxy import Capture, IpFamilies, Tuning
 from translator.names import BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, VIRTUAL_INBOUND, inbound_cluster
 from translator.network_filters.http_connection_manager import ManagerInputs
 from translator.network_filters.tcp_proxy import to_cluster
@@ -46,7 +46,7 @@ class InboundInputs(msgspec.Struct, frozen=True, kw_only=True):
 
     families: IpFamilies
     transparent: bool
-    http10: bool
+    tuning: Tuning
     ports: tuple[InboundPort, ...]
     unknown: MutualTLS
     settings: ListenerSettings
@@ -56,18 +56,18 @@ class RealInboundInputs(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the listener of a single port is made of."""
 
     port: InboundPort
-    http10: bool
+    tuning: Tuning
     settings: ListenerSettings
 
 
 @query
-def virtual_inbound(db: Database, key: InboundKey, http10: bool) -> Resource:  # noqa: FBT001 - queries take positional arguments
+def virtual_inbound(db: Database, key: InboundKey, tuning: Tuning) -> Resource:
     """The resource of the listener where all intercepted connections to the workload arrive."""
     ports = inbound_plan(db, key).captured
     inputs = InboundInputs(
         families=key.families,
         transparent=key.capture is Capture.TPROXY,
-        http10=http10,
+        tuning=tuning,
         ports=ports,
         unknown=port_mode(),
         settings=listener_settings(db),
@@ -77,9 +77,9 @@ def virtual_inbound(db: Database, key: InboundKey, http10: bool) -> Resource:  #
 
 
 @query
-def real_inbound(db: Database, port: InboundPort, http10: bool) -> Resource:  # noqa: FBT001 - as above
+def real_inbound(db: Database, port: InboundPort, tuning: Tuning) -> Resource:
     """The resource of the listener of one port that is not intercepted."""
-    inputs = RealInboundInputs(port=port, http10=http10, settings=listener_settings(db))
+    inputs = RealInboundInputs(port=port, tuning=tuning, settings=listener_settings(db))
     return listener_resource(build_real_inbound(inputs), clusters=(inbound_cluster(port.port),))
 
 
@@ -93,8 +93,8 @@ def build_virtual_inbound(inputs: InboundInputs) -> listener_pb2.Listener:
     guard = TCPChain(name=_LOOP_GUARD, match=ChainMatch(destination_port=number), proxy=to_cluster(BLACK_HOLE_CLUSTER))
     sockets = [*_unknown_chains(inputs)]
     for port in inputs.ports:
-        sockets += _port_chains(port, inputs.settings, http10=inputs.http10)
-    listener = _start_listener(VIRTUAL_INBOUND, inputs.settings)
+        sockets += _port_chains(port, inputs.settings, inputs.tuning)
+    listener = _start_listener(VIRTUAL_INBOUND, inputs.settings, inputs.tuning)
     bind_listener(listener, wildcards(inputs.families), number)
     listener.filter_chains.append(build_tcp_chain(guard, None))
     listener.filter_chains.extend(each.chain for each in sockets)
@@ -102,18 +102,18 @@ def build_virtual_inbound(inputs: InboundInputs) -> listener_pb2.Listener:
     if inputs.transparent:
         listener.transparent.CopyFrom(boolean(True))  # noqa: FBT003 - a wrapped value
         listener.listener_filters.append(build_original_src())
-    needs = needs_by_port((each.match for each in sockets), plaintext_http(inputs.http10))
+    needs = needs_by_port((each.match for each in sockets), plaintext_http(inputs.tuning.http10))
     listener.listener_filters.extend(build_inspectors({**needs, number: Needs()}))
     return listener
 
 
 def build_real_inbound(inputs: RealInboundInputs) -> listener_pb2.Listener:
     """The message of the listener of one port."""
-    chains = _port_chains(inputs.port, inputs.settings, http10=inputs.http10)
-    listener = _start_listener(inputs.port.name, inputs.settings)
+    chains = _port_chains(inputs.port, inputs.settings, inputs.tuning)
+    listener = _start_listener(inputs.port.name, inputs.settings, inputs.tuning)
     bind_listener(listener, (inputs.port.bind,), inputs.port.port)
     listener.filter_chains.extend(each.chain for each in chains)
-    needs = needs_by_port((each.match for each in chains), plaintext_http(inputs.http10))
+    needs = needs_by_port((each.match for each in chains), plaintext_http(inputs.tuning.http10))
     listener.listener_filters.extend(build_inspectors(needs))
     return listener
 
@@ -135,8 +135,8 @@ class _ChainTarget(NamedTuple):
     route: InboundRoute
 
 
-def _start_listener(name: str, settings: ListenerSettings) -> listener_pb2.Listener:
-    return listener_pb2.Listener(
+def _start_listener(name: str, settings: ListenerSettings, tuning: Tuning) -> listener_pb2.Listener:
+    listener = listener_pb2.Listener(
         name=name,
         traffic_direction=base_pb2.INBOUND,
         continue_on_listener_filters_timeout=True,
@@ -144,6 +144,9 @@ def _start_listener(name: str, settings: ListenerSettings) -> listener_pb2.Liste
         max_connections_to_accept_per_socket_event=uint32(1),
         access_log=build_listener_access_logs(settings.access_log if settings.logs_listeners else None),
     )
+    if tuning.exact_balance:
+        balance_exactly(listener)
+    return listener
 
 
 def _unknown_chains(inputs: InboundInputs) -> Iterable[_MatchedChain]:
@@ -158,10 +161,10 @@ def _unknown_chains(inputs: InboundInputs) -> Iterable[_MatchedChain]:
         protocol=Protocol.AUTO,
         route=InboundRoute(cluster=cluster, service_port=0),
     )
-    return _chains(target, inputs.unknown, inputs.settings, http10=inputs.http10)
+    return _chains(target, inputs.unknown, inputs.settings, inputs.tuning)
 
 
-def _port_chains(port: InboundPort, settings: ListenerSettings, *, http10: bool) -> list[_MatchedChain]:
+def _port_chains(port: InboundPort, settings: ListenerSettings, tuning: Tuning) -> list[_MatchedChain]:
     cluster = inbound_cluster(port.port)
     route = InboundRoute(
         cluster=cluster, service_port=port.service_port, hostname=port.hostname, protocol=port.protocol
@@ -175,32 +178,32 @@ def _port_chains(port: InboundPort, settings: ListenerSettings, *, http10: bool)
         protocol=port.protocol,
         route=route,
     )
-    return list(_chains(target, port.mode, settings, http10=http10))
+    return list(_chains(target, port.mode, settings, tuning))
 
 
 def _chains(
-    target: _ChainTarget, mode: MutualTLS, settings: ListenerSettings, *, http10: bool
+    target: _ChainTarget, mode: MutualTLS, settings: ListenerSettings, tuning: Tuning
 ) -> Iterator[_MatchedChain]:
     for form in inbound_forms(target.protocol, mode):
         match = chain_match(
             destination_port=target.port,
             transport=form.transport,
-            applications=plaintext_http(http10) if form.detected else form.applications,
+            applications=plaintext_http(tuning.http10) if form.detected else form.applications,
         )
-        chain = (
-            _build_http(target, match, settings, http10=http10) if form.http else _build_tcp(target, match, settings)
-        )
+        build = _build_http if form.http else _build_tcp
+        chain = build(target, match, settings, tuning)
         if form.mutual:
             chain.transport_socket.CopyFrom(build_mesh_server(settings.mesh_tls))
         yield _MatchedChain(match, chain)
 
 
-def _build_http(target: _ChainTarget, match: ChainMatch, settings: ListenerSettings, *, http10: bool) -> _Chain:
+def _build_http(target: _ChainTarget, match: ChainMatch, settings: ListenerSettings, tuning: Tuning) -> _Chain:
     manager = ManagerInputs(
         side=Side.INBOUND,
         stat_prefix=target.http_stat_prefix,
         protocols=frozenset({target.protocol}),
-        http10=http10,
+        http10=tuning.http10,
+        idle_timeout=tuning.idle_timeout,
         normalization=settings.normalization,
         proxy=settings.proxy,
         access_log=settings.access_log,
@@ -210,11 +213,11 @@ def _build_http(target: _ChainTarget, match: ChainMatch, settings: ListenerSetti
     return chain
 
 
-def _build_tcp(target: _ChainTarget, match: ChainMatch, settings: ListenerSettings) -> _Chain:
+def _build_tcp(target: _ChainTarget, match: ChainMatch, settings: ListenerSettings, tuning: Tuning) -> _Chain:
     chain = TCPChain(
         name=target.tcp_name,
         match=match,
         proxy=to_cluster(target.route.cluster, target.tcp_stat_prefix),
         mongo=target.protocol is Protocol.MONGO,
     )
-    return build_tcp_chain(chain, settings.access_log)
+    return build_tcp_chain(chain, settings.access_log, tuning.idle_timeout)

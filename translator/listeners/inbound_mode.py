@@ -3,7 +3,7 @@
 import enum
 from typing import Final, NamedTuple
 
-from translator.listeners.chain_match import RAW_BUFFER, TLS
+from translator.listeners.chain_match import MESH_APPLICATIONS, MESH_HTTP, RAW_BUFFER, TLS
 from translator.model.protocol import Protocol
 
 
@@ -34,8 +34,6 @@ class InboundForm(NamedTuple):
 
 
 _ISTIO_TCP: Final = ("istio-peer-exchange", "istio")
-_ISTIO_HTTP: Final = ("istio-http/1.0", "istio-http/1.1", "istio-h2")
-_ISTIO: Final = ("istio", "istio-peer-exchange", *_ISTIO_HTTP)
 
 _PLAIN_HTTP: Final = InboundForm(http=True, transport=RAW_BUFFER)
 _PLAIN_TCP: Final = InboundForm(http=False, transport=RAW_BUFFER)
@@ -47,14 +45,18 @@ _MUTUAL_TCP: Final = InboundForm(http=False, transport=TLS, mutual=True)
 # Istio's table. Where clients may come with or without mutual TLS, its ALPN tells it from their own TLS.
 _FORMS: Final[dict[tuple[PortClass, MutualTLS], tuple[InboundForm, ...]]] = {
     (PortClass.HTTP, MutualTLS.STRICT): (_MUTUAL_HTTP,),
-    (PortClass.HTTP, MutualTLS.PERMISSIVE): (_MUTUAL_HTTP._replace(applications=_ISTIO), _PLAIN_HTTP),
+    (PortClass.HTTP, MutualTLS.PERMISSIVE): (_MUTUAL_HTTP._replace(applications=MESH_APPLICATIONS), _PLAIN_HTTP),
     (PortClass.HTTP, MutualTLS.DISABLE): (_PLAIN_HTTP,),
     (PortClass.TCP, MutualTLS.STRICT): (_MUTUAL_TCP,),
-    (PortClass.TCP, MutualTLS.PERMISSIVE): (_MUTUAL_TCP._replace(applications=_ISTIO), _OPAQUE_TLS, _PLAIN_TCP),
+    (PortClass.TCP, MutualTLS.PERMISSIVE): (
+        _MUTUAL_TCP._replace(applications=MESH_APPLICATIONS),
+        _OPAQUE_TLS,
+        _PLAIN_TCP,
+    ),
     (PortClass.TCP, MutualTLS.DISABLE): (_PLAIN_TCP,),
-    (PortClass.AUTO, MutualTLS.STRICT): (_MUTUAL_HTTP._replace(applications=_ISTIO_HTTP), _MUTUAL_TCP),
+    (PortClass.AUTO, MutualTLS.STRICT): (_MUTUAL_HTTP._replace(applications=MESH_HTTP), _MUTUAL_TCP),
     (PortClass.AUTO, MutualTLS.PERMISSIVE): (
-        _MUTUAL_HTTP._replace(applications=_ISTIO_HTTP),
+        _MUTUAL_HTTP._replace(applications=MESH_HTTP),
         _DETECTED_HTTP,
         _MUTUAL_TCP._replace(applications=_ISTIO_TCP),
         _PLAIN_TCP,

@@ -10,7 +10,7 @@ from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from translator.database import Database
 from translator.engine import query
 from translator.http_filters.filter import Side
-from translator.listeners.address import bind_listener, is_wildcard
+from translator.listeners.address import balance_exactly, bind_listener, is_wildcard
 from translator.listeners.chain_match import MATCH_ALL, RAW_BUFFER, ChainMatch, chain_match, plaintext_http
 from translator.listeners.connection_routing import (
     Caller,
@@ -33,7 +33,7 @@ from translator.listeners.planned_listener import PlannedListener, TCPBackend
 from translator.listeners.resource import listener_resource
 from translator.listeners.settings import ListenerSettings, listener_settings
 from translator.model.protocol import Protocol
-from translator.model.proxy import IpFamilies, Labels
+from translator.model.proxy import IpFamilies, Labels, Tuning
 from translator.model.scope import ScopeKey, TrafficPolicy, imports_rule, outbound_traffic_policy
 from translator.model.service import aliases
 from translator.names import BLACK_HOLE_CLUSTER, HTTP_PROXY_ROUTE, PASSTHROUGH_CLUSTER, outbound_cluster
@@ -54,7 +54,7 @@ class OutboundSite(msgspec.Struct, frozen=True):
     scope: ScopeKey
     families: IpFamilies = IpFamilies.V4
     labels: Labels = ()
-    http10: bool = False
+    tuning: Tuning = Tuning()
 
 
 class OutboundInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ class OutboundInputs(msgspec.Struct, frozen=True, kw_only=True):
     chains: tuple[TCPChain, ...]
     unmatched: str
     families: IpFamilies
-    http10: bool
+    tuning: Tuning
     settings: ListenerSettings
 
 
@@ -92,7 +92,7 @@ def outbound_inputs(db: Database, site: OutboundSite, plan: PlannedListener) -> 
         chains=keep_distinct(chains),
         unmatched=unmatched_cluster(outbound_traffic_policy(db, site.scope)),
         families=site.families,
-        http10=site.http10,
+        tuning=site.tuning,
         settings=listener_settings(db),
     )
 
@@ -145,6 +145,8 @@ def build_outbound_listener(inputs: OutboundInputs) -> listener_pb2.Listener:
     else:
         # Intercepted connections are handed over by the virtual listener.
         listener.bind_to_port.CopyFrom(boolean(False))  # noqa: FBT003 - a wrapped value
+    if inputs.tuning.exact_balance:
+        balance_exactly(listener)
     _add_inspectors(listener, inputs)
     _add_chains(listener, inputs)
     return listener
@@ -178,14 +180,14 @@ def _add_chains(listener: listener_pb2.Listener, inputs: OutboundInputs) -> None
 
 
 def _build_chain(chain: TCPChain, inputs: OutboundInputs) -> listener_components_pb2.FilterChain:
-    return limit_handshake(build_tcp_chain(chain, inputs.settings.access_log))
+    return limit_handshake(build_tcp_chain(chain, inputs.settings.access_log, inputs.tuning.idle_timeout))
 
 
 def _build_http_chain(inputs: OutboundInputs) -> listener_components_pb2.FilterChain:
     plan, settings = inputs.plan, inputs.settings
     match = MATCH_ALL
     if plan.detects_http:
-        match = chain_match(transport=RAW_BUFFER, applications=plaintext_http(inputs.http10))
+        match = chain_match(transport=RAW_BUFFER, applications=plaintext_http(inputs.tuning.http10))
     manager = ManagerInputs(
         side=Side.OUTBOUND,
         stat_prefix=f"outbound_{plan.name};",
@@ -193,7 +195,8 @@ def _build_http_chain(inputs: OutboundInputs) -> listener_components_pb2.FilterC
         protocols=frozenset({Protocol.GRPC_WEB} if plan.grpc_web else ()),
         dynamic_hosts=plan.dynamic_hosts,
         families=inputs.families,
-        http10=inputs.http10,
+        http10=inputs.tuning.http10,
+        idle_timeout=inputs.tuning.idle_timeout,
         forwards_proxy_requests=plan.route_name == HTTP_PROXY_ROUTE,
         normalization=settings.normalization,
         proxy=settings.proxy,
@@ -212,7 +215,7 @@ def _unmatched_chain(inputs: OutboundInputs) -> listener_components_pb2.FilterCh
     if takes_all or plan.real or (plan.route_name and not plan.detects_http):
         return None
     chain = TCPChain(name=_UNMATCHED, proxy=to_cluster(inputs.unmatched))
-    return build_tcp_chain(chain, inputs.settings.access_log)
+    return build_tcp_chain(chain, inputs.settings.access_log, inputs.tuning.idle_timeout)
 
 
 def _own_match(db: Database, backend: TCPBackend) -> ChainMatch:

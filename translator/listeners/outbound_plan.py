@@ -74,9 +74,12 @@ def outbound_plan(db: Database, key: OutboundKey) -> OutboundPlan:
 
 
 @query
-def http_proxy_listener(db: Database, key: OutboundKey) -> PlannedListener | None:
-    """The listener for applications that are told to use an HTTP proxy; None unless the mesh asks for it."""
-    port = listener_settings(db).http_proxy_port
+def http_proxy_listener(db: Database, key: OutboundKey, port: int) -> PlannedListener | None:
+    """The listener for applications that are told to use an HTTP proxy; None unless somebody asks for it.
+
+    ``port`` is that of the proxy itself; if it is 0, the mesh's counts.
+    """
+    port = port or listener_settings(db).http_proxy_port
     if port <= 0:
         return None
     binds = key.bind or loopbacks(key.families)

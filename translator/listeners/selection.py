@@ -14,7 +14,7 @@ from translator.listeners.planned_listener import PlannedListener
 from translator.listeners.settings import listener_settings
 from translator.listeners.virtual_outbound import virtual_outbound
 from translator.model.gateway import gateway_servers
-from translator.model.proxy import Capture, Labels, Role, ViewKey
+from translator.model.proxy import Capture, Labels, Role, Tuning, ViewKey
 from translator.names import VIRTUAL_INBOUND, VIRTUAL_OUTBOUND, listener
 from translator.reference import ResourceReference
 
@@ -34,12 +34,12 @@ def listener_references(db: Database, view: ViewKey) -> tuple[ResourceReference,
 
 def _outbound_references(db: Database, view: ViewKey) -> Iterator[ResourceReference]:
     key = outbound_key(db, view)
-    yield from planned_references(db, key, view.labels, view.http10)
+    yield from planned_references(db, key, view.labels, view.outbound)
     for plan in headless_listeners(db, key, view.own_addresses):
-        yield _reference(key, plan, view.labels, http10=view.http10)
-    proxy = http_proxy_listener(db, key)
+        yield _reference(key, plan, view.labels, view.outbound)
+    proxy = http_proxy_listener(db, key, view.http_proxy_port)
     if proxy is not None:
-        yield _reference(key, proxy, view.labels, http10=view.http10)
+        yield _reference(key, proxy, view.labels, view.outbound)
 
 
 @query
@@ -47,31 +47,31 @@ def planned_references(
     db: Database,
     key: OutboundKey,
     labels: Labels,
-    http10: bool,  # noqa: FBT001 - queries take positional arguments
+    tuning: Tuning,
 ) -> tuple[ResourceReference, ...]:
     """The outbound listeners that do not depend on endpoints; shared by all workloads of a scope."""
-    return tuple(_reference(key, plan, labels, http10=http10) for plan in outbound_plan(db, key).listeners)
+    return tuple(_reference(key, plan, labels, tuning) for plan in outbound_plan(db, key).listeners)
 
 
-def _reference(key: OutboundKey, plan: PlannedListener, labels: Labels, *, http10: bool) -> ResourceReference:
+def _reference(key: OutboundKey, plan: PlannedListener, labels: Labels, tuning: Tuning) -> ResourceReference:
     # Only rules about connections select by labels, and those are asked about backends alone.
-    site = OutboundSite(key.scope, key.families, labels if plan.backends else (), http10)
+    site = OutboundSite(key.scope, key.families, labels if plan.backends else (), tuning)
     return ResourceReference(plan.name, outbound_listener, (site, plan))
 
 
 def _virtual_references(db: Database, view: ViewKey) -> Iterator[ResourceReference]:
     if view.capture is not Capture.NONE:
-        scope = outbound_key(db, view).scope
-        yield ResourceReference(VIRTUAL_OUTBOUND, virtual_outbound, (scope, view.capture, view.families))
-        yield ResourceReference(VIRTUAL_INBOUND, virtual_inbound, (inbound_key(db, view), view.http10))
+        scope, idle = outbound_key(db, view).scope, view.outbound.idle_timeout
+        yield ResourceReference(VIRTUAL_OUTBOUND, virtual_outbound, (scope, view.capture, view.families, idle))
+        yield ResourceReference(VIRTUAL_INBOUND, virtual_inbound, (inbound_key(db, view), view.inbound))
 
 
 def _inbound_references(db: Database, view: ViewKey) -> Iterator[ResourceReference]:
     for port in inbound_plan(db, inbound_key(db, view)).real:
-        yield ResourceReference(port.name, real_inbound, (port, view.http10))
+        yield ResourceReference(port.name, real_inbound, (port, view.inbound))
 
 
 def _gateway_references(db: Database, view: ViewKey) -> Iterator[ResourceReference]:
-    site = GatewaySite(namespace=view.namespace, labels=view.labels, families=view.families, http10=view.http10)
+    site = GatewaySite(namespace=view.namespace, labels=view.labels, families=view.families, tuning=view.outbound)
     for each in gateway_servers(db, view):
         yield ResourceReference(listener(gateway_binds(site, each)[0], each.port), gateway_listener, (site, each))

@@ -18,6 +18,7 @@ from translator.model.proxy import Capture, IpFamilies
 from translator.model.scope import ScopeKey, outbound_traffic_policy
 from translator.names import BLACK_HOLE_CLUSTER, VIRTUAL_OUTBOUND
 from translator.network_filters.tcp_proxy import to_cluster
+from translator.objects.duration import Duration
 from translator.pb import boolean, uint32
 from translator.telemetry.access_log import build_listener_access_logs
 from xds.resource import Resource
@@ -32,16 +33,20 @@ class VirtualOutboundInputs(msgspec.Struct, frozen=True, kw_only=True):
     families: IpFamilies
     transparent: bool
     unmatched: str
+    idle_timeout: Duration | None
     settings: ListenerSettings
 
 
 @query
-def virtual_outbound(db: Database, scope: ScopeKey, capture: Capture, families: IpFamilies) -> Resource:
+def virtual_outbound(
+    db: Database, scope: ScopeKey, capture: Capture, families: IpFamilies, idle_timeout: Duration | None
+) -> Resource:
     """The resource of the listener."""
     inputs = VirtualOutboundInputs(
         families=families,
         transparent=capture is Capture.TPROXY,
         unmatched=unmatched_cluster(outbound_traffic_policy(db, scope)),
+        idle_timeout=idle_timeout,
         settings=listener_settings(db),
     )
     clusters = {BLACK_HOLE_CLUSTER, inputs.unmatched}
@@ -63,7 +68,10 @@ def build_virtual_outbound(inputs: VirtualOutboundInputs) -> listener_pb2.Listen
         use_original_dst=boolean(True),  # noqa: FBT003 - a wrapped value
         max_connections_to_accept_per_socket_event=uint32(1),
         access_log=build_listener_access_logs(settings.access_log if settings.logs_listeners else None),
-        filter_chains=[build_tcp_chain(guard, None), build_tcp_chain(unknown, settings.access_log)],
+        filter_chains=[
+            build_tcp_chain(guard, None),
+            build_tcp_chain(unknown, settings.access_log, inputs.idle_timeout),
+        ],
     )
     bind_listener(listener, wildcards(inputs.families), port)
     if inputs.transparent:

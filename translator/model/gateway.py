@@ -10,7 +10,7 @@ from translator.engine import query
 from translator.indexes import GATEWAYS
 from translator.model.host import normalize_host
 from translator.model.protocol import Protocol, parse_protocol
-from translator.model.proxy import Labels, ServiceTarget, ViewKey
+from translator.model.proxy import Labels, Role, ServiceTarget, ViewKey
 from translator.model.workload import has_labels
 from translator.names import http_gateway_route, https_gateway_route
 from translator.objects.gateway import IstioGateway, Server, ServerTLSMode, ServerTLSSettings
@@ -55,6 +55,11 @@ class GatewayServer(msgspec.Struct, frozen=True, kw_only=True):
         tls = self.tls
         passing = (ServerTLSMode.PASSTHROUGH, ServerTLSMode.AUTO_PASSTHROUGH)
         return tls is not None and not self.protocol.is_http and tls.mode not in passing
+
+    @property
+    def passes_mesh_tls(self) -> bool:
+        """Whether connections go, unopened, where the SNI of the mesh's own TLS says."""
+        return self.tls is not None and self.tls.mode is ServerTLSMode.AUTO_PASSTHROUGH
 
     @property
     def is_http(self) -> bool:
@@ -135,6 +140,14 @@ def gateway_plan(db: Database, labels: Labels, targets: tuple[ServiceTarget, ...
 def gateway_servers(db: Database, view: ViewKey) -> tuple[GatewayListener, ...]:
     """What a gateway proxy listens on: sockets with their servers, in order of first mention."""
     return gateway_plan(db, view.labels, view.targets, view.unprivileged).listeners
+
+
+def passed_hosts(db: Database, view: ViewKey) -> tuple[str, ...]:
+    """The hosts whose mesh TLS a gateway lets through; none for other proxies."""
+    if view.role is not Role.GATEWAY:
+        return ()
+    servers = (server for listener in gateway_servers(db, view) for server in listener.servers)
+    return tuple(sorted({host for server in servers if server.passes_mesh_tls for host in server.sni_hosts}))
 
 
 def _target_port(number: int, targets: Iterable[ServiceTarget]) -> int:

@@ -24,6 +24,7 @@ from translator.model.protocol import Protocol
 from translator.model.service import Service, ServicePort, service
 from translator.model.workload import Workload, has_labels, locality_label, pod_key, pod_workload
 from translator.objects import core
+from translator.objects.duration import Duration
 from translator.objects.mesh_config import MeshConfig
 
 Labels = tuple[tuple[str, str], ...]
@@ -85,6 +86,10 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     reserved_ports: tuple[int, ...] = ()
     unprivileged: bool = False
     http10: bool = False
+    idle_timeout: Duration | None = None
+    balances_outbound: bool = False
+    balances_inbound: bool = False
+    http_proxy_port: int = 0
     answers_dns: bool = False
     proxyless: bool = False
     has_identity: bool = False
@@ -93,6 +98,18 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     def id(self) -> str:
         """How people name a proxy: ``pod.namespace``."""
         return f"{self.name}.{self.namespace}"
+
+
+class Tuning(msgspec.Struct, frozen=True, kw_only=True):
+    """What a Node asks of the listeners of one direction.
+
+    ``http10``: they take HTTP/1.0. ``idle_timeout``: how long a connection may be silent; None leaves it to others.
+    ``exact_balance``: Envoy spreads connections evenly over its threads.
+    """
+
+    http10: bool = False
+    idle_timeout: Duration | None = None
+    exact_balance: bool = False
 
 
 class ServiceTarget(msgspec.Struct, frozen=True):
@@ -128,7 +145,9 @@ class ViewKey(msgspec.Struct, frozen=True, kw_only=True):
     own_addresses: tuple[str, ...] = ()
     reserved_ports: tuple[int, ...] = ()
     unprivileged: bool = False
-    http10: bool = False
+    outbound: Tuning = Tuning()
+    inbound: Tuning = Tuning()
+    http_proxy_port: int = 0
     answers_dns: bool = False
     proxyless: bool = False
     has_identity: bool = False
@@ -177,6 +196,10 @@ def parse_node(node: base_pb2.Node) -> Proxy:
         ),
         unprivileged=_flag(metadata, "UNPRIVILEGED_POD"),
         http10=_flag(metadata, "HTTP10"),
+        idle_timeout=_duration(_text(metadata, "IDLE_TIMEOUT")),
+        balances_outbound=_flag(metadata, "OUTBOUND_LISTENER_EXACT_BALANCE"),
+        balances_inbound=_flag(metadata, "INBOUND_LISTENER_EXACT_BALANCE"),
+        http_proxy_port=int(port) if (port := _text(metadata, "HTTP_PROXY_PORT")).isdigit() else 0,
         answers_dns=role is Role.SIDECAR and not proxyless and _flag(metadata, "DNS_CAPTURE"),
         proxyless=proxyless,
     )
@@ -208,11 +231,24 @@ def view_key(db: Database, proxy: Proxy) -> ViewKey:
         own_addresses=proxy.addresses if _serves_headless(db, targets) else (),
         reserved_ports=proxy.reserved_ports,
         unprivileged=proxy.unprivileged,
-        http10=proxy.http10,
+        outbound=_outbound_tuning(proxy),
+        inbound=_inbound_tuning(proxy),
+        http_proxy_port=proxy.http_proxy_port if proxy.role is Role.SIDECAR else 0,
         answers_dns=proxy.answers_dns,
         proxyless=proxy.proxyless,
         has_identity=proxy.has_identity and not proxy.proxyless,
     )
+
+
+def _outbound_tuning(proxy: Proxy) -> Tuning:
+    return Tuning(http10=proxy.http10, idle_timeout=proxy.idle_timeout, exact_balance=proxy.balances_outbound)
+
+
+def _inbound_tuning(proxy: Proxy) -> Tuning:
+    """Gateways have nothing inbound: whatever a Node says of it must not tell them apart."""
+    if proxy.role is Role.GATEWAY:
+        return Tuning()
+    return Tuning(http10=proxy.http10, idle_timeout=proxy.idle_timeout, exact_balance=proxy.balances_inbound)
 
 
 @query
@@ -326,6 +362,14 @@ def _families(addresses: tuple[str, ...]) -> IpFamilies:
 def _capture(text: str) -> Capture:
     """Istio: an empty or unknown mode is REDIRECT."""
     return _CAPTURES.get(text.upper(), Capture.REDIRECT)
+
+
+def _duration(text: str) -> Duration | None:
+    """Istio: Go's form of durations. One that cannot be read counts as none."""
+    try:
+        return Duration.parse(text) if text else None
+    except ValueError:
+        return None
 
 
 def _pod_ports(text: str) -> tuple[tuple[str, str, int], ...]:

@@ -6,7 +6,9 @@ from typing import Final
 
 import msgspec
 
+from translator.model.connection_settings import NO_SETTINGS, ConnectionSettings
 from translator.objects.meta import Record
+from translator.shape import decode_custom
 
 
 class ForwardedClientCert(enum.StrEnum):
@@ -69,6 +71,7 @@ class ProxySettings(Record, frozen=True, kw_only=True):
 
     proxy_headers: ProxyHeaders = ProxyHeaders()
     gateway_topology: GatewayTopology = GatewayTopology()
+    connection_settings: ConnectionSettings = NO_SETTINGS
 
 
 DEFAULT_SETTINGS: Final = ProxySettings()
@@ -77,6 +80,6 @@ DEFAULT_SETTINGS: Final = ProxySettings()
 def read_proxy_settings(config: Mapping[str, object]) -> ProxySettings:
     """The settings in a ProxyConfig; one that cannot be read counts as empty."""
     try:
-        return msgspec.convert(config, ProxySettings)
+        return msgspec.convert(config, ProxySettings, dec_hook=decode_custom)
     except msgspec.ValidationError:
         return DEFAULT_SETTINGS

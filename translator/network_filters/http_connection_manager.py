@@ -13,11 +13,14 @@ from google.protobuf.duration_pb2 import Duration
 
 from translator.http_filters.filter import FilterInputs, Side
 from translator.http_filters.registry import build_http_filters
+from translator.model.connection_settings import gateway_connection_settings
 from translator.model.protocol import Protocol
 from translator.model.proxy import IpFamilies
 from translator.model.proxy_config import DEFAULT_SETTINGS, ClientCertDetails, ForwardedClientCert, ProxySettings
+from translator.network_filters.connection_limits import apply_connection_settings
+from translator.objects import duration as objects
 from translator.objects.mesh_config import NormalizationType
-from translator.pb import boolean, pack
+from translator.pb import boolean, duration, pack
 from translator.telemetry.access_log import AccessLogFile, build_access_logs
 
 NAME: Final = "envoy.filters.network.http_connection_manager"
@@ -49,6 +52,7 @@ class ManagerInputs(msgspec.Struct, frozen=True, kw_only=True):
     dynamic_hosts: tuple[str, ...] = ()
     families: IpFamilies = IpFamilies.V4
     http10: bool = False
+    idle_timeout: objects.Duration | None = None
     forwards_proxy_requests: bool = False
     normalization: NormalizationType = NormalizationType.DEFAULT
     proxy: ProxySettings = DEFAULT_SETTINGS
@@ -79,7 +83,18 @@ def build_connection_manager(
     _set_client_certificate(manager, inputs)
     _set_protocol_options(manager, inputs)
     _set_normalization(manager, inputs.normalization)
+    _set_limits(manager, inputs)
     return listener_components_pb2.Filter(name=NAME, typed_config=pack(manager))
+
+
+def _set_limits(manager: _Manager, inputs: ManagerInputs) -> None:
+    """What the Node asks for, and over it what the ProxyConfig does."""
+    if inputs.idle_timeout is not None:
+        manager.common_http_protocol_options.idle_timeout.CopyFrom(duration(inputs.idle_timeout))
+    settings = inputs.proxy.connection_settings
+    apply_connection_settings(
+        manager, gateway_connection_settings(settings) if inputs.side is Side.GATEWAY else settings
+    )
 
 
 def _rds(route_name: str) -> hcm_pb2.Rds:

@@ -66,7 +66,7 @@ def _listener_tables(db: Database, view: ViewKey, place: TableScope, listener: E
             if port:
                 on_port = TableScope(place.scope, place.position, port)
                 yield from _port_tables(view, on_port, listener, services.values())
-        if db.settings.mesh.proxy_http_port:
+        if view.http_proxy_port or db.settings.mesh.proxy_http_port:
             yield _Table(HTTP_PROXY_ROUTE, place)
 
 

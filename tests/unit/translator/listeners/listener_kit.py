@@ -6,12 +6,14 @@ from typing import Any
 import msgspec
 import yaml
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
+from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 
 from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh
 from translator.listeners.selection import listener_references
 from translator.model.proxy import Capture, Proxy
+from translator.routes.selection import route_references
 from xds.resource import Resource
 
 HCM = "envoy.filters.network.http_connection_manager"
@@ -44,6 +46,13 @@ def resources(mesh: Mesh, proxy: Proxy = SIDECAR) -> dict[str, Resource]:
 def listeners(mesh: Mesh, proxy: Proxy = SIDECAR) -> dict[str, listener_pb2.Listener]:
     """The listeners of a proxy."""
     return {name: listener_pb2.Listener.FromString(each.body) for name, each in resources(mesh, proxy).items()}
+
+
+def route_tables(mesh: Mesh, proxy: Proxy = SIDECAR) -> dict[str, route_pb2.RouteConfiguration]:
+    """The route tables of a proxy."""
+    built = (query(mesh.db, *args) for _, query, args in route_references(mesh.db, mesh.view(proxy)))
+    tables = (route_pb2.RouteConfiguration.FromString(each.body) for each in built if each is not None)
+    return {table.name: table for table in tables}
 
 
 def outbound_names(mesh: Mesh, proxy: Proxy = SIDECAR) -> list[str]:

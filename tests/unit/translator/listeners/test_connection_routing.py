@@ -20,7 +20,7 @@ def routed(spec: str, **extra: str) -> str:
     return istio("VirtualService", "vs", spec, **extra)
 
 
-def test_case_07_tls_routes_by_sni_and_weight() -> None:
+def test_case_07_a_tls_routes_by_sni_and_weight() -> None:
     mesh = Mesh(
         TLS,
         routed(
@@ -50,7 +50,7 @@ def test_case_07_tls_routes_by_sni_and_weight() -> None:
     assert config == "/apis/networking.istio.io/v1/namespaces/default/virtual-service/vs"
 
 
-def test_case_07_subnets_of_a_rule_that_are_the_service_s_own() -> None:
+def test_case_07_b_subnets_of_a_rule_that_are_the_service_s_own() -> None:
     mesh = Mesh(
         external("net.example.com", "5432/TCP", addresses="[10.1.0.0/16]"),
         routed(f"{{hosts: [net.example.com], tcp: [{{match: [{{destinationSubnets: [10.1.2.3/16]}}], {TO_OTHER}}}]}}"),
@@ -76,7 +76,7 @@ def test_case_07_subnets_of_a_rule_that_are_the_service_s_own() -> None:
         ("{gateways: [some-gateway]}", False),
     ],
 )
-def test_case_08_conditions_on_the_client(match: str, applies: bool) -> None:  # noqa: FBT001
+def test_case_08_b_conditions_on_the_client(match: str, applies: bool) -> None:  # noqa: FBT001
     block = f"{{match: [{match}], {TO_OTHER}}}"
     mesh = Mesh(TCP, routed(f"{{hosts: [db], gateways: [mesh, some-gateway], tcp: [{block}]}}"))
     proxy = replace(SIDECAR, labels=(("app", "client"),))
@@ -85,9 +85,14 @@ def test_case_08_conditions_on_the_client(match: str, applies: bool) -> None:  #
 
 
 @pytest.mark.parametrize(
-    "block", [f"http: [{{{TO_OTHER}}}]", f"tls: [{{match: [{{sniHosts: [db.example.com]}}], {TO_OTHER}}}]"]
+    "block",
+    [
+        f"http: [{{{TO_OTHER}}}]",
+        f"tls: [{{match: [{{sniHosts: [db.example.com]}}], {TO_OTHER}}}]",
+        "tcp: [{match: [{port: 5432}], route: []}]",
+    ],
 )
-def test_case_08_blocks_that_say_nothing_about_tcp_are_ignored(block: str) -> None:
+def test_case_08_a_blocks_that_say_nothing_about_tcp_are_ignored(block: str) -> None:
     vs = routed(f"{{hosts: [db, '*.example.com'], {block}}}")
     assert [each["to"] for each in chains(listeners(Mesh(TCP, vs))["10.0.0.1_5432"])] == [
         f"outbound|5432||{host('db')}"
@@ -218,3 +223,12 @@ def test_tunnels() -> None:
     assert (config.hostname, config.use_post) == ("[fd00::1]:443", True)
     mesh.add(routed("{hosts: [db], tcp: [{route: [{destination: {host: db, subset: v1}}]}]}"))
     assert not proxies(listeners(mesh)["10.0.0.1_5432"])[0].HasField("tunneling_config")
+
+
+@pytest.mark.parametrize(("labels", "to"), [("app: client", "other"), ("app: other", "secure.example.com")])
+def test_case_08_b_conditions_on_the_client_of_a_tls_host(labels: str, to: str) -> None:
+    block = f"{{match: [{{sniHosts: [secure.example.com], sourceLabels: {{{labels}}}}}], {TO_OTHER}}}"
+    mesh = Mesh(external("secure.example.com", "443/TLS"), routed(f"{{hosts: [secure.example.com], tls: [{block}]}}"))
+    proxy = replace(SIDECAR, labels=(("app", "client"),))
+    (chain,) = matching(chains(listeners(mesh, proxy)["0.0.0.0_443"]), sni=["secure.example.com"])
+    assert chain["to"] == f"outbound|443||{host('other') if to == 'other' else to}"

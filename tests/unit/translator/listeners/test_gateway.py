@@ -14,13 +14,16 @@ from tests.unit.translator.listeners.listener_kit import (
     istio,
     kube_service,
     listeners,
+    manager,
     managers,
     proxies,
     resources,
+    route_tables,
 )
-from tests.unit.translator.mesh_kit import Mesh
+from tests.unit.translator.mesh_kit import Mesh, endpoint, endpoint_slice, entry, rule
 from tests.unit.translator.model.test_gateway import HTTP, gw, https, server
 from translator.model.proxy import Role
+from translator.objects.duration import Duration
 from translator.objects.mesh_config import MeshConfig, MeshTLSConfig, MeshTLSProtocol
 from xds.resource import Reference
 from xds.types import CLUSTER, ROUTE
@@ -40,7 +43,7 @@ def context(mesh: Mesh, position: int = 0) -> tls_pb2.DownstreamTlsContext:
     return tls_pb2.DownstreamTlsContext.FromString(socket.typed_config.value)
 
 
-def test_case_21_http_gateway() -> None:
+def test_case_21_a_the_port_of_the_workload() -> None:
     mesh = Mesh(
         gw("a", HTTP), kube_service("ingress", "{name: http, port: 80, targetPort: 8080}", selector={"app": "gw"})
     )
@@ -124,7 +127,7 @@ def test_case_23_an_address_of_its_own() -> None:
     assert address(found["127.0.0.1_8080"]) == ("127.0.0.1", 8080)
 
 
-def test_case_24_https_servers_are_told_apart_by_sni() -> None:
+def test_case_24_a_https_servers_are_told_apart_by_sni() -> None:
     mesh = Mesh(gw("a", https("b.example.com", "a.example.com"), https("*.example.org", name="org")))
     (listener,) = listeners(mesh, PROXY).values()
     assert [(each["sni"], each["to"], each["tls"]) for each in chains(listener)] == [
@@ -269,8 +272,122 @@ def test_families_of_gateways() -> None:
     assert not bound.additional_addresses
 
 
-def test_case_29_load_balancers_that_put_the_client_s_address_in_front() -> None:
+def test_case_29_b_load_balancers_that_put_the_client_s_address_in_front() -> None:
     config = MeshConfig(default_config={"gatewayTopology": {"proxyProtocol": {}, "numTrustedProxies": 2}})
     (listener,) = listeners(Mesh(gw("a", https("a.example.com")), mesh=config), PROXY).values()
     assert filter_names(listener) == ["proxy_protocol", "tls_inspector"]
     assert managers(listener)[0].xff_num_trusted_hops == 2
+
+
+MESH_ALPN = ["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"]
+
+
+def test_case_26_mesh_tls_goes_unopened_where_its_sni_says() -> None:
+    mesh = Mesh(
+        gw("a", server(15443, "TLS", "*.local", tls="mode: AUTO_PASSTHROUGH")),
+        kube_service("h", "{name: http, port: 80}, {name: dns, port: 53, protocol: UDP}"),
+        entry("hosts: [out.local]\nports: [{number: 80, name: http, protocol: HTTP}]\nresolution: DNS"),
+        rule(
+            f"{{host: {host('h')}, trafficPolicy: {{tls: {{mode: SIMPLE}}}}, "
+            "subsets: [{name: v1, labels: {version: v1}}]}"
+        ),
+        endpoint_slice("h", endpoint("10.9.0.1"), service="h"),
+    )
+    (listener,) = listeners(mesh, PROXY).values()
+    names = [f"outbound_.80_._.{host('h')}", f"outbound_.80_.v1_.{host('h')}"]
+    assert [(each["sni"], each["to"], each["alpn"], each["tls"]) for each in chains(listener)] == [
+        ([name], name, MESH_ALPN, False) for name in names
+    ]
+    assert filter_names(listener) == ["tls_inspector"]
+    assert not proxies(listener)[0].HasField("tunneling_config")
+    for name in names:
+        cluster = mesh.cluster(name, PROXY)
+        assert cluster.eds_cluster_config.service_name == name
+        assert not cluster.HasField("transport_socket"), "what is encrypted already is not encrypted again"
+    assert mesh.addresses(names[0], PROXY) == ["10.9.0.1"]
+    assert resources(mesh, PROXY)["0.0.0.0_15443"].references == tuple(Reference(CLUSTER, name) for name in names)
+    assert not [name for name in mesh.clusters() if name.startswith("outbound_.")], "sidecars need none of them"
+
+
+def test_case_21_b_without_routes_every_request_is_answered_with_404() -> None:
+    mesh = Mesh(gw("a", HTTP))
+    (listener,) = listeners(mesh, PROXY).values()
+    assert managers(listener)[0].rds.route_config_name == "http.80"
+    routes = route_tables(mesh, PROXY)["http.80"]
+    assert [route for each in routes.virtual_hosts for route in each.routes] == []
+
+
+@pytest.mark.parametrize(
+    ("protocols", "expected"),
+    [(("HTTP", "TCP"), ["rds http.80"]), (("TCP", "HTTP"), []), (("TCP", "TCP"), [])],
+)
+def test_case_22_of_servers_that_cannot_share_a_port_the_first_counts(
+    protocols: tuple[str, str], expected: list[str]
+) -> None:
+    servers = (server(80, protocol, name=f"p{index}") for index, protocol in enumerate(protocols))
+    found = listeners(Mesh(gw("a", *servers)), PROXY)
+    assert [each["to"] for listener in found.values() for each in chains(listener)] == expected
+
+
+def test_case_24_b_gateways_that_want_the_same_host() -> None:
+    first = gw("a", https("a.example.com"), created="2020-01-01T00:00:00Z")
+    (listener,) = listeners(Mesh(first, gw("b", https("a.example.com"))), PROXY).values()
+    assert [each["to"] for each in chains(listener)] == ["rds https.443.https.a.default"]
+    found = listeners(Mesh(first, gw("b", https("a.example.com", bind="127.0.0.1"))), PROXY)
+    assert {name: chains(each)[0]["to"] for name, each in found.items()} == {
+        "0.0.0.0_443": "rds https.443.https.a.default",
+        "127.0.0.1_443": "rds https.443.https.b.default.127.0.0.1",
+    }
+
+
+def test_case_29_a_an_unprivileged_workload_gets_no_low_port() -> None:
+    proxy = replace(PROXY, unprivileged=True)
+    assert listeners(Mesh(gw("a", HTTP)), proxy) == {}
+    translated = kube_service("ingress", "{name: http, port: 80, targetPort: 8080}", selector={"app": "gw"})
+    assert list(listeners(Mesh(gw("a", HTTP), translated), proxy)) == ["0.0.0.0_8080"]
+
+
+def test_case_30_a_profile_for_proxies_that_strangers_reach() -> None:
+    edge = MeshConfig(default_config={"connectionSettings": {"profile": "EDGE", "httpMaxConcurrentStreams": 7}})
+    mesh = Mesh(gw("a", HTTP), kube_service("web", "{name: http, port: 80}"), mesh=edge)
+    (listener,) = listeners(mesh, PROXY).values()
+    assert listener.per_connection_buffer_limit_bytes.value == 32768
+    (found,) = managers(listener)
+    common, http2 = found.common_http_protocol_options, found.http2_protocol_options
+    assert common.idle_timeout.seconds == 3600
+    assert common.headers_with_underscores_action == common.REJECT_REQUEST
+    assert (found.stream_idle_timeout.seconds, found.request_timeout.seconds) == (300, 300)
+    assert found.request_headers_timeout.seconds == 60
+    assert http2.max_concurrent_streams.value == 7, "what is set stays"
+    assert http2.initial_stream_window_size.value == 65536
+    assert http2.initial_connection_window_size.value == 1048576
+    assert found.merge_slashes
+    assert found.path_with_escaped_slashes_action == found.UNESCAPE_AND_REDIRECT
+    # Sidecars have what is set and nothing of the profile.
+    plain = MeshConfig(default_config={"connectionSettings": {"httpMaxConcurrentStreams": 7}})
+    sidecar = listeners(mesh)
+    assert sidecar == listeners(Mesh(kube_service("web", "{name: http, port: 80}"), mesh=plain))
+    assert manager(sidecar["0.0.0.0_80"]).http2_protocol_options.max_concurrent_streams.value == 7
+
+
+def test_case_31_of_servers_for_one_host_the_redirect_wins() -> None:
+    mesh = Mesh(
+        gw("a", server(80, "HTTP", "a.example.com", name="plain")),
+        gw("b", server(80, "HTTP", "a.example.com", name="redirect", tls="httpsRedirect: true")),
+        istio(
+            "VirtualService",
+            "vs",
+            "{gateways: [a, b], hosts: [a.example.com], http: [{route: [{destination: {host: x}}]}]}",
+        ),
+    )
+    (listener,) = listeners(mesh, PROXY).values()
+    assert [each["to"] for each in chains(listener)] == ["rds http.80"]
+    (host,) = route_tables(mesh, PROXY)["http.80"].virtual_hosts
+    assert host.require_tls == host.ALL
+
+
+def test_what_a_node_asks_of_gateways() -> None:
+    proxy = replace(PROXY, idle_timeout=Duration.of(seconds=7), balances_outbound=True)
+    (listener,) = listeners(Mesh(gw("a", HTTP)), proxy).values()
+    assert listener.connection_balance_config.HasField("exact_balance")
+    assert managers(listener)[0].common_http_protocol_options.idle_timeout.seconds == 7

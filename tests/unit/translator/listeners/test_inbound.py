@@ -27,7 +27,8 @@ from translator.listeners.inbound_mode import MutualTLS, inbound_forms
 from translator.listeners.inbound_plan import InboundPort
 from translator.listeners.settings import ListenerSettings
 from translator.model.protocol import Protocol
-from translator.model.proxy import Capture, IpFamilies
+from translator.model.proxy import Capture, IpFamilies, Tuning
+from translator.objects.duration import Duration
 from translator.objects.mesh_config import MeshConfig
 from translator.security.mesh_tls import MeshTLS
 from xds.resource import Reference
@@ -58,7 +59,7 @@ def test_case_01_a_workload_without_services() -> None:
     assert not found["virtualInbound"].HasField("default_filter_chain")
 
 
-def test_case_13_calls_to_the_virtual_ports_end_nowhere() -> None:
+def test_case_13_a_calls_to_the_virtual_ports_end_nowhere() -> None:
     found = listeners(Mesh())
     for name, port in (("virtualOutbound", 15001), ("virtualInbound", 15006)):
         guard = matching(chains(found[name]), port=port)
@@ -121,14 +122,14 @@ def test_case_20_of_two_services_on_one_port_the_oldest_says_what_it_is() -> Non
 INGRESS = "ingress: [{{port: {{number: 9080, protocol: HTTP, name: http}}, defaultEndpoint: '127.0.0.1:8080'{}}}]"
 
 
-def test_case_18_a_sidecar_with_ingress_serves_nothing_else() -> None:
+def test_case_18_a_the_sidecar_with_ingress_serves_nothing_else() -> None:
     mesh = served("{name: http, port: 80, targetPort: 8080}")
     mesh.add(istio("Sidecar", "default", INGRESS.format(", bind: 1.1.1.1")))
     found = chains(listeners(mesh, WEB)["virtualInbound"])
     assert [each["name"] for each in found if each["port"] not in (0, 15006)] == ["1.1.1.1_9080"]
 
 
-def test_case_19_tproxy() -> None:
+def test_case_19_a_transparent_interception() -> None:
     proxy = replace(SIDECAR, capture=Capture.TPROXY)
     found = listeners(Mesh(), proxy)
     assert found["virtualOutbound"].transparent.value
@@ -136,7 +137,7 @@ def test_case_19_tproxy() -> None:
     assert filter_names(found["virtualInbound"]) == ["original_dst", "original_src", "http_inspector"]
 
 
-def test_case_19_without_interception_only_ingress_is_served() -> None:
+def test_case_19_b_without_interception_only_ingress_is_served() -> None:
     mesh = served("{name: x, port: 80, targetPort: 8080}")
     proxy = replace(UNCAPTURED, labels=WEB.labels)
     assert list(listeners(mesh, proxy)) == ["127.0.0.1_80"]
@@ -189,7 +190,7 @@ def ports(modes: dict[int, MutualTLS]) -> InboundInputs:
     return InboundInputs(
         families=IpFamilies.V4,
         transparent=False,
-        http10=False,
+        tuning=Tuning(),
         ports=tuple(
             InboundPort(
                 bind=ANY, port=number, service_port=number, hostname="web", protocol=protocol,
@@ -211,7 +212,7 @@ def ports(modes: dict[int, MutualTLS]) -> InboundInputs:
         (MutualTLS.STRICT, {82: MutualTLS.DISABLE}, [82, 15006], None),
     ],
 )
-def test_case_13_inspectors_run_only_where_they_are_needed(
+def test_case_13_b_inspectors_run_only_where_they_are_needed(
     mode: MutualTLS, exception: dict[int, MutualTLS], tls: list[int] | None, http: list[int] | None
 ) -> None:
     listener = build_virtual_inbound(ports({**dict.fromkeys((0, 80, 81, 82), mode), **exception}))
@@ -236,13 +237,13 @@ def test_chains_of_every_mode_are_distinct(mode: MutualTLS) -> None:
     assert len(matches) == len(set(matches))
 
 
-def test_case_14_strict_takes_no_plaintext() -> None:
+def test_case_14_a_strict_takes_no_plaintext() -> None:
     found = chains(build_virtual_inbound(ports(dict.fromkeys((0, 80, 81, 82), MutualTLS.STRICT))))
     assert {each["transport"] for each in found if each["port"] != 15006} == {"tls"}
     assert all(each["tls"] for each in found if each["port"] != 15006)
 
 
-def test_case_14_permissive_passes_foreign_tls_to_tcp_but_not_to_http() -> None:
+def test_case_14_b_permissive_passes_foreign_tls_to_tcp_but_not_to_http() -> None:
     found = chains(build_virtual_inbound(ports(dict.fromkeys((0, 80, 81, 82), MutualTLS.PERMISSIVE))))
     opaque = [each for each in found if each["transport"] == "tls" and not each["alpn"]]
     assert [(each["port"], each["to"], each["tls"]) for each in opaque] == [
@@ -278,3 +279,13 @@ def test_every_protocol_has_forms_in_every_mode() -> None:
     for protocol in Protocol:
         for mode in MutualTLS:
             assert inbound_forms(protocol, mode)
+
+
+def test_what_a_node_asks_of_its_inbound_listeners() -> None:
+    mesh = served("{name: http, port: 80, targetPort: 8080}", "{name: tcp, port: 81, targetPort: 8081}")
+    listener = listeners(mesh, replace(WEB, idle_timeout=Duration.of(seconds=7), balances_inbound=True))[
+        "virtualInbound"
+    ]
+    assert {each.common_http_protocol_options.idle_timeout.seconds for each in managers(listener)} == {7}
+    assert [each.idle_timeout.seconds for each in proxies(listener)] == [0, 7, 7]
+    assert listener.connection_balance_config.HasField("exact_balance")

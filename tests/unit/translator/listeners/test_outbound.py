@@ -25,9 +25,12 @@ from tests.unit.translator.listeners.listener_kit import (
     proxies,
     resources,
 )
-from tests.unit.translator.mesh_kit import SIDECAR, Mesh, endpoint, endpoint_slice, entry
+from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, endpoint, endpoint_slice, entry, rule
+from translator.model.proxy import Proxy
+from translator.objects.duration import Duration
 from translator.objects.mesh_config import MeshConfig, MeshOutboundTrafficPolicy
 from translator.objects.sidecar import OutboundTrafficMode
+from translator.routes.selection import route_references
 from xds.resource import Reference
 from xds.types import CLUSTER, ROUTE
 
@@ -51,7 +54,9 @@ def external(host: str, *ports: str, created: str = "2026-01-01T00:00:00Z", **fi
 
 
 @pytest.mark.parametrize(
-    ("mesh", "unmatched"), [(MeshConfig(), "PassthroughCluster"), (REGISTRY_ONLY, "BlackHoleCluster")]
+    ("mesh", "unmatched"),
+    [(MeshConfig(), "PassthroughCluster"), (REGISTRY_ONLY, "BlackHoleCluster")],
+    ids=["a", "b"],
 )
 def test_case_02_http_service_shares_the_wildcard_address(mesh: MeshConfig, unmatched: str) -> None:
     found = listeners(Mesh(kube_service("web", HTTP), mesh=mesh))
@@ -66,7 +71,7 @@ def test_case_02_http_service_shares_the_wildcard_address(mesh: MeshConfig, unma
     assert listener.continue_on_listener_filters_timeout
 
 
-def test_case_03_tcp_service_has_a_listener_on_its_address() -> None:
+def test_case_03_a_tcp_service_has_a_listener_on_its_address() -> None:
     mesh = Mesh(kube_service("redis", "{name: tcp-redis, port: 6379}", ip="10.0.0.2"))
     listener = listeners(mesh)["10.0.0.2_6379"]
     assert chains(listener) == [{"to": f"outbound|6379||{host('redis')}", "tls": False, **EVERYTHING}]
@@ -76,7 +81,7 @@ def test_case_03_tcp_service_has_a_listener_on_its_address() -> None:
     assert resources(mesh)["10.0.0.2_6379"].references == (Reference(CLUSTER, f"outbound|6379||{host('redis')}"),)
 
 
-def test_case_03_undeclared_protocol_is_detected_on_the_service_s_address() -> None:
+def test_case_03_b_undeclared_protocol_is_detected_on_the_service_s_address() -> None:
     mesh = Mesh(kube_service("auto", "{name: foo, port: 9000}", ip="10.0.0.3"))
     listener = listeners(mesh)["10.0.0.3_9000"]
     http, default = chains(listener)
@@ -152,7 +157,7 @@ def test_any_two_protocols_share_a_port_without_interception(older: str, newer: 
     assert all(each["alpn"] == PLAIN_HTTP for each in http)
 
 
-def test_case_05_of_three_tcp_services_at_one_address_the_oldest_is_served() -> None:
+def test_case_05_a_of_three_tcp_services_at_one_address_the_oldest_is_served() -> None:
     mesh = Mesh(
         *(
             external(f"db{year}", "5432/TCP", created=f"{year}-01-01T00:00:00Z", addresses="[10.1.1.1]")
@@ -164,7 +169,7 @@ def test_case_05_of_three_tcp_services_at_one_address_the_oldest_is_served() -> 
 
 
 @pytest.mark.parametrize("first", ["MySQL", "Mongo"])
-def test_case_05_nothing_is_detected_where_the_server_speaks_first(first: str) -> None:
+def test_case_05_b_nothing_is_detected_where_the_server_speaks_first(first: str) -> None:
     mesh = Mesh(
         external("db", f"3306/{first}", created="2025-01-01T00:00:00Z"),
         external("web", "3306/HTTP", created="2026-01-01T00:00:00Z"),
@@ -199,7 +204,7 @@ def test_tls_at_an_address_of_its_own_needs_no_sni() -> None:
     assert chains(listener) == [{"to": f"outbound|443||{host('db')}", "tls": False, **EVERYTHING}]
 
 
-def test_case_09_headless_tcp_has_a_listener_for_each_endpoint_but_itself() -> None:
+def test_case_09_a_headless_tcp_has_a_listener_for_each_endpoint_but_itself() -> None:
     mesh = Mesh(
         kube_service("db", "{name: tcp, port: 8080}", ip="None", selector={"app": "client"}),
         endpoint_slice("db-1", *(endpoint(f"10.9.9.{last}") for last in (7, 8, 9, 10)), service="db", port="tcp"),
@@ -210,7 +215,7 @@ def test_case_09_headless_tcp_has_a_listener_for_each_endpoint_but_itself() -> N
     assert [each["to"] for each in chains(listeners(mesh, own)["10.9.9.7_8080"])] == [f"outbound|8080||{host('db')}"]
 
 
-def test_case_09_headless_without_endpoints() -> None:
+def test_case_09_b_headless_without_endpoints() -> None:
     mesh = Mesh(
         kube_service("db", "{name: tcp, port: 8080}", ip="None"),
         external("nowhere", "9090/TCP", resolution="NONE"),
@@ -238,7 +243,7 @@ def test_case_10_reserved_ports_of_the_wildcard_address() -> None:
     assert outbound_names(Mesh(kube_service("web", ports)), proxy) == ["10.0.0.1_15006", "10.0.0.1_15090"]
 
 
-def test_case_11_a_catch_all_leaves_listeners_with_a_port_alone() -> None:
+def test_case_11_a_the_catch_all_leaves_listeners_with_a_port_alone() -> None:
     mesh = Mesh(
         kube_service("grpc", "{name: grpc, port: 9000}", ip="10.0.0.1"),
         external("tcp.example.com", "9000/TCP"),
@@ -252,7 +257,7 @@ def test_case_11_a_catch_all_leaves_listeners_with_a_port_alone() -> None:
     assert [each["to"] for each in chains(listener)] == ["rds 9000", "PassthroughCluster"]
 
 
-def test_case_11_egress_on_a_unix_socket() -> None:
+def test_case_11_b_egress_on_a_unix_socket() -> None:
     mesh = Mesh(
         kube_service("web", HTTP),
         istio(
@@ -297,7 +302,7 @@ def test_networks_become_prefixes_of_a_listener_on_every_address() -> None:
     assert chains(listener["10.2.3.4_5432"])[0]["prefixes"] == []
 
 
-def test_case_19_without_interception_listeners_are_real() -> None:
+def test_case_19_b_without_interception_listeners_are_real() -> None:
     mesh = Mesh(kube_service("web", HTTP), kube_service("auto", "{name: x, port: 9000}"))
     found = listeners(mesh, UNCAPTURED)
     assert list(found) == ["127.0.0.1_80", "127.0.0.1_9000"]
@@ -349,8 +354,20 @@ def test_sidecar_egress_on_an_address_of_its_own() -> None:
     assert not listener.HasField("bind_to_port")
 
 
-def test_http_proxy_listener() -> None:
-    listener = listeners(Mesh(mesh=MeshConfig(proxy_http_port=15080)))["127.0.0.1_15080"]
+@pytest.mark.parametrize(
+    ("config", "proxy"),
+    [
+        (MeshConfig(proxy_http_port=15080), SIDECAR),
+        (MeshConfig(), replace(SIDECAR, http_proxy_port=15080)),
+        (MeshConfig(proxy_http_port=15081), replace(SIDECAR, http_proxy_port=15080)),
+    ],
+    ids=["mesh", "node", "node-over-mesh"],
+)
+def test_http_proxy_listener(config: MeshConfig, proxy: Proxy) -> None:
+    mesh = Mesh(mesh=config)
+    assert outbound_names(mesh, proxy) == ["127.0.0.1_15080"]
+    assert "http_proxy" in {each.name for each in route_references(mesh.db, mesh.view(proxy))}
+    listener = listeners(mesh, proxy)["127.0.0.1_15080"]
     assert manager(listener).http_protocol_options.allow_absolute_url.value
     assert manager(listener).rds.route_config_name == "http_proxy"
 
@@ -411,3 +428,28 @@ def test_case_32_names_below_a_suffix_are_resolved_as_they_are_dialled() -> None
     resolver = sni_dynamic_forward_proxy_pb2.FilterConfig.FromString(tls.filter_chains[0].filters[0].typed_config.value)
     assert resolver.dns_cache_config.name == "*.example.com_dfp_dns_cache"
     assert resolver.port_value == 443
+
+
+def test_what_a_node_asks_of_its_outbound_listeners() -> None:
+    mesh = Mesh(
+        kube_service("web", HTTP),
+        kube_service("db", "{name: tcp, port: 5432}", ip="10.0.0.2"),
+        kube_service("own", "{name: tcp, port: 5433}", ip="10.0.0.3"),
+        rule(f"{{host: {host('own')}, trafficPolicy: {{connectionPool: {{tcp: {{idleTimeout: 9s}}}}}}}}"),
+    )
+    asking = replace(SIDECAR, idle_timeout=Duration.of(seconds=7), balances_outbound=True)
+    found = listeners(mesh, asking)
+    assert manager(found["0.0.0.0_80"]).common_http_protocol_options.idle_timeout.seconds == 7
+    times = {name: [each.idle_timeout.seconds for each in proxies(listener)] for name, listener in found.items()}
+    assert times["10.0.0.2_5432"] == [7]
+    assert times["10.0.0.3_5433"] == [9], "the rule of the service says otherwise"
+    assert times["virtualOutbound"] == [0, 7]
+    balanced = {name for name, each in found.items() if each.connection_balance_config.HasField("exact_balance")}
+    assert balanced == {"0.0.0.0_80", "10.0.0.2_5432", "10.0.0.3_5433"}
+
+
+def test_what_concerns_inbound_listeners_alone_does_not_tell_outbound_ones_apart() -> None:
+    mesh = Mesh(kube_service("web", HTTP))
+    one, two = resources(mesh), resources(mesh, replace(SIDECAR, balances_inbound=True))
+    assert {name for name in one if one[name] is not two[name]} == {"virtualInbound"}
+    assert mesh.view(replace(GATEWAY, balances_inbound=True, http_proxy_port=15080)) == mesh.view(GATEWAY)

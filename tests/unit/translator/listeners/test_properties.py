@@ -32,7 +32,8 @@ from translator.listeners.inbound_mode import MutualTLS
 from translator.listeners.inbound_plan import InboundPort
 from translator.listeners.settings import ListenerSettings
 from translator.model.protocol import Protocol
-from translator.model.proxy import Capture, IpFamilies, Proxy
+from translator.model.proxy import Capture, IpFamilies, Proxy, Tuning
+from translator.objects.duration import Duration
 from translator.objects.mesh_config import AccessLogEncoding, MeshConfig, NormalizationType, ProxyPathNormalization
 from translator.routes.selection import route_references
 from translator.settings import Settings
@@ -64,6 +65,7 @@ SERVERS = (
     server(443, "TLS", "*.wild.example.com", tls="mode: PASSTHROUGH"),
     server(5432, "TCP", "db.default.svc.cluster.local"),
     server(15443, "TLS", "secure.example.com", tls="mode: ISTIO_MUTUAL"),
+    server(15444, "TLS", "*.local", tls="mode: AUTO_PASSTHROUGH"),
     server(8080, "HTTP", bind="127.0.0.1"),
     server(27017, "MONGO", "db.default.svc.cluster.local"),
 )
@@ -92,12 +94,16 @@ LOGGED = MeshConfig(
     default_config={
         "gatewayTopology": {"proxyProtocol": {}, "numTrustedProxies": 1, "forwardClientCertDetails": "FORWARD_ONLY"},
         "proxyHeaders": {"preserveHttp1HeaderCase": True, "server": {"disabled": True}},
+        "connectionSettings": {"profile": "EDGE", "httpDrainTimeout": "3s", "httpMaxStreamDuration": "1h"},
     },
     path_normalization=ProxyPathNormalization(normalization=NormalizationType.DECODE_AND_MERGE_SLASHES),
 )
 SIDECARS: Mapping[str, Proxy] = {
     "captured": replace(SIDECAR, labels=(("app", "web"),), http10=True),
     "tproxy": replace(SIDECAR, capture=Capture.TPROXY),
+    "tuned": replace(
+        SIDECAR, idle_timeout=Duration.of(seconds=9), balances_outbound=True, balances_inbound=True, http_proxy_port=9
+    ),
     "uncaptured": UNCAPTURED,
     "v6": V6,
     "dual": DUAL,
@@ -130,7 +136,7 @@ def all_inbound_forms() -> dict[str, Any]:
     inputs = InboundInputs(
         families=IpFamilies.V4,
         transparent=False,
-        http10=False,
+        tuning=Tuning(),
         ports=tuple(ports),
         unknown=MutualTLS.PERMISSIVE,
         settings=ListenerSettings(),
@@ -184,7 +190,7 @@ def bootstrap(found: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 @pytest.mark.envoy
 @pytest.mark.parametrize("proxy", PROXIES.values(), ids=PROXIES)
-def test_case_34_a_real_envoy_takes_every_listener(proxy: Proxy, envoy_binary: Path, tmp_path: Path) -> None:
+def test_case_34_b_a_real_envoy_takes_every_listener(proxy: Proxy, envoy_binary: Path, tmp_path: Path) -> None:
     found = [
         MessageToDict(each)
         for mesh in (Mesh(*OBJECTS), Mesh(*OBJECTS, SIDECAR_OBJECT, mesh=LOGGED))
@@ -200,7 +206,7 @@ def test_case_34_a_real_envoy_takes_every_listener(proxy: Proxy, envoy_binary: P
 
 
 @pytest.mark.parametrize("proxy", PROXIES.values(), ids=PROXIES)
-def test_case_34_the_order_of_objects_does_not_matter(proxy: Proxy) -> None:
+def test_case_34_a_the_order_of_objects_does_not_matter(proxy: Proxy) -> None:
     expected = {name: each.body for name, each in resources(Mesh(*OBJECTS), proxy).items()}
     assert expected
     for seed in range(5):

@@ -64,7 +64,7 @@ def test_gateways_select_proxies_by_label(selector: str, selected: bool) -> None
     assert bool(served(Mesh(gw("a", HTTP, selector=selector)))) is selected
 
 
-def test_case_21_the_port_of_the_workload() -> None:
+def test_case_21_a_the_port_of_the_workload() -> None:
     mesh = Mesh(
         gw("a", HTTP, server(81, "HTTP")),
         kube_service(
@@ -181,7 +181,7 @@ def test_case_22_servers_of_one_port(
     assert all(each.reason for each in plan.rejected)
 
 
-def test_case_24_the_oldest_gateway_wins() -> None:
+def test_case_24_b_the_oldest_gateway_wins() -> None:
     mesh = Mesh(
         gw("new", https("a.example.com")),
         gw("old", https("a.example.com"), created="2020-01-01T00:00:00Z", namespace="z"),
@@ -189,7 +189,7 @@ def test_case_24_the_oldest_gateway_wins() -> None:
     assert only(mesh).gateway_name == "z/old"
 
 
-def test_case_29_an_unprivileged_workload_gets_no_low_port() -> None:
+def test_case_29_a_an_unprivileged_workload_gets_no_low_port() -> None:
     mesh = Mesh(gw("a", HTTP, server(8080, "HTTP")))
     assert list(served(mesh, replace(PROXY, unprivileged=True))) == [("", 8080)]
 

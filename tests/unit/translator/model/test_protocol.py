@@ -16,6 +16,8 @@ from translator.model.protocol import Protocol, kubernetes_protocol, parse_proto
         ("TCP", "", "grpc-web-x", 1, Protocol.GRPC_WEB),
         ("TCP", "", "grpc-other", 1, Protocol.GRPC),
         ("TCP", "", "httpx", 1, Protocol.AUTO),
+        ("TCP", "", "foo-http", 1, Protocol.AUTO),
+        ("TCP", "", "", 8000, Protocol.AUTO),
         ("TCP", "", "", 1, Protocol.AUTO),
         ("TCP", "", "mongo", 1, Protocol.MONGO),
         ("TCP", "", "redis-x", 1, Protocol.REDIS),
@@ -35,7 +37,7 @@ from translator.model.protocol import Protocol, kubernetes_protocol, parse_proto
         ("UDP", "http", "http", 80, Protocol.UDP),
     ],
 )
-def test_ports_of_kubernetes_services(
+def test_case_33_ports_of_kubernetes_services(
     transport: str, app_protocol: str, name: str, port: int, expected: Protocol
 ) -> None:
     assert kubernetes_protocol(transport, app_protocol, name, port) is expected

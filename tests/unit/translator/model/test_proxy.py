@@ -8,6 +8,7 @@ from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, endpoint, end
 from tests.unit.translator.model.test_gateway import HTTP, gw
 from translator.model.protocol import Protocol
 from translator.model.proxy import Capture, IpFamilies, NodeError, Proxy, Role, ViewKey, parse_node, service_targets
+from translator.objects.duration import Duration
 
 ID = "sidecar~10.0.0.9~web-1.default~default.svc.cluster.local"
 ENTRY = (
@@ -64,6 +65,10 @@ def test_what_the_metadata_says() -> None:
         ENVOY_PROMETHEUS_PORT=15090,
         UNPRIVILEGED_POD="true",
         HTTP10="1",
+        IDLE_TIMEOUT="1m30s",
+        OUTBOUND_LISTENER_EXACT_BALANCE="true",
+        INBOUND_LISTENER_EXACT_BALANCE="1",
+        HTTP_PROXY_PORT="15080",
     )
     assert found.namespace == "other"
     assert found.addresses == ("10.0.0.1", "fd00::1")
@@ -74,6 +79,14 @@ def test_what_the_metadata_says() -> None:
     assert found.reserved_ports == (15021, 15090)
     assert found.unprivileged
     assert found.http10
+    assert found.idle_timeout == Duration.of(seconds=90)
+    assert found.balances_outbound
+    assert found.balances_inbound
+    assert found.http_proxy_port == 15080
+
+
+def test_a_time_that_cannot_be_read_is_none() -> None:
+    assert parsed(IDLE_TIMEOUT="soon").idle_timeout is None
 
 
 @pytest.mark.parametrize(

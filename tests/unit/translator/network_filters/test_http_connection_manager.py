@@ -9,6 +9,7 @@ from translator.http_filters.filter import Side
 from translator.model.protocol import Protocol
 from translator.model.proxy_config import DEFAULT_SETTINGS, read_proxy_settings
 from translator.network_filters.http_connection_manager import ManagerInputs, build_connection_manager
+from translator.objects.duration import Duration
 from translator.objects.mesh_config import NormalizationType
 
 _Manager = hcm_pb2.HttpConnectionManager
@@ -137,3 +138,37 @@ def test_the_server_header_can_be_named() -> None:
 @pytest.mark.parametrize("config", [{"proxyHeaders": 1}, {"gatewayTopology": {"numTrustedProxies": "many"}}])
 def test_settings_that_cannot_be_read_count_as_unset(config: dict[str, object]) -> None:
     assert read_proxy_settings(config) == DEFAULT_SETTINGS
+
+
+def test_limits_that_are_set() -> None:
+    settings = {
+        "httpIdleTimeout": "10s",
+        "httpMaxConnectionDuration": "11s",
+        "httpMaxStreamDuration": "12s",
+        "httpStreamIdleTimeout": "13s",
+        "httpRequestTimeout": "14s",
+        "httpRequestHeadersTimeout": "15s",
+        "httpDrainTimeout": "16s",
+        "httpMaxConcurrentStreams": -1,
+        "httpHeadersWithUnderscoresAction": "HEADERS_WITH_UNDERSCORES_DROP_HEADER",
+        "httpPathWithEscapedSlashesAction": "PATH_WITH_ESCAPED_SLASHES_REJECT_REQUEST",
+        "httpMergeSlashes": False,
+    }
+    proxy = read_proxy_settings({"connectionSettings": settings})
+    inputs = ManagerInputs(side=Side.OUTBOUND, stat_prefix="x", route_name="80", proxy=proxy, idle_timeout=Duration(1))
+    found = built(inputs)
+    common = found.common_http_protocol_options
+    times = (
+        common.idle_timeout,
+        common.max_connection_duration,
+        common.max_stream_duration,
+        found.stream_idle_timeout,
+        found.request_timeout,
+        found.request_headers_timeout,
+        found.drain_timeout,
+    )
+    assert [each.seconds for each in times] == [10, 11, 12, 13, 14, 15, 16]
+    assert common.headers_with_underscores_action == common.DROP_HEADER
+    assert found.path_with_escaped_slashes_action == _Manager.REJECT_REQUEST
+    assert not found.merge_slashes
+    assert not found.HasField("http2_protocol_options"), "negative numbers are ignored"
