@@ -7,7 +7,7 @@ from translator.discovery import DiscoveryFilter
 from translator.engine import Engine, Token
 from translator.indexes import INDEXES
 from translator.objects.meta import MeshObject
-from translator.objects.registry import KIND_OF, ObjectKey
+from translator.objects.registry import KIND_OF, PRIMARY, ObjectKey
 from translator.settings import Settings
 from translator.store import Entry, Index, IndexEntry, Member, Store, Touched, Write
 
@@ -57,9 +57,9 @@ class Database(Engine):
         self.record(key)
         return self.store.get(key)
 
-    def get(self, kind: type[T], namespace: str, name: str) -> T | None:
+    def get(self, kind: type[T], namespace: str, name: str, cluster: str = PRIMARY) -> T | None:
         """The object of a struct type by namespace (empty for cluster-scoped kinds) and name, or None."""
-        key = ObjectKey(KIND_OF[kind], namespace, name)
+        key = ObjectKey(KIND_OF[kind], namespace, name, cluster)
         self.record(key)
         return cast("T | None", self.store.get(key))
 

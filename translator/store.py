@@ -4,6 +4,11 @@ A row is an object under its key; an index groups *members* (hostnames, keys, ..
 function of each row alone. Applying writes tells exactly which rows and which index entries changed, so that
 readers of one entry are not disturbed by a change of another. A write that leaves an object equal to what is
 stored (only its status or resourceVersion moved) changes nothing.
+
+Several Kubernetes clusters stand side by side: a source puts the name of its cluster (Istio: the cluster ID) into the
+keys that it writes, ``PRIMARY`` for the cluster that holds the configuration, whose own name is
+``Settings.cluster_id``. Of other clusters objects of ``SERVICE_KINDS`` only are let in (``translator.discovery``).
+A cluster goes by a None for each of its keys, in any order; it needs no announcement before its first object.
 """
 
 from bisect import bisect_left
@@ -25,14 +30,14 @@ class _Comparable(Hashable, Protocol):
 class Index(Generic[Entry, Member]):
     """The declaration of one index: which (entry, member) pairs each kind of object contributes.
 
-    An extractor gets the object and the DNS suffix of Kubernetes services, with which short names are resolved.
-    Members of an entry are kept sorted, so they must be comparable with each other.
+    An extractor gets the object with its key, and the DNS suffix of Kubernetes services, with which short names are
+    resolved. Members of an entry are kept sorted, so they must be comparable with each other.
     """
 
     __slots__ = ("extractors", "name")
 
     def __init__(
-        self, name: str, extractors: Mapping[Kind, Callable[[Any, str], Iterable[tuple[Entry, Member]]]]
+        self, name: str, extractors: Mapping[Kind, Callable[[ObjectKey, Any, str], Iterable[tuple[Entry, Member]]]]
     ) -> None:
         self.name = name
         self.extractors = extractors
@@ -133,14 +138,16 @@ class Store:
             else:
                 self._rows[key] = value
             touched.add(key)
-            self._reindex(key.kind, before, value, touched)
+            self._reindex(key, before, value, touched)
         return touched
 
-    def _reindex(self, kind: Kind, before: MeshObject | None, after: MeshObject | None, touched: set[Touched]) -> None:
-        for index in self._indexes_of[kind]:
-            extract = index.extractors[kind]
-            old = set(extract(before, self._domain_suffix)) if before is not None else set()
-            new = set(extract(after, self._domain_suffix)) if after is not None else set()
+    def _reindex(
+        self, key: ObjectKey, before: MeshObject | None, after: MeshObject | None, touched: set[Touched]
+    ) -> None:
+        for index in self._indexes_of[key.kind]:
+            extract = index.extractors[key.kind]
+            old = set(extract(key, before, self._domain_suffix)) if before is not None else set()
+            new = set(extract(key, after, self._domain_suffix)) if after is not None else set()
             for entry, member in old - new:
                 self._discard(IndexEntry(index.name, entry), member, touched)
             for entry, member in new - old:

@@ -6,10 +6,11 @@ from translator.analysis.codes import AMBIGUOUS_PORT, MISSING_REFERENCE, RELATIV
 from translator.analysis.completeness import missing_severity
 from translator.database import Database
 from translator.diagnostics import Diagnostic, Severity
-from translator.indexes import HOST_NAMESPACES, key_of
+from translator.indexes import HOST_NAMESPACES
 from translator.model.destination_rule import effective_policy
 from translator.model.host import resolve_short_name
 from translator.model.service import Service, visible_service
+from translator.objects.registry import key_of
 from translator.objects.virtual_service import Destination, HTTPRouteDestination, RouteDestination, VirtualService
 
 _WHOLE = 100

@@ -6,12 +6,12 @@ from translator.analysis.codes import EMPTY_SUBSET, UNKNOWN_RULE_HOST
 from translator.analysis.completeness import missing_severity
 from translator.database import Database
 from translator.diagnostics import Diagnostic, Severity
-from translator.indexes import key_of
 from translator.model.endpoint import service_endpoints
 from translator.model.host import is_wildcard, resolve_short_name
 from translator.model.service import Resolution, Service, visible_service
 from translator.model.workload import has_labels
 from translator.objects.destination_rule import DestinationRule
+from translator.objects.registry import key_of
 
 
 def analyze_destination_rule(db: Database, source: DestinationRule) -> Iterator[Diagnostic]:

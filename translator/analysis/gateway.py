@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from translator.analysis.codes import GATEWAY_CONFLICT, MISSING_REFERENCE
 from translator.database import Database
 from translator.diagnostics import Diagnostic, Severity
-from translator.indexes import POD_LABEL_SETS, key_of
+from translator.indexes import POD_LABEL_SETS
 from translator.model.gateway import gateway_plan
 from translator.model.workload import has_labels
 from translator.objects.gateway import IstioGateway
+from translator.objects.registry import key_of
 
 
 def analyze_selector(db: Database, source: IstioGateway) -> Iterator[Diagnostic]:

@@ -6,9 +6,10 @@ from translator.analysis.codes import HOST_NOT_OFFERED, MISSING_REFERENCE
 from translator.analysis.completeness import missing_severity
 from translator.database import Database
 from translator.diagnostics import Diagnostic, Severity
-from translator.indexes import MESH, key_of, qualify_gateway
+from translator.indexes import MESH, qualify_gateway
 from translator.model.host import normalize_host, overlaps, resolve_short_name
 from translator.objects.gateway import IstioGateway
+from translator.objects.registry import key_of
 from translator.objects.virtual_service import (
     HTTPMatchRequest,
     L4MatchAttributes,

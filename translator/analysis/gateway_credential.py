@@ -6,11 +6,11 @@ from translator.analysis.codes import MISSING_REFERENCE
 from translator.analysis.completeness import missing_severity
 from translator.database import Database
 from translator.diagnostics import Diagnostic, Severity
-from translator.indexes import POD_LABEL_SETS, POD_NAMESPACES, SECRET_NAMESPACES, key_of
+from translator.indexes import POD_LABEL_SETS, POD_NAMESPACES, SECRET_NAMESPACES
 from translator.listeners.server_tls import server_secrets
 from translator.model.workload import has_labels
 from translator.objects.gateway import IstioGateway
-from translator.objects.registry import Kind
+from translator.objects.registry import Kind, key_of
 from translator.secrets.name import parse_secret_name
 from translator.secrets.secret import secret_fault
 

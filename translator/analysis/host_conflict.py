@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from translator.analysis.codes import CONFLICTING_HOSTS
 from translator.database import Database
 from translator.diagnostics import Diagnostic, Severity
-from translator.indexes import MESH, VIRTUAL_SERVICES, key_of
+from translator.indexes import MESH, VIRTUAL_SERVICES
 from translator.model.export import PUBLIC, Export
 from translator.model.virtual_service import RoutingRule, routing_rule
+from translator.objects.registry import key_of
 from translator.objects.virtual_service import VirtualService
 
 

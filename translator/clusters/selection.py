@@ -78,7 +78,7 @@ def outbound_clusters(db: Database, view: ViewKey) -> tuple[OutboundCluster, ...
     names = {*db.members(POLICY_LABELS, view.namespace), *db.members(POLICY_LABELS, "")}
     names |= failover_labels(db.settings.mesh)
     labels = tuple(pair for pair in view.labels if pair[0] in names)
-    return _scope_clusters(db, scope_key(db, view), client_of(view), labels, place_of(view, labels))
+    return _scope_clusters(db, scope_key(db, view), client_of(view), labels, place_of(db, view, labels))
 
 
 def sni_clusters(db: Database, view: ViewKey) -> tuple[OutboundCluster, ...]:
@@ -132,7 +132,7 @@ def _scope_clusters(
                 subset=offer.subset,
                 client_namespace=scope.namespace,
                 client_labels=selecting,
-                place=relevant_place(place, offer.spread, node_local=offer.node_local),
+                place=relevant_place(db, place, owner.hostname, offer.spread, node_local=offer.node_local),
             )
             key = OutboundKey(destination, client)
             found.setdefault(destination.cluster, OutboundCluster(destination.cluster, key, offer.discovery))

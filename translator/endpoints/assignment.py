@@ -119,7 +119,7 @@ def _select_endpoints(db: Database, owner: Service, destination: Destination, *,
     known = (
         own_endpoints(owner) if by_name and owner.unresolved else service_endpoints(db, owner.namespace, owner.hostname)
     )
-    labels = subset.labels if subset else {}
+    labels, place = subset.labels if subset else {}, destination.place
     found = tuple(
         endpoint
         for endpoint in known
@@ -128,7 +128,8 @@ def _select_endpoints(db: Database, owner: Service, destination: Destination, *,
         and (not labels or has_labels(endpoint.workload.labels, labels))
         # EDS takes no names; DNS clusters take names and addresses, but no sockets in the file system.
         and not (endpoint.is_unix if by_name else endpoint.has_name)
-        and (not owner.node_local or endpoint.workload.node == destination.place.node)
+        and (not owner.node_local or endpoint.workload.node == place.node)
+        and (not place.cluster or endpoint.workload.cluster_id == place.cluster)
     )
     # Envoy: a logical DNS cluster has exactly one endpoint.
     return found[:1] if owner.resolution is Resolution.DNS_ROUND_ROBIN else found

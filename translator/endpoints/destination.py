@@ -5,6 +5,7 @@ import msgspec
 from translator.database import Database
 from translator.endpoints.locality import Place
 from translator.endpoints.spread import Spread, select_spread
+from translator.model.cluster import cluster_name, has_clusters, home_cluster, is_cluster_local
 from translator.model.destination_rule import DestinationPolicy, PortPolicy, effective_policy, policy_for
 from translator.model.proxy import Labels, ViewKey
 from translator.model.service import Distribution, Service
@@ -68,17 +69,20 @@ def panic_threshold(policy: PortPolicy, distribution: Distribution) -> int:
     return 0 if outlier is None or sends_unhealthy(policy, distribution) else outlier.min_health_percent
 
 
-def place_of(view: ViewKey, labels: Labels) -> Place:
+def place_of(db: Database, view: ViewKey, labels: Labels) -> Place:
     """Where the proxies of a View are; ``labels`` are those of theirs that may matter for that."""
     augmented = augment_labels(dict(labels), view.locality, view.network, view.cluster_id, view.node)
-    return Place(locality=view.locality, labels=tuple(sorted(augmented.items())), node=view.node)
+    cluster = cluster_name(db, home_cluster(db, view.cluster_id)) if has_clusters(db) else ""
+    return Place(locality=view.locality, labels=tuple(sorted(augmented.items())), node=view.node, cluster=cluster)
 
 
-def relevant_place(place: Place, spread: Spread, *, node_local: bool) -> Place:
+def relevant_place(db: Database, place: Place, hostname: str, spread: Spread, *, node_local: bool) -> Place:
     """The part of ``place`` that matters for a destination."""
     names = spread.label_names
+    cluster_local = bool(place.cluster) and (node_local or is_cluster_local(db, hostname))
     return Place(
         locality=place.locality if spread.by_locality else "",
         labels=tuple(pair for pair in place.labels if pair[0] in names) if names else (),
         node=place.node if node_local else "",
+        cluster=place.cluster if cluster_local else "",
     )

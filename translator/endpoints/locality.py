@@ -21,11 +21,15 @@ _BEYOND_FAILOVER: Final = 4
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a client is. Whatever does not matter for what is asked stays empty, so that clients share answers."""
+    """Where a client is. Whatever does not matter for what is asked stays empty, so that clients share answers.
+
+    ``cluster`` is the one that a client is held to.
+    """
 
     locality: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     node: str = ""
+    cluster: str = ""
 
 
 class LocalityGroup(msgspec.Struct, frozen=True):

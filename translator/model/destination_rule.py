@@ -8,7 +8,7 @@ import msgspec
 
 from translator.database import Database
 from translator.engine import query
-from translator.indexes import DESTINATION_RULE_PATTERNS, DESTINATION_RULES, key_of, last_label
+from translator.indexes import DESTINATION_RULE_PATTERNS, DESTINATION_RULES, last_label
 from translator.model.host import covers, specificity
 from translator.model.proxy import Labels
 from translator.model.workload import has_labels
@@ -26,7 +26,7 @@ from translator.objects.destination_rule import (
     TunnelSettings,
 )
 from translator.objects.mesh_config import DefaultTrafficPolicy
-from translator.objects.registry import ObjectKey
+from translator.objects.registry import ObjectKey, key_of
 
 
 class DestinationPolicy(msgspec.Struct, frozen=True, kw_only=True):

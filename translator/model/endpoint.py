@@ -16,7 +16,15 @@ from translator.indexes import HOST_OBJECTS, POD_AT_ADDRESS, PODS_IN_NAMESPACE, 
 from translator.indexes import WORKLOAD_ENTRIES_IN_NAMESPACE as WORKLOAD_ENTRIES
 from translator.model.host import is_ip
 from translator.model.service import Service, ServicePort, service
-from translator.model.workload import Workload, entry_workload, has_labels, is_pod_ready, pod_key, pod_workload
+from translator.model.workload import (
+    Workload,
+    anonymous_workload,
+    entry_workload,
+    has_labels,
+    is_pod_ready,
+    pod_key,
+    pod_workload,
+)
 from translator.objects import core
 from translator.objects.registry import Kind, ObjectKey
 from translator.objects.service_entry import ServiceEntry, ServiceEntryPort
@@ -58,8 +66,6 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 _DRAINING_LABEL: Final = "istio.io/draining"
 
-_ANONYMOUS = Workload(name="", namespace="", labels={})
-
 
 @query
 def slice_endpoints(db: Database, key: ObjectKey) -> tuple[Endpoint, ...]:
@@ -74,7 +80,7 @@ def slice_endpoints(db: Database, key: ObjectKey) -> tuple[Endpoint, ...]:
     for entry in source.endpoints:
         health = _health(entry.conditions, owner)
         for address in entry.addresses:
-            workload = _slice_workload(db, source.metadata.namespace, entry, address)
+            workload = _slice_workload(db, key, entry, address)
             if workload is not None:
                 found += [
                     _endpoint(address, port.port or 0, port.name or "", workload, health) for port in source.ports
@@ -86,14 +92,16 @@ def slice_endpoints(db: Database, key: ObjectKey) -> tuple[Endpoint, ...]:
 def service_endpoints(db: Database, namespace: str, hostname: str) -> tuple[Endpoint, ...]:
     """All endpoints of a service: of its EndpointSlices, of ServiceEntries, and of selected workloads.
 
-    An address and port name occurs once, however many slices list it.
+    Those of all clusters that have the service. An address and port name occurs once in a network, however many
+    slices list it.
     """
     owner = service(db, namespace, hostname)
     if owner is None:
         return ()
-    unique: dict[tuple[str, str, int], Endpoint] = {}
+    unique: dict[tuple[str, str, int, str], Endpoint] = {}
     for endpoint in _all_endpoints(db, owner):
-        unique.setdefault((endpoint.address, endpoint.port_name, endpoint.port), endpoint)
+        place = (endpoint.address, endpoint.port_name, endpoint.port, endpoint.workload.network)
+        unique.setdefault(place, endpoint)
     return tuple(unique.values())
 
 
@@ -128,16 +136,17 @@ def service_accounts(db: Database, namespace: str, hostname: str) -> tuple[str, 
 def _all_endpoints(db: Database, owner: Service) -> Iterator[Endpoint]:
     for key in sorted(db.members(HOST_OBJECTS, (owner.namespace, owner.hostname)), key=lambda key: _age(db, key)):
         if key.kind is Kind.SERVICE:
-            for slice_key in db.members(SLICES_OF_SERVICE, (key.namespace, key.name)):
+            for slice_key in db.members(SLICES_OF_SERVICE, (key.namespace, key.name, key.cluster)):
                 yield from slice_endpoints(db, slice_key)
-            yield from _selected_entries(db, owner)
+            if not key.cluster:
+                yield from _selected_entries(db, owner)
         else:
             yield from entry_endpoints(db, key, owner.hostname)
 
 
-def _age(db: Database, key: ObjectKey) -> tuple[str, ObjectKey]:
+def _age(db: Database, key: ObjectKey) -> tuple[str, str, ObjectKey]:
     source = db.row(key)
-    return (source.metadata.creation_timestamp if source else "", key)
+    return (key.cluster, source.metadata.creation_timestamp if source else "", key)
 
 
 @query
@@ -232,12 +241,12 @@ def _is_failing(source: WorkloadEntry) -> bool:
     return not any(each.type == "Healthy" and each.status == "True" for each in source.status.conditions)
 
 
-def _slice_workload(db: Database, namespace: str, entry: core.SliceEndpoint, address: str) -> Workload | None:
+def _slice_workload(db: Database, source: ObjectKey, entry: core.SliceEndpoint, address: str) -> Workload | None:
     target = entry.target_ref
     if target is not None and target.kind == "Pod":
-        return pod_workload(db, pod_key(target.namespace or namespace, target.name))
-    keys = db.members(POD_AT_ADDRESS, (namespace, address))
-    return (pod_workload(db, keys[0]) if keys else None) or _ANONYMOUS
+        return pod_workload(db, pod_key(target.namespace or source.namespace, target.name, source.cluster))
+    keys = db.members(POD_AT_ADDRESS, (source.namespace, address, source.cluster))
+    return (pod_workload(db, keys[0]) if keys else None) or anonymous_workload(db, source.cluster)
 
 
 def _health(conditions: core.EndpointConditions, owner: Service | None) -> Health:

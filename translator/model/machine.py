@@ -8,7 +8,7 @@ from translator.indexes import ENTRIES_AT_ADDRESS, SELECTING_ENTRIES, SELECTING_
 from translator.model.endpoint import entry_port, selected_entry_port
 from translator.model.service import Service, ServicePort, service
 from translator.model.workload import has_labels
-from translator.objects.registry import ObjectKey
+from translator.objects.registry import PRIMARY, ObjectKey
 from translator.objects.workload import WorkloadEntry
 
 
@@ -30,7 +30,7 @@ def machine_ports(db: Database, namespace: str, name: str, address: str) -> tupl
     if source is None:
         return ()
     labels = {**source.spec.labels, **source.metadata.labels}
-    hosts = {*db.members(SELECTING_SERVICES, namespace), *db.members(SELECTING_ENTRIES, namespace)}
+    hosts = {*db.members(SELECTING_SERVICES, (namespace, PRIMARY)), *db.members(SELECTING_ENTRIES, namespace)}
     found = [each for host in sorted(hosts) if (each := service(db, namespace, host)) is not None]
     return tuple(
         ServedPort(each, port, (selected_entry_port if each.kubernetes else entry_port)(source.spec, port))

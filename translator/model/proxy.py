@@ -18,10 +18,11 @@ from translator.indexes import (
     SELECTING_SERVICES,
     SERVICES_AT_ADDRESS,
 )
+from translator.model.cluster import home_cluster
 from translator.model.host import kubernetes_host
 from translator.model.machine import ServedPort, machine_ports
 from translator.model.protocol import Protocol
-from translator.model.service import Service, ServicePort, service
+from translator.model.service import Service, ServicePort, local_service, service
 from translator.model.workload import Workload, has_labels, locality_label, pod_key, pod_workload
 from translator.objects import core
 from translator.objects.duration import Duration
@@ -208,7 +209,7 @@ def parse_node(node: base_pb2.Node) -> Proxy:
 @query
 def view_key(db: Database, proxy: Proxy) -> ViewKey:
     """The View that a proxy belongs to now. Changes when its pod, or a rule that could select it, changes."""
-    workload = pod_workload(db, pod_key(proxy.namespace, proxy.name))
+    workload = pod_workload(db, pod_key(proxy.namespace, proxy.name, home_cluster(db, proxy.cluster_id)))
     labels = workload.labels if workload else dict(proxy.labels)
     # Nothing is done for calls that come to an application which has no proxy.
     targets = () if proxy.proxyless else service_targets(db, proxy)
@@ -273,18 +274,19 @@ def service_targets(db: Database, proxy: Proxy) -> tuple[ServiceTarget, ...]:
 
 
 def _selecting(db: Database, proxy: Proxy) -> list[Service]:
-    pod = db.get(core.Pod, proxy.namespace, proxy.name)
+    cluster = home_cluster(db, proxy.cluster_id)
+    pod = db.get(core.Pod, proxy.namespace, proxy.name, cluster)
     labels = pod.metadata.labels if pod else dict(proxy.labels)
-    candidates = (
-        service(db, proxy.namespace, hostname) for hostname in db.members(SELECTING_SERVICES, proxy.namespace)
-    )
+    hosts = db.members(SELECTING_SERVICES, (proxy.namespace, cluster))
+    candidates = (local_service(db, proxy.namespace, host, cluster) for host in hosts)
     return [each for each in candidates if each is not None and has_labels(labels, each.selector)]
 
 
 def _listing(db: Database, proxy: Proxy) -> list[Service]:
-    names = db.members(SERVICES_AT_ADDRESS, (proxy.namespace, proxy.addresses[0]))
+    cluster = home_cluster(db, proxy.cluster_id)
+    names = db.members(SERVICES_AT_ADDRESS, (proxy.namespace, proxy.addresses[0], cluster))
     hosts = (kubernetes_host(name, proxy.namespace, db.settings.domain_suffix) for name in names)
-    candidates = (service(db, proxy.namespace, host) for host in hosts)
+    candidates = (local_service(db, proxy.namespace, host, cluster) for host in hosts)
     return [each for each in candidates if each is not None and not each.selector]
 
 
@@ -294,7 +296,7 @@ def _resolve_target_port(db: Database, proxy: Proxy, port: ServicePort) -> int:
         return port.target_port or port.number
     if port.target_port is None:
         return port.number
-    pod = db.get(core.Pod, proxy.namespace, proxy.name)
+    pod = db.get(core.Pod, proxy.namespace, proxy.name, home_cluster(db, proxy.cluster_id))
     if pod is None:
         known: Iterator[tuple[str, str, int]] = iter(proxy.pod_ports)
     else:

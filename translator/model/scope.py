@@ -12,14 +12,22 @@ from translator.database import Database
 from translator.engine import query
 from translator.indexes import HOST_NAMESPACES, MESH, SERVICE_NAMESPACES, SIDECARS
 from translator.model.allocation import allocated_addresses
+from translator.model.cluster import home_cluster
 from translator.model.export import is_exported
 from translator.model.host import covers, normalize_host, overlaps
 from translator.model.protocol import Protocol, parse_protocol
 from translator.model.proxy import Labels, Role, ViewKey
-from translator.model.service import Service, namespace_services, prefer_services, service, visible_service
+from translator.model.service import (
+    Service,
+    cluster_addresses,
+    namespace_services,
+    prefer_services,
+    service,
+    visible_service,
+)
 from translator.model.virtual_service import RoutingRule, routing_rules
 from translator.model.workload import has_labels
-from translator.objects.registry import ObjectKey
+from translator.objects.registry import PRIMARY, ObjectKey
 from translator.objects.sidecar import CaptureMode, EgressListener, OutboundTrafficMode, OutboundTrafficPolicy, Sidecar
 from translator.objects.virtual_service import Destination
 
@@ -27,12 +35,14 @@ from translator.objects.virtual_service import Destination
 class ScopeKey(msgspec.Struct, frozen=True):
     """What a scope depends on: the proxy's namespace and the Sidecar that applies to it, if any.
 
-    ``answers_dns``: workloads are told of the addresses that are allocated to services without any.
+    ``answers_dns``: workloads are told of the addresses that are allocated to services without any. ``cluster``:
+    whose virtual IPs are dialled.
     """
 
     namespace: str
     sidecar: ObjectKey | None = None
     answers_dns: bool = False
+    cluster: str = PRIMARY
 
 
 class EgressScope(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,9 +65,10 @@ class TrafficPolicy(msgspec.Struct, frozen=True):
 
 def scope_key(db: Database, view: ViewKey) -> ScopeKey:
     """The scope of the proxies of a View; Views with different labels share it unless a Sidecar selects them."""
+    cluster = home_cluster(db, view.cluster_id)
     if view.role is Role.GATEWAY:
-        return ScopeKey(view.namespace)
-    return ScopeKey(view.namespace, _applicable_sidecar(db, view.namespace, view.labels), view.answers_dns)
+        return ScopeKey(view.namespace, cluster=cluster)
+    return ScopeKey(view.namespace, _applicable_sidecar(db, view.namespace, view.labels), view.answers_dns, cluster)
 
 
 @query
@@ -105,6 +116,8 @@ def egress_scopes(db: Database, key: ScopeKey) -> tuple[EgressScope, ...]:
         scopes: tuple[EgressScope, ...] = (EgressScope(services=exported_services(db, key.namespace)),)
     else:
         scopes = tuple(_egress_scope(db, key.namespace, listener) for listener in source.spec.egress)
+    if key.cluster:
+        scopes = tuple(_with_own_addresses(db, scope, key.cluster) for scope in scopes)
     return tuple(_with_allocated_addresses(db, scope) for scope in scopes) if key.answers_dns else scopes
 
 
@@ -132,11 +145,13 @@ def scope_service(db: Database, key: ScopeKey, position: int, hostname: str) -> 
     """The service that a hostname means to one egress listener, with all its ports; this reads no other services."""
     source = db.row(key.sidecar) if key.sidecar else None
     if not isinstance(source, Sidecar) or not source.spec.egress:
-        return visible_service(db, key.namespace, hostname)
+        found = visible_service(db, key.namespace, hostname)
+        return _in_cluster(db, found, key.cluster) if found and key.cluster else found
     patterns = _HostPatterns.parse(source.spec.egress[position].hosts, key.namespace)
-    found = (service(db, namespace, hostname) for namespace in db.members(HOST_NAMESPACES, hostname))
-    seen = (each for each in found if each and patterns.imports(each) and is_exported(each.export, key.namespace))
-    return prefer_services(seen, key.namespace).get(hostname)
+    candidates = (service(db, namespace, hostname) for namespace in db.members(HOST_NAMESPACES, hostname))
+    seen = (each for each in candidates if each and patterns.imports(each) and is_exported(each.export, key.namespace))
+    found = prefer_services(seen, key.namespace).get(hostname)
+    return _in_cluster(db, found, key.cluster) if found and key.cluster else found
 
 
 def rule_namespaces(db: Database, key: ScopeKey, position: int) -> tuple[str, ...] | None:
@@ -174,6 +189,16 @@ def outbound_traffic_policy(db: Database, key: ScopeKey) -> TrafficPolicy:
     if isinstance(policy, OutboundTrafficPolicy):
         return TrafficPolicy(policy.mode, policy.egress_proxy)
     return TrafficPolicy(db.settings.mesh.outbound_traffic_policy.mode)
+
+
+def _with_own_addresses(db: Database, scope: EgressScope, cluster: str) -> EgressScope:
+    return msgspec.structs.replace(scope, services=tuple(_in_cluster(db, each, cluster) for each in scope.services))
+
+
+def _in_cluster(db: Database, each: Service, cluster: str) -> Service:
+    """Istio: a service has the addresses that the client's cluster gives it; else those of the cluster that decides."""
+    own = cluster_addresses(db, each.namespace, each.hostname, cluster) if each.kubernetes else ()
+    return msgspec.structs.replace(each, addresses=own) if own else each
 
 
 def _with_allocated_addresses(db: Database, scope: EgressScope) -> EgressScope:

@@ -20,11 +20,12 @@ from translator.indexes import (
     HOSTS_IN_NAMESPACE,
     external_name_of,
 )
+from translator.model.cluster import has_clusters
 from translator.model.export import Export, is_exported, limit_export, normalize_export
 from translator.model.host import is_wildcard, kubernetes_host, normalize_host
 from translator.model.protocol import Protocol, kubernetes_protocol, parse_protocol
 from translator.objects import core
-from translator.objects.registry import ObjectKey
+from translator.objects.registry import Kind, ObjectKey
 from translator.objects.service_entry import ServiceEntry
 from translator.settings import Settings
 
@@ -127,23 +128,34 @@ def service(db: Database, namespace: str, hostname: str) -> Service | None:
     """The service of a namespace by hostname.
 
     Istio: a Kubernetes Service beats ServiceEntries of the same name; among those the oldest is the service, and
-    later ones only add ports, and only when they agree with it in everything else.
+    later ones only add ports, and only when they agree with it in everything else. Of several clusters the first
+    decides, the primary one before all others, and every one adds the identities that it allows.
     """
-    candidates = [
-        candidate
-        for key in db.members(HOST_OBJECTS, (namespace, hostname))
-        if (candidate := _convert(db, key, hostname)) is not None
-    ]
-    if not candidates:
-        return None
-    candidates.sort(key=lambda candidate: (not candidate.kubernetes, candidate.created, candidate.source))
-    merged = candidates[0]
-    for later in candidates[1:]:
-        if not merged.kubernetes and _mergeable(merged, later) and _labels(db, merged) == _labels(db, later):
-            known = {port.number for port in merged.ports}
-            extra = tuple(port for port in later.ports if port.number not in known)
-            merged = msgspec.structs.replace(merged, ports=merged.ports + extra)
-    return merged
+    return _merge(db, db.members(HOST_OBJECTS, (namespace, hostname)), hostname)
+
+
+def local_service(db: Database, namespace: str, hostname: str, cluster: str) -> Service | None:
+    """The service as its own cluster declares it to the workloads that serve it."""
+    return (
+        _service_of_cluster(db, namespace, hostname, cluster) if has_clusters(db) else service(db, namespace, hostname)
+    )
+
+
+@query
+def _service_of_cluster(db: Database, namespace: str, hostname: str, cluster: str) -> Service | None:
+    keys = db.members(HOST_OBJECTS, (namespace, hostname))
+    return _merge(db, [key for key in keys if key.cluster == cluster or key.kind is Kind.SERVICE_ENTRY], hostname)
+
+
+@query
+def cluster_addresses(db: Database, namespace: str, hostname: str, cluster: str) -> tuple[str, ...]:
+    """The virtual IPs of a service in one cluster, empty where it has none there.
+
+    They are no part of the service: when a cluster comes or goes, nobody outside of it is disturbed.
+    """
+    keys = db.members(HOST_OBJECTS, (namespace, hostname))
+    found = (_convert(db, key, hostname) for key in keys if key.cluster == cluster and key.kind is Kind.SERVICE)
+    return next((each.addresses for each in found if each is not None), ())
 
 
 @query
@@ -194,6 +206,28 @@ def _preference(candidate: Service, client_namespace: str) -> tuple[bool, bool, 
     return (candidate.namespace != client_namespace, not candidate.kubernetes, candidate.age)
 
 
+def _merge(db: Database, keys: Iterable[ObjectKey], hostname: str) -> Service | None:
+    candidates = [candidate for key in keys if (candidate := _convert(db, key, hostname)) is not None]
+    if not candidates:
+        return None
+    candidates.sort(key=_authority)
+    merged = candidates[0]
+    for later in candidates[1:]:
+        if merged.kubernetes:
+            if later.kubernetes and later.subject_alt_names != merged.subject_alt_names:
+                names = tuple(sorted({*merged.subject_alt_names, *later.subject_alt_names}))
+                merged = msgspec.structs.replace(merged, subject_alt_names=names)
+        elif _mergeable(merged, later) and _labels(db, merged) == _labels(db, later):
+            known = {port.number for port in merged.ports}
+            extra = tuple(port for port in later.ports if port.number not in known)
+            merged = msgspec.structs.replace(merged, ports=merged.ports + extra)
+    return merged
+
+
+def _authority(candidate: Service) -> tuple[bool, str, str, ObjectKey]:
+    return (not candidate.kubernetes, candidate.source.cluster, candidate.created, candidate.source)
+
+
 def _mergeable(one: Service, other: Service) -> bool:
     return (
         one.resolution is other.resolution
@@ -211,7 +245,7 @@ def _labels(db: Database, each: Service) -> dict[str, str]:
 def _convert(db: Database, key: ObjectKey, hostname: str) -> Service | None:
     source = db.row(key)
     if isinstance(source, core.Service):
-        namespace = db.get(core.Namespace, "", source.metadata.namespace)
+        namespace = db.get(core.Namespace, "", source.metadata.namespace, key.cluster)
         return from_kubernetes(source, key, namespace, db.settings)
     if isinstance(source, ServiceEntry):
         return _limited(db, from_service_entry(source, key, hostname, db.settings))

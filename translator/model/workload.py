@@ -10,8 +10,9 @@ import msgspec
 
 from translator.database import Database
 from translator.engine import query
+from translator.model.cluster import cluster_name
 from translator.objects import core
-from translator.objects.registry import Kind, ObjectKey
+from translator.objects.registry import PRIMARY, Kind, ObjectKey
 from translator.objects.workload import WorkloadEntrySpec
 from translator.settings import Settings
 
@@ -55,21 +56,28 @@ def pod_workload(db: Database, key: ObjectKey) -> Workload | None:
     pod = db.row(key)
     if not isinstance(pod, core.Pod):
         return None
-    node = db.get(core.KubeNode, "", pod.spec.node_name) if pod.spec.node_name else None
-    labels, settings = pod.metadata.labels, db.settings
+    node = db.get(core.KubeNode, "", pod.spec.node_name, key.cluster) if pod.spec.node_name else None
+    labels, settings, cluster = pod.metadata.labels, db.settings, cluster_name(db, key.cluster)
     locality = locality_label(labels) or _node_locality(node)
-    network = labels.get(NETWORK) or _system_network(db)
+    network = labels.get(NETWORK) or _system_network(db, key.cluster)
     return Workload(
         name=pod.metadata.name,
         namespace=pod.metadata.namespace,
-        labels=augment_labels(labels, locality, network, settings.cluster_id, pod.spec.node_name),
+        labels=augment_labels(labels, locality, network, cluster, pod.spec.node_name),
         service_account=spiffe_uri(settings, pod.metadata.namespace, pod.spec.service_account_name or "default"),
         locality=locality,
         network=network,
-        cluster_id=settings.cluster_id,
+        cluster_id=cluster,
         node=pod.spec.node_name,
         tls_mode=labels.get(TLS_MODE) or TLS_MODE_DISABLED,
     )
+
+
+@query
+def anonymous_workload(db: Database, cluster: str) -> Workload:
+    """What is behind an address of a cluster of which nothing is known."""
+    network = _system_network(db, cluster)
+    return Workload(name="", namespace="", labels={}, network=network, cluster_id=cluster_name(db, cluster))
 
 
 @query
@@ -146,11 +154,11 @@ def _node_locality(node: core.KubeNode | None) -> str:
     return f"{region}/{zone}/{labels.get(SUBZONE, '')}" if region or zone or SUBZONE in labels else ""
 
 
-def _system_network(db: Database) -> str:
-    system = db.get(core.Namespace, "", db.settings.mesh.root_namespace)
+def _system_network(db: Database, cluster: str = PRIMARY) -> str:
+    system = db.get(core.Namespace, "", db.settings.mesh.root_namespace, cluster)
     return system.metadata.labels.get(NETWORK, "") if system else ""
 
 
-def pod_key(namespace: str, name: str) -> ObjectKey:
+def pod_key(namespace: str, name: str, cluster: str = PRIMARY) -> ObjectKey:
     """The key of a pod."""
-    return ObjectKey(Kind.POD, namespace, name)
+    return ObjectKey(Kind.POD, namespace, name, cluster)

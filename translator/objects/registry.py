@@ -44,15 +44,24 @@ class Kind(enum.StrEnum):
     TELEMETRY = "Telemetry"
 
 
+PRIMARY: Final = ""
+"""The cluster part of the keys of the cluster that the mesh is configured in."""
+
+
 class ObjectKey(NamedTuple):
-    """Identity of an object; ``namespace`` is empty for what belongs to the whole cluster."""
+    """Identity of an object; ``namespace`` is empty for what belongs to the whole cluster.
+
+    ``cluster`` is the Kubernetes cluster that the object is from: ``PRIMARY``, or the name of another one.
+    """
 
     kind: Kind
     namespace: str
     name: str
+    cluster: str = PRIMARY
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+        name = f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+        return f"{name} of cluster {self.cluster}" if self.cluster else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,8 @@ KINDS: Final = (
     KindSpec(Kind.AUTHORIZATION_POLICY, _SECURITY, ("v1", "v1beta1"), AuthorizationPolicy),
     KindSpec(Kind.TELEMETRY, "telemetry.istio.io", ("v1", "v1alpha1"), Telemetry),
 )
+# What is read from clusters other than the primary one: the services and what is behind them.
+SERVICE_KINDS: Final = frozenset({Kind.NAMESPACE, Kind.NODE, Kind.SERVICE, Kind.ENDPOINT_SLICE, Kind.POD})
 BY_KIND: Final = {spec.kind: spec for spec in KINDS}
 KIND_OF: Final[dict[type[MeshObject], Kind]] = {spec.struct: spec.kind for spec in KINDS}
 BY_NAME: Final = {
@@ -114,6 +125,6 @@ def find_kind(api_version: str, kind: str) -> KindSpec | None:
     return BY_NAME.get((api_version, kind))
 
 
-def object_key(kind: Kind, obj: MeshObject) -> ObjectKey:
-    """The key of an object of a known kind."""
-    return ObjectKey(kind, obj.metadata.namespace, obj.metadata.name)
+def key_of(source: MeshObject) -> ObjectKey:
+    """The key of an object of the primary cluster, as all configuration is."""
+    return ObjectKey(KIND_OF[type(source)], source.metadata.namespace, source.metadata.name)

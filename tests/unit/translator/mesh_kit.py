@@ -15,6 +15,7 @@ from translator.decode import decode_object, iter_documents
 from translator.endpoints.selection import endpoint_references
 from translator.model.proxy import Proxy, Role, ViewKey, view_key
 from translator.objects.mesh_config import MeshConfig
+from translator.objects.registry import PRIMARY
 from translator.settings import Settings
 from translator.store import Write
 from xds.resource import Resource
@@ -29,15 +30,15 @@ SIDECAR = Proxy(
 GATEWAY = msgspec.structs.replace(SIDECAR, role=Role.GATEWAY, name="gateway")
 
 
-def writes(text: str) -> list[Write]:
-    """The writes that the documents of a YAML text stand for; every document has to be valid."""
+def writes(text: str, cluster: str = PRIMARY) -> list[Write]:
+    """The writes that the documents of a YAML text stand for in a cluster; every document has to be valid."""
     found = []
     for document in yaml.safe_load_all(text):
         for item in iter_documents(document):
             decoded = decode_object(item)
             assert decoded.key is not None, (decoded.label, decoded.violations)
             assert decoded.object is not None, (decoded.label, decoded.violations)
-            found.append(Write(decoded.key, decoded.object))
+            found.append(Write(decoded.key._replace(cluster=cluster), decoded.object))
     return found
 
 
@@ -48,15 +49,15 @@ class Mesh:
         self.db = Database(Settings(mesh=mesh or MeshConfig()))
         self.add(*texts)
 
-    def add(self, *texts: str) -> None:
-        """Create or replace objects."""
+    def add(self, *texts: str, cluster: str = PRIMARY) -> None:
+        """Create or replace objects of a cluster."""
         for text in texts:
-            self.db.apply(writes(text))
+            self.db.apply(writes(text, cluster))
 
-    def remove(self, *texts: str) -> None:
+    def remove(self, *texts: str, cluster: str = PRIMARY) -> None:
         """Delete the objects that the texts show."""
         for text in texts:
-            self.db.apply([Write(write.key, None) for write in writes(text)])
+            self.db.apply([Write(write.key, None) for write in writes(text, cluster)])
 
     def clusters(self, proxy: Proxy = SIDECAR) -> dict[str, Resource]:
         """All clusters of a proxy by name."""

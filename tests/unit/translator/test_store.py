@@ -8,7 +8,7 @@ from translator.objects.registry import Kind, ObjectKey
 from translator.store import Index, IndexEntry, Store, Write
 
 
-def _by_label(source: core.Pod, suffix: str) -> Iterator[tuple[str, str]]:
+def _by_label(_key: ObjectKey, source: core.Pod, suffix: str) -> Iterator[tuple[str, str]]:
     for value in source.metadata.labels.values():
         yield value, source.metadata.name + suffix
 
@@ -74,7 +74,7 @@ def test_a_removal_touches_row_and_entries_and_a_second_one_nothing() -> None:
 
 
 def test_a_member_that_two_rows_contribute_stays_until_both_are_gone() -> None:
-    def same(_source: core.Pod, _suffix: str) -> Iterator[tuple[str, str]]:
+    def same(_key: ObjectKey, _source: core.Pod, _suffix: str) -> Iterator[tuple[str, str]]:
         yield "entry", "member"
 
     store = Store([Index("same", {Kind.POD: same})], "")
@@ -83,3 +83,13 @@ def test_a_member_that_two_rows_contribute_stays_until_both_are_gone() -> None:
     assert store.members(IndexEntry("same", "entry")) == ("member",)
     assert IndexEntry("same", "entry") in store.apply([gone("b")])
     assert store.members(IndexEntry("same", "entry")) == ()
+
+
+def test_objects_of_two_clusters_stand_side_by_side() -> None:
+    store = Store([BY_LABEL], "")
+    own, other = pod("a", "x"), pod("a", "x", phase="Failed")
+    theirs = Write(other.key._replace(cluster="east"), other.value)
+    store.apply([own, theirs])
+    assert (store.get(own.key), store.get(theirs.key)) == (own.value, theirs.value)
+    assert store.apply([Write(theirs.key, None)]) == {theirs.key}
+    assert store.get(own.key) == own.value

@@ -32,6 +32,7 @@ def test_other_versions_and_kinds_are_not_found() -> None:
 def test_a_key_reads_well() -> None:
     assert str(ObjectKey(Kind.VIRTUAL_SERVICE, "shop", "reviews")) == "VirtualService shop/reviews"
     assert str(ObjectKey(Kind.NAMESPACE, "", "shop")) == "Namespace shop"
+    assert str(ObjectKey(Kind.POD, "shop", "web-1", "east")) == "Pod shop/web-1 of cluster east"
 
 
 @pytest.mark.parametrize("spec", KINDS, ids=lambda spec: spec.kind)

@@ -1,0 +1,127 @@
+"""Indexes of services: which hosts there are, who provides them, and who asks for addresses."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+from translator.indexes.extraction import Pairs
+from translator.model.host import is_wildcard, kubernetes_host, normalize_host
+from translator.objects import core
+from translator.objects.registry import Kind, ObjectKey
+from translator.objects.service_entry import ServiceEntry
+from translator.store import Index
+
+DISTRIBUTION_ANNOTATION: Final = "networking.istio.io/traffic-distribution"
+
+
+AUTO_ALLOCATE_LABEL: Final = "networking.istio.io/enable-autoallocate-ip"
+
+
+def external_name_of(source: core.Service) -> str:
+    """The host an ExternalName Service is an alias of, normalised; empty for every other Service."""
+    spec = source.spec
+    return normalize_host(spec.external_name).rstrip(".") if spec.type == "ExternalName" and spec.external_name else ""
+
+
+def hosts_of(source: core.Service | ServiceEntry, suffix: str) -> Iterable[str]:
+    """The hostnames an object provides."""
+    if isinstance(source, core.Service):
+        return (kubernetes_host(source.metadata.name, source.metadata.namespace, suffix),)
+    return {normalize_host(host) for host in source.spec.hosts}
+
+
+def _service_hosts(entry: Callable[[str, str], Any], member: Callable[[str, ObjectKey], Any]) -> dict[Kind, Any]:
+    def extract(key: ObjectKey, source: core.Service | ServiceEntry, suffix: str) -> Pairs:
+        for host in hosts_of(source, suffix):
+            yield entry(key.namespace, host), member(host, key)
+
+    return {Kind.SERVICE: extract, Kind.SERVICE_ENTRY: extract}
+
+
+def _alias(_key: ObjectKey, source: core.Service, suffix: str) -> Pairs:
+    target = external_name_of(source)
+    if target:
+        yield target, kubernetes_host(source.metadata.name, source.metadata.namespace, suffix)
+
+
+def _cluster(key: ObjectKey, _source: core.Service, _suffix: str) -> Pairs:
+    if key.cluster:
+        yield "", key.cluster
+
+
+def _selecting_service(key: ObjectKey, source: core.Service, suffix: str) -> Pairs:
+    if source.spec.selector:
+        yield (key.namespace, key.cluster), kubernetes_host(key.name, key.namespace, suffix)
+
+
+def _selecting_entry(_key: ObjectKey, source: ServiceEntry, suffix: str) -> Pairs:
+    if source.spec.workload_selector is not None:
+        for host in hosts_of(source, suffix):
+            yield source.metadata.namespace, host
+
+
+class HostWithoutAddress(NamedTuple):
+    """A host of a ServiceEntry that is to get an address, the oldest first; ``allocated`` are those it got."""
+
+    created: str
+    namespace: str
+    entry: str
+    host: str
+    allocated: tuple[str, ...] = ()
+
+
+def _entry_address(_key: ObjectKey, source: ServiceEntry, _suffix: str) -> Pairs:
+    for address in source.spec.addresses:
+        yield "", address.removesuffix("/32").removesuffix("/128")
+
+
+def _host_without_address(_key: ObjectKey, source: ServiceEntry, suffix: str) -> Pairs:
+    """Istio: every host whose addresses somebody else finds out, and patterns only where they are resolved as asked."""
+    meta, spec = source.metadata, source.spec
+    resolution = str(spec.resolution)
+    if spec.addresses or resolution == "NONE" or meta.labels.get(AUTO_ALLOCATE_LABEL) == "false":
+        return
+    for host in hosts_of(source, suffix):
+        if not is_wildcard(host) or resolution == "DYNAMIC_DNS":
+            allocated = tuple(each.value for each in source.status.addresses if normalize_host(each.host) == host)
+            yield "", HostWithoutAddress(meta.creation_timestamp, meta.namespace, meta.name, host, allocated)
+
+
+HOST_OBJECTS: Final[Index[tuple[str, str], ObjectKey]] = Index(
+    "host-objects", _service_hosts(lambda namespace, host: (namespace, host), lambda _host, key: key)
+)
+"""(namespace, hostname) -> the Services and ServiceEntries that provide it."""
+
+HOSTS_IN_NAMESPACE: Final[Index[str, str]] = Index(
+    "hosts-in-namespace", _service_hosts(lambda namespace, _host: namespace, lambda host, _key: host)
+)
+"""Namespace -> hostnames of its services."""
+
+HOST_NAMESPACES: Final[Index[str, str]] = Index(
+    "host-namespaces", _service_hosts(lambda _namespace, host: host, lambda _host, key: key.namespace)
+)
+"""Hostname -> namespaces that provide it."""
+
+SERVICE_NAMESPACES: Final[Index[str, str]] = Index(
+    "service-namespaces", _service_hosts(lambda _namespace, _host: "", lambda _host, key: key.namespace)
+)
+"""Empty string -> namespaces that have services."""
+
+ALIASES: Final[Index[str, str]] = Index("aliases", {Kind.SERVICE: _alias})
+"""Target hostname -> hostnames of the ExternalName Services that point at it."""
+
+SELECTING_SERVICES: Final[Index[tuple[str, str], str]] = Index("selecting-services", {Kind.SERVICE: _selecting_service})
+"""(namespace, cluster) -> hostnames of Kubernetes Services with a selector."""
+
+SELECTING_ENTRIES: Final[Index[str, str]] = Index("selecting-entries", {Kind.SERVICE_ENTRY: _selecting_entry})
+"""Namespace -> hostnames of ServiceEntries that select their workloads."""
+
+ENTRY_ADDRESSES: Final[Index[str, str]] = Index("entry-addresses", {Kind.SERVICE_ENTRY: _entry_address})
+"""Empty string -> the addresses that ServiceEntries ask for."""
+
+HOSTS_WITHOUT_ADDRESS: Final[Index[str, HostWithoutAddress]] = Index(
+    "hosts-without-address", {Kind.SERVICE_ENTRY: _host_without_address}
+)
+"""Empty string -> the hosts of ServiceEntries that are to get an address, the oldest first."""
+
+CLUSTERS: Final[Index[str, str]] = Index("clusters", {Kind.SERVICE: _cluster})
+"""Empty string -> the clusters beside the primary one that have services."""
