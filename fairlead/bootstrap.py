@@ -49,7 +49,7 @@ from envoy_data_plane.envoy.config.endpoint.v3 import (
     LbEndpoint,
     LocalityLbEndpoints,
 )
-from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
+from envoy_data_plane.envoy.config.listener.v3 import AdditionalAddress, Filter, FilterChain, Listener
 from envoy_data_plane.envoy.config.route.v3 import Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost
 from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
@@ -72,6 +72,8 @@ ADMIN_CLUSTER: Final = "envoy-admin"
 
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _UNLIMITED: Final = 100_000
+# Probes come from outside the pod.
+_EVERYWHERE: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - as said
 # The ordinary limit of 100 refuses regular expressions that users of Istio have; Istio sets the same.
 _REGEX_PROGRAM_SIZE: Final = 32_768
 
@@ -86,14 +88,14 @@ class BootstrapSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def build_bootstrap(identity: ProxyIdentity, settings: BootstrapSettings) -> dict[str, Any]:
     """The complete bootstrap in proto JSON, ready to be written to a file that ``envoy -c`` reads."""
-    admin = Address("127.0.0.1", settings.admin_port)
+    admin = Address(admin_host(identity), settings.admin_port)
     bootstrap = Bootstrap(
         node=Node.from_dict(identity.node()),
         admin=Admin(address=_socket_address(admin)),
         dynamic_resources=_dynamic_resources(delta=settings.delta),
         static_resources=BootstrapStaticResources(
             clusters=[_xds_cluster(settings.xds), _admin_cluster(admin)],
-            listeners=_status_listeners(_status_host(identity)),
+            listeners=_status_listeners(_status_hosts(identity)),
         ),
         layered_runtime=LayeredRuntime(
             layers=[
@@ -107,6 +109,12 @@ def build_bootstrap(identity: ProxyIdentity, settings: BootstrapSettings) -> dic
         ),
     )
     return bootstrap.to_dict(casing=Casing.SNAKE)
+
+
+def admin_host(identity: ProxyIdentity) -> str:
+    """Where the admin interface is: on the loopback, which is IPv6 where the proxy has no IPv4."""
+    only_v6 = all(ip_address(address).version == 6 for address in identity.addresses)
+    return "::1" if only_v6 else "127.0.0.1"
 
 
 def _dynamic_resources(*, delta: bool) -> BootstrapDynamicResources:
@@ -163,7 +171,7 @@ def _cluster(name: str, address: Address) -> Cluster:
     )
 
 
-def _status_host(identity: ProxyIdentity) -> str:
+def _status_hosts(identity: ProxyIdentity) -> tuple[str, ...]:
     """Where readiness and statistics are served: everywhere in a pod of its own, else on the proxy's own address.
 
     Without interception several proxies may share a machine, each with an address of 127.0.0.0/8.
@@ -171,19 +179,21 @@ def _status_host(identity: ProxyIdentity) -> str:
     own = ip_address(identity.addresses[0])
     intercepted = identity.role is Role.SIDECAR and identity.capture is not Capture.NONE
     if own.is_loopback and not intercepted:
-        return str(own)
-    return "::" if own.version == 6 else "0.0.0.0"  # noqa: S104 - probes come from outside the pod
+        return (str(own),)
+    versions = dict.fromkeys(ip_address(address).version for address in identity.addresses)
+    return tuple(_EVERYWHERE[version] for version in versions)
 
 
-def _status_listeners(host: str) -> list[Listener]:
+def _status_listeners(hosts: tuple[str, ...]) -> list[Listener]:
     """What Kubernetes probes and Prometheus ask, on Istio's ports; answered by the admin interface."""
     return [
-        _admin_listener(Address(host, STATUS_PORT), "/healthz/ready", "/ready"),
-        _admin_listener(Address(host, PROMETHEUS_PORT), "/stats/prometheus", "/stats/prometheus"),
+        _admin_listener(hosts, STATUS_PORT, "/healthz/ready", "/ready"),
+        _admin_listener(hosts, PROMETHEUS_PORT, "/stats/prometheus", "/stats/prometheus"),
     ]
 
 
-def _admin_listener(address: Address, path: str, admin_path: str) -> Listener:
+def _admin_listener(hosts: tuple[str, ...], port: int, path: str, admin_path: str) -> Listener:
+    first, *others = (Address(host, port) for host in hosts)
     route = Route(match=RouteMatch(path=path), route=RouteAction(cluster=ADMIN_CLUSTER, prefix_rewrite=admin_path))
     manager = HttpConnectionManager(
         stat_prefix="status",
@@ -196,8 +206,9 @@ def _admin_listener(address: Address, path: str, admin_path: str) -> Listener:
         filters=[Filter(name="envoy.filters.network.http_connection_manager", typed_config=ProtoAny.pack(manager))]
     )
     return Listener(
-        name=f"{address.host}_{address.port}",
-        address=_socket_address(address),
+        name=f"{first.host}_{port}",
+        address=_socket_address(first),
+        additional_addresses=[AdditionalAddress(address=_socket_address(other)) for other in others],
         filter_chains=[chain],
         # Probes have to get through also when the proxy has reached its limit of connections.
         ignore_global_conn_limit=True,

@@ -13,6 +13,8 @@ from typing import Final, Self
 
 from aiohttp import web
 
+from fairlead.address import Address
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SERVICE_HEADER: Final = "x-service"
@@ -33,7 +35,7 @@ class Instance:
     @property
     def address(self) -> str:
         """The address as ``host:port``."""
-        return f"{self.host}:{self.port}"
+        return str(Address(self.host, self.port))
 
 
 class Backend:

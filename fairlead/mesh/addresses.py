@@ -31,6 +31,7 @@ class Addresses:
 
     def __init__(self) -> None:
         """Take the first free block. Raises NoAddressesLeftError."""
+        self.versions = (4,)
         self._lease, self._block = _take_block()
         network = IPv4Address(f"127.{self._block}.0.0")
         self._hosts = (str(network + number) for number in range(1, 2**16 - 1))
@@ -42,9 +43,13 @@ class Addresses:
         """An address that nobody else has: all its ports are free."""
         return next(self._hosts)
 
-    def cluster_ip(self) -> str:
-        """A virtual address for a Service: unique in this lease, and not local, as in a cluster."""
-        return str(IPv4Address("10.96.0.0") + next(self._service_numbers))
+    def all_ips(self, ip: str) -> tuple[str, ...]:
+        """All addresses of the pod that has an address: no other."""
+        return (ip,)
+
+    def cluster_ips(self) -> tuple[str, ...]:
+        """The virtual address for a Service: unique in this lease, and not local, as in a cluster."""
+        return (str(IPv4Address("10.96.0.0") + next(self._service_numbers)),)
 
     def port(self) -> int:
         """A port that is free on every local address, for listeners on the wildcard address or on 127.0.0.1."""

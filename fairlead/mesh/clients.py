@@ -8,6 +8,7 @@ from typing import Final, Self
 
 import aiohttp
 
+from fairlead.address import Address
 from fairlead.mesh.connector import build_connector
 from fairlead.mesh.netns import NetworkNamespace
 from fairlead.mesh.services.backend import INSTANCE_HEADER, SERVICE_HEADER, VERSION_HEADER
@@ -128,8 +129,7 @@ class TcpClient:
     def __init__(self, address: str, namespace: NetworkNamespace | None = None, *, timeout: float = _TIMEOUT) -> None:
         """Prepare for ``host:port``, called from inside a namespace if one is given."""
         self._namespace = namespace
-        self._host, _, port = address.rpartition(":")
-        self._port = int(port)
+        self._host, self._port = Address.parse(address)
         self._timeout = timeout
 
     async def send(self, line: str = "hello") -> Answer:

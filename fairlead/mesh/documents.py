@@ -5,6 +5,7 @@ A stand-in pod has an address, labels and a readiness; the documents say of it w
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, Final
 
 Document = dict[str, Any]
@@ -24,12 +25,16 @@ class StandInPort:
 
 @dataclass(frozen=True, slots=True)
 class StandInService:
-    """A Service: its pods are those with the label ``app: NAME``. An empty cluster IP makes it headless."""
+    """A Service: its pods are those with the label ``app: NAME``. An empty cluster IP makes it headless.
+
+    ``other_cluster_ips`` are of another version of IP than the first.
+    """
 
     name: str
     namespace: str
     ports: tuple[StandInPort, ...]
     cluster_ip: str
+    other_cluster_ips: tuple[str, ...] = ()
 
     @property
     def host(self) -> str:
@@ -48,7 +53,10 @@ class StandInService:
 
 @dataclass(frozen=True, slots=True)
 class StandInPod:
-    """A pod: what is needed to bind a proxy to it and to send traffic to it."""
+    """A pod: what is needed to bind a proxy to it and to send traffic to it.
+
+    ``other_ips`` are of another version of IP than the first.
+    """
 
     name: str
     namespace: str
@@ -57,6 +65,12 @@ class StandInPod:
     ready: bool = True
     service_account: str = "default"
     node: str = NODE_NAME
+    other_ips: tuple[str, ...] = ()
+
+    @property
+    def ips(self) -> tuple[str, ...]:
+        """All its addresses."""
+        return (self.ip, *self.other_ips)
 
 
 def namespace_document(name: str, labels: Mapping[str, str] | None = None) -> Document:
@@ -77,7 +91,8 @@ def service_document(service: StandInService) -> Document:
         | ({"appProtocol": port.app_protocol} if port.app_protocol else {})
         for port in service.ports
     ]
-    spec = {"clusterIP": service.cluster_ip or "None", "selector": service.selector, "ports": ports}
+    ips = [service.cluster_ip or "None", *service.other_cluster_ips]
+    spec = {"clusterIP": ips[0], "clusterIPs": ips, "selector": service.selector, "ports": ports}
     return _document("v1", "Service", {"name": service.name, "namespace": service.namespace}, spec=spec)
 
 
@@ -89,14 +104,19 @@ def pod_document(pod: StandInPod) -> Document:
         "Pod",
         {"name": pod.name, "namespace": pod.namespace, "labels": dict(pod.labels)},
         spec={"serviceAccountName": pod.service_account, "nodeName": pod.node, "containers": []},
-        status={"phase": "Running", "podIP": pod.ip, "podIPs": [{"ip": pod.ip}], "conditions": conditions},
+        status={
+            "phase": "Running",
+            "podIP": pod.ip,
+            "podIPs": [{"ip": ip} for ip in pod.ips],
+            "conditions": conditions,
+        },
     )
 
 
-def endpoint_slice_document(service: StandInService, pods: Iterable[StandInPod]) -> Document:
-    """The one EndpointSlice of a Service: every pod is an endpoint, ready or not."""
+def endpoint_slice_document(service: StandInService, pods: Iterable[StandInPod], version: int = 4) -> Document:
+    """The EndpointSlice of a Service for one version of IP: every pod is an endpoint, ready or not."""
     metadata = {
-        "name": f"{service.name}-pods",
+        "name": f"{service.name}-pods" if version == 4 else f"{service.name}-pods-v{version}",
         "namespace": service.namespace,
         "labels": {"kubernetes.io/service-name": service.name},
     }
@@ -109,15 +129,15 @@ def endpoint_slice_document(service: StandInService, pods: Iterable[StandInPod])
         "discovery.k8s.io/v1",
         "EndpointSlice",
         metadata,
-        addressType="IPv4",
+        addressType=f"IPv{version}",
         ports=ports,
-        endpoints=[_endpoint(pod) for pod in pods],
+        endpoints=[_endpoint(pod, version) for pod in pods],
     )
 
 
-def _endpoint(pod: StandInPod) -> Document:
+def _endpoint(pod: StandInPod, version: int) -> Document:
     return {
-        "addresses": [pod.ip],
+        "addresses": [ip for ip in pod.ips if ip_address(ip).version == version],
         "conditions": {"ready": pod.ready, "serving": pod.ready, "terminating": False},
         "nodeName": pod.node,
         "targetRef": {"kind": "Pod", "name": pod.name, "namespace": pod.namespace},

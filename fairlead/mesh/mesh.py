@@ -27,7 +27,7 @@ from fairlead.mesh.folder import ConfigFolder
 from fairlead.mesh.netns_addresses import NamespaceAddresses
 from fairlead.mesh.proxy import Place, Proxy, Stream
 from fairlead.mesh.services import httpbin
-from fairlead.mesh.workload import BuildServer, Workload
+from fairlead.mesh.workload import BuildServer, StartSidecar, Workload
 from translator.model.proxy import Capture, Role
 
 GATEWAY_NAMESPACE: Final = "istio-system"
@@ -57,7 +57,7 @@ class LocalMesh:
             arguments = ("--mesh-config", str(workdir / "mesh.yaml"), *arguments)
         self.control_plane = ControlPlaneProcess(
             self.folder.root,
-            (f"{ip}:15010", f"{ip}:15014"),
+            (str(Address(ip, 15010)), str(Address(ip, 15014))),
             workdir / "control-plane.log",
             *arguments,
             namespace=self.addresses.namespace(ip),
@@ -65,6 +65,8 @@ class LocalMesh:
         self.proxies: list[Proxy] = []
         # Services with low ports are left out then, which otherwise would be rejected by every sidecar.
         self._unprivileged = not self.addresses.may_listen(1)
+        # Pods of workloads have no proxy of their own, unless somebody says how to start it.
+        self._start_pod_sidecar: StartSidecar | None = None
         self._running = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -92,8 +94,8 @@ class LocalMesh:
         build_server: BuildServer = httpbin.build_backend,
     ) -> Workload:
         """A Service with as yet no pods."""
-        service = StandInService(name, namespace, ports, self.addresses.cluster_ip())
-        workload = Workload(service, self.folder, self.addresses, build_server)
+        service = StandInService(name, namespace, ports, *self._cluster_ips())
+        workload = Workload(service, self.folder, self.addresses, build_server, self._start_pod_sidecar)
         self._running.push_async_callback(workload.close)
         return workload
 
@@ -109,7 +111,7 @@ class LocalMesh:
             role=Role.SIDECAR,
             namespace=pod.namespace,
             name=pod.name,
-            addresses=(ip or self.addresses.ip(),),
+            addresses=self.addresses.all_ips(ip or self.addresses.ip()),
             labels=pod.labels,
             service_account=pod.service_account,
             capture=capture,
@@ -121,7 +123,7 @@ class LocalMesh:
         self, name: str = "sleep", namespace: str = "default", stream: Stream = Stream.DELTA
     ) -> Proxy:
         """Start the sidecar of a new pod that only calls others."""
-        pod = StandInPod(name, namespace, self.addresses.ip(), {"app": name})
+        pod = self._pod(name, namespace, {"app": name})
         self.folder.apply(pod_document(pod))
         return await self.start_sidecar(pod, stream)
 
@@ -135,17 +137,26 @@ class LocalMesh:
     ) -> Proxy:
         """Start a gateway whose Service maps port numbers to those it listens on (all addresses of the machine)."""
         listened = tuple(StandInPort(number, target, f"http-{number}") for number, target in ports.items())
-        service = StandInService(labels["app"], GATEWAY_NAMESPACE, listened, self.addresses.cluster_ip())
-        pod = StandInPod(f"{name}-1", GATEWAY_NAMESPACE, self.addresses.ip(), labels)
+        service = StandInService(labels["app"], GATEWAY_NAMESPACE, listened, *self._cluster_ips())
+        pod = self._pod(f"{name}-1", GATEWAY_NAMESPACE, labels)
         self.folder.apply(service_document(service), pod_document(pod))
         identity = ProxyIdentity(
-            role=Role.GATEWAY, namespace=pod.namespace, name=pod.name, addresses=(pod.ip,), labels=labels
+            role=Role.GATEWAY, namespace=pod.namespace, name=pod.name, addresses=pod.ips, labels=labels
         )
         return await self._start(identity, stream, ports)
 
     def describe(self) -> str:
         """The ends of all logs, for a failure message."""
         return "\n".join(process.describe() for process in (self.control_plane, *self.proxies))
+
+    def _cluster_ips(self) -> tuple[str, tuple[str, ...]]:
+        first, *others = self.addresses.cluster_ips()
+        return first, tuple(others)
+
+    def _pod(self, name: str, namespace: str, labels: Mapping[str, str]) -> StandInPod:
+        """A new pod, with addresses that nobody else has."""
+        ip = self.addresses.ip()
+        return StandInPod(name, namespace, ip, labels, other_ips=self.addresses.all_ips(ip)[1:])
 
     async def _start(self, identity: ProxyIdentity, stream: Stream, ports: Mapping[int, int] | None = None) -> Proxy:
         settings = BootstrapSettings(

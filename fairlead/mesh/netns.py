@@ -13,7 +13,7 @@ import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from ipaddress import IPv4Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -24,7 +24,16 @@ _CLONE_NEWNET: Final = 0x40000000
 _BRIDGE: Final = "mesh0"
 _DEVICE: Final = "eth0"
 _BACKLOG: Final = 512
-_IPV4: Final = Path("/proc/sys/net/ipv4")
+_KERNEL: Final = Path("/proc/sys/net")
+# As a router the hub says at once when there is no way to an address; otherwise callers would wait for nothing.
+_ROUTER_SETTINGS: Final = {
+    "ipv4/ip_forward": "1",
+    "ipv4/icmp_ratelimit": "0",
+    "ipv6/conf/all/forwarding": "1",
+    "ipv6/icmp/ratelimit": "0",
+}
+
+Subnet = IPv4Network | IPv6Network
 
 DEFAULT_SUBNET: Final = IPv4Network("10.244.0.0/16")
 
@@ -44,10 +53,15 @@ class Account(NamedTuple):
 class NetworkNamespace:
     """One namespace: sockets are made in it, commands run in it, names resolve in it."""
 
-    def __init__(self, name: str, ip: str) -> None:
-        """Describe an existing namespace by the system's name for it and its address."""
+    def __init__(self, name: str, *ips: str) -> None:
+        """Describe an existing namespace by the system's name for it and its addresses."""
         self.name = name
-        self.ip = ip
+        self.ips = ips
+
+    @property
+    def ip(self) -> str:
+        """Its address, or the first of several."""
+        return self.ips[0]
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -69,10 +83,12 @@ class NetworkNamespace:
         return made
 
     def listen(self, host: str, port: int) -> socket.socket:
-        """A socket that listens in the namespace."""
+        """A socket that listens in the namespace; on ``::`` it takes connections of both versions of IP."""
         family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
         made = self.open_socket(family)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family is socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
         try:
             made.bind((host, port))
             made.listen(_BACKLOG)
@@ -102,20 +118,21 @@ class NetworkNamespace:
 
 
 class NamespaceNetwork:
-    """A subnet of namespaces; a context manager that removes them, and with them all their rules and addresses.
+    """Namespaces in subnets; a context manager that removes them, and with them all their rules and addresses.
 
-    The hub holds the bridge and the subnet's first address; everything outside of pods belongs there.
+    Every member has an address of each subnet. The hub holds the bridge and the first addresses; everything outside
+    of pods belongs there.
     Inside, the names of all members resolve to their addresses.
     """
 
-    def __init__(self, prefix: str, subnet: IPv4Network = DEFAULT_SUBNET) -> None:
+    def __init__(self, prefix: str, *subnets: Subnet) -> None:
         """``prefix`` begins the names of all namespaces and has to be unique on the machine."""
         self._prefix = prefix
-        self._subnet = subnet
+        self._subnets = subnets or (DEFAULT_SUBNET,)
         self._numbers = itertools.count()
         self._members: dict[str, NetworkNamespace] = {}
-        self._hosts: dict[str, str] = {}
-        self.hub = NetworkNamespace(f"{prefix}-hub", str(subnet[1]))
+        self._hosts: dict[str, tuple[str, ...]] = {}
+        self.hub = NetworkNamespace(f"{prefix}-hub", *(str(subnet[1]) for subnet in self._subnets))
 
     def __enter__(self) -> Self:
         """Make the hub. Raises NamespaceError."""
@@ -132,29 +149,30 @@ class NamespaceNetwork:
         """Remove everything."""
         self.close()
 
-    def add(self, name: str, ip: str) -> NetworkNamespace:
-        """A new namespace with an address of the subnet, reached by its name, too. Raises NamespaceError."""
-        member = NetworkNamespace(f"{self._prefix}-{name}", ip)
-        self._members[ip] = member
+    def add(self, name: str, *ips: str) -> NetworkNamespace:
+        """A new namespace with an address of each subnet, reached by its name, too. Raises NamespaceError."""
+        member = NetworkNamespace(f"{self._prefix}-{name}", *ips)
+        self._members |= dict.fromkeys(ips, member)
         port, hub, own = f"port{next(self._numbers)}", self.hub.name, member.name
         _ip(f"netns add {own}")
         _ip(f"-n {hub} link add {port} type veth peer name {_DEVICE} netns {own}")
         _ip(f"-n {hub} link set {port} master {_BRIDGE} up")
         _ip_batch(
             own,
-            f"address add {ip}/{self._subnet.prefixlen} dev {_DEVICE}",
+            *self._addresses(ips, _DEVICE),
             "link set lo up",
             f"link set {_DEVICE} up",
-            f"route add default via {self.hub.ip}",
+            *(f"route add default via {ip}" for ip in self.hub.ips),
         )
-        self.resolve(name, ip)
+        self.resolve(name, *ips)
         return member
 
-    def resolve(self, name: str, ip: str) -> None:
-        """Have a name resolve to an address in every namespace, as an entry in /etc/hosts."""
-        self._hosts[name] = ip
-        text = "127.0.0.1 localhost\n" + "".join(f"{ip} {name}\n" for name, ip in self._hosts.items())
-        for member in (self.hub, *self._members.values()):
+    def resolve(self, name: str, *ips: str) -> None:
+        """Have a name resolve to addresses in every namespace, as entries in /etc/hosts."""
+        self._hosts[name] = ips
+        entries = "".join(f"{ip} {name}\n" for name, ips in self._hosts.items() for ip in ips)
+        text = f"127.0.0.1 localhost\n{entries}"
+        for member in self._all():
             folder = _FILES / member.name
             folder.mkdir(parents=True, exist_ok=True)
             # In place: whoever runs inside has this very file mounted over its own.
@@ -166,10 +184,19 @@ class NamespaceNetwork:
 
     def close(self) -> None:
         """Remove everything; what still runs inside loses its network."""
-        for member in (self.hub, *self._members.values()):
+        for member in self._all():
             subprocess.run([_tool("ip"), "netns", "delete", member.name], check=False, capture_output=True)
             shutil.rmtree(_FILES / member.name, ignore_errors=True)
         self._members.clear()
+
+    def _all(self) -> tuple[NetworkNamespace, ...]:
+        return tuple(dict.fromkeys((self.hub, *self._members.values())))
+
+    def _addresses(self, ips: Sequence[str], device: str) -> Iterator[str]:
+        """Commands that give a device its addresses; nobody else can have them, so none is probed for first."""
+        for ip, subnet in zip(ips, self._subnets, strict=True):
+            probing = " nodad" if subnet.version == 6 else ""
+            yield f"address add {ip}/{subnet.prefixlen} dev {device}{probing}"
 
     def _make_hub(self) -> None:
         hub = self.hub
@@ -177,15 +204,16 @@ class NamespaceNetwork:
         _ip_batch(
             hub.name,
             f"link add {_BRIDGE} type bridge",
-            f"address add {hub.ip}/{self._subnet.prefixlen} dev {_BRIDGE}",
+            *self._addresses(hub.ips, _BRIDGE),
             "link set lo up",
             f"link set {_BRIDGE} up",
-            "route add unreachable default",
         )
-        # As a router it says at once when there is no way to an address; otherwise callers would wait for nothing.
+        for subnet in self._subnets:
+            _ip(f"-n {hub.name} -{subnet.version} route add unreachable default")
         with hub.entered():
-            (_IPV4 / "ip_forward").write_text("1")
-            (_IPV4 / "icmp_ratelimit").write_text("0")
+            for name, value in _ROUTER_SETTINGS.items():
+                if (_KERNEL / name).exists():
+                    (_KERNEL / name).write_text(value)
 
 
 def _ip(arguments: str) -> None:

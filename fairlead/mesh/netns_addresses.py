@@ -2,13 +2,17 @@
 
 import itertools
 import os
-from ipaddress import IPv4Address
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
-from fairlead.mesh.netns import DEFAULT_SUBNET, NamespaceNetwork, NetworkNamespace
+from fairlead.mesh.netns import DEFAULT_SUBNET, NamespaceNetwork, NetworkNamespace, Subnet
+from translator.model.proxy import IpFamilies
 
-_SERVICES: Final = IPv4Address("10.96.0.0")
-_FIRST_PORT: Final = 8080
+_POD_SUBNETS: Final[tuple[Subnet, ...]] = (DEFAULT_SUBNET, IPv6Network("fd00:10:244::/64"))
+_SERVICE_SUBNETS: Final[tuple[Subnet, ...]] = (IPv4Network("10.96.0.0/16"), IPv6Network("fd00:10:96::/112"))
+_VERSIONS: Final = {IpFamilies.V4: (4,), IpFamilies.V6: (6,), IpFamilies.DUAL: (4, 6)}
+# Above those that applications like to have.
+_FIRST_PORT: Final = 30_000
 _serial: Final = itertools.count()
 
 
@@ -18,23 +22,30 @@ class NamespaceAddresses:
     The same addresses may be in use by other meshes: their networks know nothing of one another.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, families: IpFamilies = IpFamilies.V4) -> None:
         """Make the network. Raises NamespaceError."""
-        self.network = NamespaceNetwork(f"fairlead-{os.getpid()}-{next(_serial)}")
+        self.versions = _VERSIONS[families]
+        subnets = [subnet for subnet in _POD_SUBNETS if subnet.version in self.versions]
+        self.network = NamespaceNetwork(f"fairlead-{os.getpid()}-{next(_serial)}", *subnets)
         self.network.__enter__()
-        self._hosts = (str(host) for host in itertools.islice(DEFAULT_SUBNET.hosts(), 1, None))
+        self._hosts = zip(*(itertools.islice(subnet.hosts(), 1, None) for subnet in subnets), strict=False)
         self._ports = itertools.count(_FIRST_PORT)
         self._service_numbers = itertools.count(1)
 
     def ip(self) -> str:
-        """The address of a new namespace."""
-        ip = next(self._hosts)
-        self.network.add(ip.replace(".", "-"), ip)
-        return ip
+        """The (first) address of a new namespace."""
+        ips = [str(host) for host in next(self._hosts)]
+        self.network.add(ips[0].replace(".", "-").replace(":", "-"), *ips)
+        return ips[0]
 
-    def cluster_ip(self) -> str:
-        """A virtual address for a Service, which nothing answers to but through a sidecar."""
-        return str(_SERVICES + next(self._service_numbers))
+    def all_ips(self, ip: str) -> tuple[str, ...]:
+        """All addresses of the namespace that an address is in, one of each version of IP."""
+        return self.namespace(ip).ips
+
+    def cluster_ips(self) -> tuple[str, ...]:
+        """Virtual addresses for a Service, which nothing answers to but through a sidecar."""
+        number = next(self._service_numbers)
+        return tuple(str(subnet[number]) for subnet in _SERVICE_SUBNETS if subnet.version in self.versions)
 
     def port(self) -> int:
         """A port that is free in every namespace."""

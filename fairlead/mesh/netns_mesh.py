@@ -4,36 +4,28 @@ from pathlib import Path
 
 from fairlead.iptables.apply import apply_programs, detect_versions
 from fairlead.iptables.settings import CaptureSettings
-from fairlead.mesh.documents import Document, StandInPod, StandInPort, StandInService, pod_document
+from fairlead.mesh.documents import Document, StandInPod
 from fairlead.mesh.mesh import LocalMesh
 from fairlead.mesh.netns_addresses import NamespaceAddresses
 from fairlead.mesh.proxy import Proxy, Stream
-from fairlead.mesh.services import httpbin
-from fairlead.mesh.workload import BuildServer, Workload
-from translator.model.proxy import Capture
+from translator.model.proxy import Capture, IpFamilies
 
 
 class NamespaceMesh(LocalMesh):
     """A LocalMesh whose clients and servers all have an intercepting sidecar."""
 
-    def __init__(self, workdir: Path, mesh_config: Document | None = None, capture: Capture = Capture.REDIRECT) -> None:
+    def __init__(
+        self,
+        workdir: Path,
+        mesh_config: Document | None = None,
+        capture: Capture = Capture.REDIRECT,
+        families: IpFamilies = IpFamilies.V4,
+    ) -> None:
         """Make the network. Raises NamespaceError."""
-        self.network = NamespaceAddresses()
+        self.network = NamespaceAddresses(families)
         super().__init__(workdir, mesh_config, self.network)
         self.capture = capture
-
-    def workload(
-        self,
-        name: str,
-        namespace: str = "default",
-        ports: tuple[StandInPort, ...] = (StandInPort(8000, 8080),),
-        build_server: BuildServer = httpbin.build_backend,
-    ) -> Workload:
-        """A Service with as yet no pods; each will get a sidecar."""
-        service = StandInService(name, namespace, ports, self.network.cluster_ip())
-        workload = Workload(service, self.folder, self.network, build_server, self.start_sidecar)
-        self._running.push_async_callback(workload.close)
-        return workload
+        self._start_pod_sidecar = self.start_sidecar
 
     async def start_sidecar(
         self,
@@ -50,11 +42,3 @@ class NamespaceMesh(LocalMesh):
         with self.network.namespace(pod.ip).entered():
             apply_programs(CaptureSettings(mode=mode), detect_versions())
         return await super().start_sidecar(pod, stream, ip or pod.ip, mode)
-
-    async def start_client(
-        self, name: str = "sleep", namespace: str = "default", stream: Stream = Stream.DELTA
-    ) -> Proxy:
-        """Start a pod that only calls others, with its sidecar."""
-        pod = StandInPod(name, namespace, self.network.ip(), {"app": name})
-        self.folder.apply(pod_document(pod))
-        return await self.start_sidecar(pod, stream)

@@ -3,18 +3,20 @@
 import json
 from collections.abc import Mapping
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from fairlead.bootstrap import BootstrapSettings, build_bootstrap
+from fairlead.address import Address
+from fairlead.bootstrap import BootstrapSettings, admin_host, build_bootstrap
 from fairlead.identity import ProxyIdentity
 from fairlead.mesh.clients import HttpClient, TcpClient
 from fairlead.mesh.envoy import EnvoyProcess
 from fairlead.mesh.netns import Account, NetworkNamespace
 from translator.model.proxy import Capture, Role
 
-# An address of nobody (TEST-NET-1): what is sent there arrives only if it is intercepted.
-_NOBODY: Final = "192.0.2.1"
+# Addresses of nobody (they are for documentation): what is sent there arrives only if it is intercepted.
+_NOBODY: Final = {4: "192.0.2.1", 6: "2001:db8::1"}
 
 
 class Place(NamedTuple):
@@ -61,7 +63,7 @@ class Proxy(EnvoyProcess):
         self.ports = ports or {}
         self._bootstrap = workdir / f"{name}.json"
         self._content = build_bootstrap(identity, settings)
-        admin = f"127.0.0.1:{settings.admin_port}"
+        admin = str(Address(admin_host(identity), settings.admin_port))
         if identity.capture is Capture.TPROXY and self.intercepts:
             super().__init__(name, self._bootstrap, admin, namespace=place.own, account=_TRANSPARENT)
         else:
@@ -69,7 +71,8 @@ class Proxy(EnvoyProcess):
 
     def address(self, port: int) -> str:
         """Where its listener for a port of a Service is reached (``ip:port``); if it intercepts, that is anywhere."""
-        return f"{_NOBODY if self.intercepts else self.ip}:{self.ports.get(port, port)}"
+        host = _NOBODY[ip_address(self.ip).version] if self.intercepts else self.ip
+        return str(Address(host, self.ports.get(port, port)))
 
     def client(self, port: int) -> HttpClient:
         """A client of its listener for a port of a Service: its application, or for a gateway somebody outside."""
@@ -77,7 +80,7 @@ class Proxy(EnvoyProcess):
 
     def tcp_client(self, port: int, virtual_ip: str) -> TcpClient:
         """As ``client``, for a TCP port of a Service, which is told from others by the Service's virtual address."""
-        return TcpClient(f"{virtual_ip}:{port}" if self.intercepts else self.address(port), self.clients)
+        return TcpClient(str(Address(virtual_ip, port)) if self.intercepts else self.address(port), self.clients)
 
     async def start(self) -> None:
         """Write the bootstrap and start Envoy; does not wait for readiness."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 
+from fairlead.address import Address
 from fairlead.mesh.addresses import Addresses
 from fairlead.mesh.documents import (
     StandInPod,
@@ -67,7 +68,7 @@ class Workload:
 
     def address(self, pod: StandInPod) -> str:
         """Where a pod serves the first port (``ip:port``)."""
-        return f"{pod.ip}:{self.service.ports[0].target}"
+        return str(Address(pod.ip, self.service.ports[0].target))
 
     async def add(
         self, version: str = "v1", replicas: int = 1, *, ready: bool = True, labels: Mapping[str, str] | None = None
@@ -112,15 +113,17 @@ class Workload:
 
     async def _start(self, version: str, ready: bool, labels: Mapping[str, str]) -> StandInPod:  # noqa: FBT001
         ip = self._addresses.ip()
-        namespace = self._addresses.namespace(ip)
+        namespace, others = self._addresses.namespace(ip), self._addresses.all_ips(ip)[1:]
         for port in {port.target for port in self.service.ports}:
-            listening = namespace.listen(ip, port) if namespace else None
+            # The application serves each of its addresses with the same socket.
+            listening = namespace.listen(ip if not others else "::", port) if namespace else None
             instance = Instance(self.service.name, version, ip, port, listening)
             await self._servers.enter_async_context(self._build_server(instance))
         name = f"{self.service.name}-{version.replace('.', '-')}-{next(self._numbers)}"
         own_labels = {**self.service.selector, "version": version, **labels}
-        return StandInPod(name, self.service.namespace, ip, own_labels, ready)
+        return StandInPod(name, self.service.namespace, ip, own_labels, ready, other_ips=others)
 
     def _write_endpoints(self) -> None:
         self.endpoints_written = time.time()
-        self._folder.apply(endpoint_slice_document(self.service, self._pods.values()))
+        pods = self._pods.values()
+        self._folder.apply(*(endpoint_slice_document(self.service, pods, each) for each in self._addresses.versions))

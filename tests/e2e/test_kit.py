@@ -36,7 +36,7 @@ def addresses() -> Iterator[Addresses]:
 
 @pytest.fixture
 def workload_service(addresses: Addresses) -> StandInService:
-    return StandInService("httpbin", "default", (StandInPort(8000, 8080),), addresses.cluster_ip())
+    return StandInService("httpbin", "default", (StandInPort(8000, 8080),), addresses.cluster_ips()[0])
 
 
 @pytest.fixture

@@ -92,3 +92,21 @@ def test_a_real_envoy_takes_it(role: Role, xds: str, delta: bool, envoy_binary: 
     )
     assert done.returncode == 0, done.stderr[-4000:]
     assert "[warning]" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("addresses", "status", "admin"),
+    [
+        (("10.0.0.1",), ["0.0.0.0"], "127.0.0.1"),  # noqa: S104 - compared, not bound
+        (("fd00::1",), ["::"], "::1"),
+        (("10.0.0.1", "fd00::1"), ["0.0.0.0", "::"], "127.0.0.1"),  # noqa: S104 - as above
+        (("fd00::1", "10.0.0.1"), ["::", "0.0.0.0"], "127.0.0.1"),  # noqa: S104 - as above
+    ],
+)
+def test_versions_of_ip(addresses: tuple[str, ...], status: list[str], admin: str) -> None:
+    identity = ProxyIdentity(role=Role.SIDECAR, namespace="default", name="web", addresses=addresses)
+    built = build_bootstrap(identity, BootstrapSettings())
+    assert built["admin"]["address"]["socket_address"]["address"] == admin
+    for listener in built["static_resources"]["listeners"]:
+        places = [listener["address"], *(each["address"] for each in listener.get("additional_addresses", ()))]
+        assert [each["socket_address"]["address"] for each in places] == status
