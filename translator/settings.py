@@ -3,10 +3,11 @@
 import msgspec
 
 from translator.objects.mesh_config import MeshConfig
+from translator.objects.mesh_networks import MeshNetworks
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Mesh-wide settings: Istio's MeshConfig and what lives beside it in an Istio installation.
+    """Mesh-wide settings: Istio's MeshConfig, its MeshNetworks, and what lives beside them in an Istio installation.
 
     ``cluster_id`` names the cluster whose objects the store holds; ``domain_suffix`` is the DNS suffix of
     its Kubernetes services. ``system_roots`` is where proxies find the roots of trust of their system, which Envoy
@@ -16,6 +17,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     mesh: MeshConfig = MeshConfig()
+    networks: MeshNetworks = MeshNetworks()
     cluster_id: str = "Kubernetes"
     domain_suffix: str = "cluster.local"
     system_roots: str = "/etc/ssl/certs/ca-certificates.crt"

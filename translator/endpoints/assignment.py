@@ -13,10 +13,12 @@ from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from translator.database import Database
 from translator.endpoints.destination import Destination, destination_policy, destination_spread, sends_unhealthy
 from translator.endpoints.locality import LocalityGroup, Place, group_endpoints, spread_groups
+from translator.endpoints.network import enter_networks
 from translator.endpoints.spread import Spread
 from translator.engine import query
 from translator.model.destination_rule import PortPolicy, policy_for
 from translator.model.endpoint import Endpoint, Health, own_endpoints, service_endpoints
+from translator.model.network import network_gateways
 from translator.model.service import Resolution, Service, service
 from translator.model.workload import has_labels
 from translator.pb import encode, repeated, uint32
@@ -128,9 +130,12 @@ def _select_endpoints(db: Database, owner: Service, destination: Destination, *,
         and (not labels or has_labels(endpoint.workload.labels, labels))
         # EDS takes no names; DNS clusters take names and addresses, but no sockets in the file system.
         and not (endpoint.is_unix if by_name else endpoint.has_name)
+        and (endpoint.address or place.network is not None)
         and (not owner.node_local or endpoint.workload.node == place.node)
         and (not place.cluster or endpoint.workload.cluster_id == place.cluster)
     )
+    if place.network is not None:
+        found = enter_networks(found, network_gateways(db), place.network, by_name=by_name)
     # Envoy: a logical DNS cluster has exactly one endpoint.
     return found[:1] if owner.resolution is Resolution.DNS_ROUND_ROBIN else found
 

@@ -3,10 +3,11 @@
 import msgspec
 
 from translator.database import Database
-from translator.endpoints.locality import Place
+from translator.endpoints.locality import NetworkPlace, Place
 from translator.endpoints.spread import Spread, select_spread
 from translator.model.cluster import cluster_name, has_clusters, home_cluster, is_cluster_local
 from translator.model.destination_rule import DestinationPolicy, PortPolicy, effective_policy, policy_for
+from translator.model.network import network_gateways
 from translator.model.proxy import Labels, ViewKey
 from translator.model.service import Distribution, Service
 from translator.model.workload import augment_labels
@@ -73,7 +74,20 @@ def place_of(db: Database, view: ViewKey, labels: Labels) -> Place:
     """Where the proxies of a View are; ``labels`` are those of theirs that may matter for that."""
     augmented = augment_labels(dict(labels), view.locality, view.network, view.cluster_id, view.node)
     cluster = cluster_name(db, home_cluster(db, view.cluster_id)) if has_clusters(db) else ""
-    return Place(locality=view.locality, labels=tuple(sorted(augmented.items())), node=view.node, cluster=cluster)
+    return Place(
+        locality=view.locality,
+        labels=tuple(sorted(augmented.items())),
+        node=view.node,
+        cluster=cluster,
+        network=_network_place(db, view),
+    )
+
+
+def _network_place(db: Database, view: ViewKey) -> NetworkPlace | None:
+    """Without gateways, and to who sees all networks, it does not matter where anybody is."""
+    if not view.network_view and not network_gateways(db):
+        return None
+    return NetworkPlace(name=view.network, families=view.families, view=view.network_view)
 
 
 def relevant_place(db: Database, place: Place, hostname: str, spread: Spread, *, node_local: bool) -> Place:
@@ -85,4 +99,5 @@ def relevant_place(db: Database, place: Place, hostname: str, spread: Spread, *,
         labels=tuple(pair for pair in place.labels if pair[0] in names) if names else (),
         node=place.node if node_local else "",
         cluster=place.cluster if cluster_local else "",
+        network=place.network,
     )

@@ -7,7 +7,9 @@ import msgspec
 
 from translator.endpoints.spread import Spread
 from translator.model.endpoint import Endpoint
-from translator.model.workload import NETWORK, split_locality
+from translator.model.network import NETWORK
+from translator.model.proxy import IpFamilies
+from translator.model.workload import split_locality
 from translator.objects.destination_rule import LocalityDistribute, LocalityFailover
 
 Locality = tuple[str, str, str]
@@ -20,16 +22,25 @@ _OTHER_REGION: Final = 3
 _BEYOND_FAILOVER: Final = 4
 
 
+class NetworkPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """The network that a client is in, the IP versions it dials, and, unless it sees all, the networks it sees."""
+
+    name: str
+    families: IpFamilies
+    view: tuple[str, ...] = ()
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a client is. Whatever does not matter for what is asked stays empty, so that clients share answers.
 
-    ``cluster`` is the one that a client is held to.
+    ``cluster`` is the one that a client is held to; ``network`` is None unless some networks are apart.
     """
 
     locality: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     node: str = ""
     cluster: str = ""
+    network: NetworkPlace | None = None
 
 
 class LocalityGroup(msgspec.Struct, frozen=True):

@@ -5,8 +5,9 @@ from typing import Final
 import msgspec
 
 from translator.model.destination_rule import PortPolicy
+from translator.model.network import NETWORK
 from translator.model.service import Distribution
-from translator.model.workload import HOSTNAME, NETWORK, REGION, SUBZONE, ZONE
+from translator.model.workload import HOSTNAME, REGION, SUBZONE, ZONE
 from translator.objects.destination_rule import (
     LocalityDistribute,
     LocalityFailover,

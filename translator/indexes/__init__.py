@@ -39,6 +39,7 @@ from translator.indexes.services import (
     HOST_OBJECTS,
     HOSTS_IN_NAMESPACE,
     HOSTS_WITHOUT_ADDRESS,
+    NETWORK_SERVICES,
     SELECTING_ENTRIES,
     SELECTING_SERVICES,
     SERVICE_NAMESPACES,
@@ -48,6 +49,7 @@ from translator.indexes.services import (
 )
 from translator.indexes.workloads import (
     ENTRIES_AT_ADDRESS,
+    NODES,
     POD_AT_ADDRESS,
     POD_LABEL_SETS,
     POD_NAMESPACES,
@@ -65,6 +67,8 @@ INDEXES: Final[tuple[Index[Any, Any], ...]] = (
     SERVICE_NAMESPACES,
     ALIASES,
     CLUSTERS,
+    NETWORK_SERVICES,
+    NODES,
     SELECTING_SERVICES,
     SELECTING_ENTRIES,
     ENTRIES_AT_ADDRESS,
@@ -114,6 +118,8 @@ __all__ = [
     "LOCALITY_RULES",
     "MESH",
     "MESH_HOSTS",
+    "NETWORK_SERVICES",
+    "NODES",
     "NODE_RULES",
     "PARTIAL_PATTERNS",
     "PODS_IN_NAMESPACE",

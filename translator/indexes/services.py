@@ -48,6 +48,11 @@ def _cluster(key: ObjectKey, _source: core.Service, _suffix: str) -> Pairs:
         yield "", key.cluster
 
 
+def _network_service(key: ObjectKey, source: core.Service, _suffix: str) -> Pairs:
+    if source.metadata.labels.get("topology.istio.io/network"):
+        yield "", key
+
+
 def _selecting_service(key: ObjectKey, source: core.Service, suffix: str) -> Pairs:
     if source.spec.selector:
         yield (key.namespace, key.cluster), kubernetes_host(key.name, key.namespace, suffix)
@@ -122,6 +127,9 @@ HOSTS_WITHOUT_ADDRESS: Final[Index[str, HostWithoutAddress]] = Index(
     "hosts-without-address", {Kind.SERVICE_ENTRY: _host_without_address}
 )
 """Empty string -> the hosts of ServiceEntries that are to get an address, the oldest first."""
+
+NETWORK_SERVICES: Final[Index[str, ObjectKey]] = Index("network-services", {Kind.SERVICE: _network_service})
+"""Empty string -> the Services that are labelled as gateways into a network."""
 
 CLUSTERS: Final[Index[str, str]] = Index("clusters", {Kind.SERVICE: _cluster})
 """Empty string -> the clusters beside the primary one that have services."""

@@ -35,6 +35,10 @@ def _slice_address(key: ObjectKey, source: core.EndpointSlice, _suffix: str) -> 
                 yield (key.namespace, address, key.cluster), service
 
 
+def _node(key: ObjectKey, _source: core.KubeNode, _suffix: str) -> Pairs:
+    yield key.cluster, key.name
+
+
 def _pod_address(key: ObjectKey, source: core.Pod, _suffix: str) -> Pairs:
     if source.status.pod_ip and source.status.phase not in ("Failed", "Succeeded"):
         yield (key.namespace, source.status.pod_ip, key.cluster), key
@@ -54,6 +58,9 @@ def _entry_at_address(key: ObjectKey, source: WorkloadEntry, _suffix: str) -> Pa
     if source.spec.address:
         yield (source.metadata.namespace, source.spec.address), key
 
+
+NODES: Final[Index[str, str]] = Index("nodes", {Kind.NODE: _node})
+"""Cluster -> names of its machines."""
 
 SLICES_OF_SERVICE: Final[Index[tuple[str, str, str], ObjectKey]] = Index(
     "slices-of-service", {Kind.ENDPOINT_SLICE: _slice_of_service}

@@ -46,8 +46,8 @@ class Health(StrEnum):
 class Endpoint(msgspec.Struct, frozen=True):
     """One address and port. ``port_name`` is the service port's name, by which endpoints and ports are joined.
 
-    ``address`` is an IP, a DNS name (then ``has_name``) or an absolute path of a unix socket (then ``port`` is 0).
-    ``weight`` 0 is unset.
+    ``address`` is an IP, a DNS name (then ``has_name``) or an absolute path of a unix socket (then ``port`` is 0);
+    empty if only the gateways of the workload's network are known. ``weight`` 0 is unset.
     """
 
     address: str
@@ -100,7 +100,8 @@ def service_endpoints(db: Database, namespace: str, hostname: str) -> tuple[Endp
         return ()
     unique: dict[tuple[str, str, int, str], Endpoint] = {}
     for endpoint in _all_endpoints(db, owner):
-        place = (endpoint.address, endpoint.port_name, endpoint.port, endpoint.workload.network)
+        workload = endpoint.workload
+        place = (endpoint.address or workload.name, endpoint.port_name, endpoint.port, workload.network)
         unique.setdefault(place, endpoint)
     return tuple(unique.values())
 
@@ -111,7 +112,7 @@ def _endpoint(  # noqa: PLR0913, PLR0917 - the fields of an endpoint
     """Istio: a label can mark a workload as draining by hand."""
     if workload.labels.get(_DRAINING_LABEL):
         health = Health.DRAINING
-    has_name = not address.startswith("/") and not is_ip(address)
+    has_name = bool(address) and not address.startswith("/") and not is_ip(address)
     return Endpoint(address, port, port_name, workload, health, weight, has_name)
 
 
@@ -176,7 +177,7 @@ def _entry_ports(entry: WorkloadEntrySpec, ports: Iterable[ServiceEntryPort], wo
     for port in ports:
         if entry.address.startswith("unix://"):
             yield _endpoint(entry.address.removeprefix("unix://"), 0, port.name, workload, Health.UNKNOWN, entry.weight)
-        elif entry.address:
+        elif entry.address or workload.network:
             number = entry_port(entry, port)
             yield _endpoint(entry.address, number, port.name, workload, Health.UNKNOWN, entry.weight)
 
@@ -193,7 +194,7 @@ def _selected_workloads(db: Database, source: ServiceEntry, selector: dict[str, 
                 number = _container_port(pod, port.name) or port.target_port or port.number
                 yield _endpoint(pod.status.pod_ip, number, port.name, workload)
     for entry, workload in _entries(db, namespace, selector):
-        if dns or is_ip(entry.address):
+        if dns or not entry.address or is_ip(entry.address):
             yield from _entry_ports(entry, source.spec.ports, workload)
 
 
@@ -202,7 +203,7 @@ def _selected_entries(db: Database, owner: Service) -> Iterator[Endpoint]:
     if not owner.selector or owner.headless:
         return
     for entry, workload in _entries(db, owner.namespace, dict(owner.selector)):
-        for port in owner.ports if is_ip(entry.address) else ():
+        for port in owner.ports if is_ip(entry.address) or not entry.address else ():
             number = selected_entry_port(entry, port)
             if number:
                 yield _endpoint(entry.address, number, port.name, workload, Health.UNKNOWN, entry.weight)
@@ -246,7 +247,7 @@ def _slice_workload(db: Database, source: ObjectKey, entry: core.SliceEndpoint, 
     if target is not None and target.kind == "Pod":
         return pod_workload(db, pod_key(target.namespace or source.namespace, target.name, source.cluster))
     keys = db.members(POD_AT_ADDRESS, (source.namespace, address, source.cluster))
-    return (pod_workload(db, keys[0]) if keys else None) or anonymous_workload(db, source.cluster)
+    return (pod_workload(db, keys[0]) if keys else None) or anonymous_workload(db, source.cluster, address)
 
 
 def _health(conditions: core.EndpointConditions, owner: Service | None) -> Health:

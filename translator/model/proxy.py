@@ -70,7 +70,8 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     """One connected Envoy, as its Node describes it. ``pod_ports`` are (name, transport, number) of its containers.
 
     ``proxyless``: it is no Envoy at all, but an application with gRPC's own xDS client. ``has_identity``: it is who it
-    says, and gets a certificate of the mesh that says so.
+    says, and gets a certificate of the mesh that says so. ``network_view``: the networks whose endpoints it asks for,
+    empty for all.
     """
 
     role: Role
@@ -80,6 +81,7 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     dns_domain: str
     cluster_id: str = ""
     network: str = ""
+    network_view: tuple[str, ...] = ()
     locality: str = ""
     labels: Labels = ()
     capture: Capture = Capture.REDIRECT
@@ -128,7 +130,7 @@ class ViewKey(msgspec.Struct, frozen=True, kw_only=True):
     ``labels`` are only those that some rule selects by; ``locality`` and ``node`` are empty unless they matter;
     ``own_addresses`` are given only to members of headless services, which must not dial themselves; ``bind``
     is where a sidecar without interception listens; ``answers_dns``: its workload's DNS questions come to it;
-    ``has_identity``: it can show a certificate of the mesh.
+    ``has_identity``: it can show a certificate of the mesh; ``network_view``: the networks it sees, empty for all.
     """
 
     role: Role
@@ -136,6 +138,7 @@ class ViewKey(msgspec.Struct, frozen=True, kw_only=True):
     dns_domain: str
     cluster_id: str = ""
     network: str = ""
+    network_view: tuple[str, ...] = ()
     labels: Labels = ()
     locality: str = ""
     node: str = ""
@@ -186,6 +189,7 @@ def parse_node(node: base_pb2.Node) -> Proxy:
         dns_domain=domain,
         cluster_id=_text(metadata, "CLUSTER_ID"),
         network=_text(metadata, "NETWORK"),
+        network_view=_list(_text(metadata, "REQUESTED_NETWORK_VIEW")),
         locality=_locality(node.locality),
         labels=tuple(sorted((str(name), str(value)) for name, value in label_pairs)),
         capture=Capture.NONE if proxyless else _capture(_text(metadata, "INTERCEPTION_MODE")),
@@ -222,6 +226,7 @@ def view_key(db: Database, proxy: Proxy) -> ViewKey:
         dns_domain=proxy.dns_domain,
         cluster_id=proxy.cluster_id,
         network=proxy.network or (workload.network if workload else ""),
+        network_view=proxy.network_view,
         labels=_selected_labels(db, proxy, labels),
         locality=_relevant_locality(db, proxy, workload, labels),
         node=workload.node if workload and db.members(NODE_RULES, "") else "",
@@ -337,8 +342,12 @@ def _serves_headless(db: Database, targets: tuple[ServiceTarget, ...]) -> bool:
     return any(owner is not None and owner.headless for owner in owners)
 
 
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def _addresses(metadata: Mapping[str, Any], address: str, node_id: str) -> tuple[str, ...]:
-    listed = tuple(part.strip() for part in _text(metadata, "INSTANCE_IPS").split(",") if part.strip())
+    listed = _list(_text(metadata, "INSTANCE_IPS"))
     for candidates in (listed, (address,)):
         if candidates and all(_is_address(candidate) for candidate in candidates):
             return candidates

@@ -11,6 +11,7 @@ import msgspec
 from translator.database import Database
 from translator.engine import query
 from translator.model.cluster import cluster_name
+from translator.model.network import NETWORK, declared_network
 from translator.objects import core
 from translator.objects.registry import PRIMARY, Kind, ObjectKey
 from translator.objects.workload import WorkloadEntrySpec
@@ -19,7 +20,6 @@ from translator.settings import Settings
 REGION: Final = "topology.kubernetes.io/region"
 ZONE: Final = "topology.kubernetes.io/zone"
 SUBZONE: Final = "topology.istio.io/subzone"
-NETWORK: Final = "topology.istio.io/network"
 CLUSTER: Final = "topology.istio.io/cluster"
 HOSTNAME: Final = "kubernetes.io/hostname"
 LOCALITY: Final = "topology.istio.io/locality"
@@ -59,7 +59,7 @@ def pod_workload(db: Database, key: ObjectKey) -> Workload | None:
     node = db.get(core.KubeNode, "", pod.spec.node_name, key.cluster) if pod.spec.node_name else None
     labels, settings, cluster = pod.metadata.labels, db.settings, cluster_name(db, key.cluster)
     locality = locality_label(labels) or _node_locality(node)
-    network = labels.get(NETWORK) or _system_network(db, key.cluster)
+    network = labels.get(NETWORK) or _network_of(db, key.cluster, pod.status.pod_ip)
     return Workload(
         name=pod.metadata.name,
         namespace=pod.metadata.namespace,
@@ -74,9 +74,9 @@ def pod_workload(db: Database, key: ObjectKey) -> Workload | None:
 
 
 @query
-def anonymous_workload(db: Database, cluster: str) -> Workload:
+def anonymous_workload(db: Database, cluster: str, address: str) -> Workload:
     """What is behind an address of a cluster of which nothing is known."""
-    network = _system_network(db, cluster)
+    network = _network_of(db, cluster, address)
     return Workload(name="", namespace="", labels={}, network=network, cluster_id=cluster_name(db, cluster))
 
 
@@ -96,7 +96,7 @@ def entry_workload(
     labels = {**spec.labels, **own}
     settings = db.settings
     locality = spec.locality or locality_label(labels)
-    network = spec.network or labels.get(NETWORK) or _system_network(db)
+    network = spec.network or labels.get(NETWORK) or _network_of(db, PRIMARY, spec.address)
     # Istio: a workload that has a service account is taken to have a sidecar.
     implied = TLS_MODE_ISTIO if spec.service_account else TLS_MODE_DISABLED
     return Workload(
@@ -154,9 +154,12 @@ def _node_locality(node: core.KubeNode | None) -> str:
     return f"{region}/{zone}/{labels.get(SUBZONE, '')}" if region or zone or SUBZONE in labels else ""
 
 
-def _system_network(db: Database, cluster: str = PRIMARY) -> str:
-    system = db.get(core.Namespace, "", db.settings.mesh.root_namespace, cluster)
-    return system.metadata.labels.get(NETWORK, "") if system else ""
+def _network_of(db: Database, cluster: str, address: str) -> str:
+    """Istio: the label of a cluster's root namespace says it for all of the cluster, else MeshNetworks say it."""
+    settings = db.settings
+    system = db.get(core.Namespace, "", settings.mesh.root_namespace, cluster)
+    labelled = system.metadata.labels.get(NETWORK, "") if system else ""
+    return labelled or declared_network(settings.networks, cluster_name(db, cluster), address)
 
 
 def pod_key(namespace: str, name: str, cluster: str = PRIMARY) -> ObjectKey:

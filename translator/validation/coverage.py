@@ -43,8 +43,6 @@ GAPS: Final = (
     Gap(Kind.AUTHORIZATION_POLICY),
     Gap(Kind.TELEMETRY),
     Gap(Kind.WORKLOAD_GROUP),
-    Gap(Kind.WORKLOAD_ENTRY, "spec.network", "every endpoint is dialled directly"),
-    Gap(Kind.SERVICE_ENTRY, "spec.endpoints[].network", "every endpoint is dialled directly"),
     Gap(Kind.ISTIO_GATEWAY, "spec.servers[].tls.mode", "certificates are not issued", ServerTLSMode.ISTIO_MUTUAL),
     Gap(Kind.SIDECAR, "spec.ingress[].tls"),
     Gap(Kind.ISTIO_GATEWAY, "spec.servers[].defaultEndpoint"),

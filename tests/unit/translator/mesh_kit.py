@@ -15,6 +15,7 @@ from translator.decode import decode_object, iter_documents
 from translator.endpoints.selection import endpoint_references
 from translator.model.proxy import Proxy, Role, ViewKey, view_key
 from translator.objects.mesh_config import MeshConfig
+from translator.objects.mesh_networks import MeshNetworks
 from translator.objects.registry import PRIMARY
 from translator.settings import Settings
 from translator.store import Write
@@ -45,8 +46,8 @@ def writes(text: str, cluster: str = PRIMARY) -> list[Write]:
 class Mesh:
     """A database with the objects of YAML texts."""
 
-    def __init__(self, *texts: str, mesh: MeshConfig | None = None) -> None:
-        self.db = Database(Settings(mesh=mesh or MeshConfig()))
+    def __init__(self, *texts: str, mesh: MeshConfig | None = None, networks: MeshNetworks | None = None) -> None:
+        self.db = Database(Settings(mesh=mesh or MeshConfig(), networks=networks or MeshNetworks()))
         self.add(*texts)
 
     def add(self, *texts: str, cluster: str = PRIMARY) -> None:

@@ -327,16 +327,6 @@ def test_the_answer_for_unknown_clusters() -> None:
     assert found.body == b"\n\x10outbound|1||gone"
 
 
-def test_case_35_without_tls_of_the_mesh_endpoints_of_other_networks_are_dialled_directly() -> None:
-    mesh = Mesh(
-        service(),
-        pod("near", "10.1.0.1", labels={"app": "web", "topology.istio.io/network": "n1"}),
-        pod("far", "10.2.0.1", labels={"app": "web", "topology.istio.io/network": "n2"}),
-        endpoint_slice("web", endpoint("10.1.0.1", "near"), endpoint("10.2.0.1", "far")),
-    )
-    assert mesh.addresses(WEB, msgspec.structs.replace(SIDECAR, network="n1")) == ["10.1.0.1", "10.2.0.1"]
-
-
 def test_case_46_in_a_single_cluster_services_that_are_local_to_it_keep_their_endpoints() -> None:
     local = msgspec.convert(
         {"serviceSettings": [{"settings": {"clusterLocal": True}, "hosts": ["*.default.svc.cluster.local"]}]},

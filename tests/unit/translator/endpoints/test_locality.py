@@ -5,7 +5,8 @@ import pytest
 from translator.endpoints.locality import LocalityGroup, Place, group_endpoints, matches_locality, spread_groups
 from translator.endpoints.spread import Spread
 from translator.model.endpoint import Endpoint
-from translator.model.workload import NETWORK, Workload
+from translator.model.network import NETWORK
+from translator.model.workload import Workload
 from translator.objects.destination_rule import LocalityDistribute, LocalityFailover
 
 TO_R2 = LocalityFailover(from_="r1", to="r2")

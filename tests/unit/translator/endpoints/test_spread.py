@@ -7,8 +7,9 @@ import pytest
 from translator.decode import decode_record
 from translator.endpoints.spread import Spread, select_spread
 from translator.model.destination_rule import PortPolicy
+from translator.model.network import NETWORK
 from translator.model.service import Distribution
-from translator.model.workload import HOSTNAME, NETWORK, REGION, SUBZONE, ZONE
+from translator.model.workload import HOSTNAME, REGION, SUBZONE, ZONE
 from translator.objects.destination_rule import (
     LoadBalancerSettings,
     LocalityDistribute,

@@ -88,10 +88,13 @@ def test_endpoints_of_entries() -> None:
         ("1.1.1.1", 8081, "admin"),
         ("/a", 0, "http"),
         ("/a", 0, "admin"),
+        ("", 80, "http"),
+        ("", 8081, "admin"),
     ]
-    first, *_, socket = service_endpoints(mesh.db, "default", "a.com")
+    first, *_, socket, _, nowhere = service_endpoints(mesh.db, "default", "a.com")
     assert (first.weight, first.health, first.workload.name) == (2, Health.UNKNOWN, "entry-0")
     assert socket.is_unix
+    assert not nowhere.has_name
 
 
 def test_the_host_itself_is_resolved_where_nothing_is_listed() -> None:

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.unit.translator.mesh_kit import Mesh, pod
+from translator.model.network import NETWORK
 from translator.model.workload import (
     HOSTNAME,
-    NETWORK,
     Workload,
     entry_workload,
     has_labels,
