@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from fairlead.cli import bootstrap, demo, iptables, serve, translate, validate
+from fairlead.cli import bench, bootstrap, demo, iptables, serve, translate, validate
 
 # In the order in which help lists them.
 COMMANDS: Final[tuple[tuple[str, Callable[..., Any]], ...]] = (
@@ -46,6 +46,7 @@ def build_app() -> typer.Typer:
     app.callback()(_root)
     for name, command in COMMANDS:
         app.command(name)(command)
+    app.add_typer(bench.build_app(), name="bench")
     return app
 
 

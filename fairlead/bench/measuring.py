@@ -1,0 +1,20 @@
+"""From a plan to its result."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from fairlead.bench.modes.push import measure_push
+from fairlead.bench.plan import Mode, Plan
+from fairlead.bench.result import Result
+from fairlead.bench.session import Session, Tell, stage
+
+_MEASURES: Final[Mapping[Mode, Callable[[Session], Awaitable[Result]]]] = {
+    Mode.PUSH: measure_push,
+    Mode.FANOUT: measure_push,
+}
+
+
+async def measure(plan: Plan, tell: Tell) -> Result:
+    """Set everything up, measure, and take everything down. BenchError with what to do when it cannot be done."""
+    async with stage(plan, tell) as session:
+        return await _MEASURES[plan.mode](session)

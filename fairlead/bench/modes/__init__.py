@@ -1,0 +1,1 @@
+"""The ways of measuring: each takes a session and returns what it found."""

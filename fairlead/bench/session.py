@@ -1,0 +1,138 @@
+"""A control plane with its load and its proxies, ready to be measured, and one change made and seen."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from time import monotonic, time
+from typing import Final
+
+import msgspec
+
+from fairlead.bench.destination import Destination, FolderDestination
+from fairlead.bench.fleet import BenchError, Connected, Fleet
+from fairlead.bench.load import Change, ChangeKind, Load
+from fairlead.bench.messages import Expect, Totals
+from fairlead.bench.nodes import encode_node, identities
+from fairlead.bench.plan import Plan
+from fairlead.bench.subject import Subject, foreign_subject, own_subject
+
+_QUIET: Final = 0.25
+
+Tell = Callable[[str, float], None]
+"""Takes what is being done, and how far it is (0 to 1)."""
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """One change: when it was made, by the monotonic and the wall clock, and when each proxy acknowledged it."""
+
+    change: Change
+    made: float
+    made_at: float
+    times: list[float]
+
+    @property
+    def first(self) -> float:
+        """Milliseconds to the first ACK."""
+        return (self.times[0] - self.made) * 1e3
+
+    @property
+    def last(self) -> float:
+        """Milliseconds to the last ACK."""
+        return (self.times[-1] - self.made) * 1e3
+
+
+class Session:
+    """Everything a mode of measuring works with."""
+
+    def __init__(self, plan: Plan, subject: Subject, fleet: Fleet, destination: Destination, tell: Tell) -> None:
+        self.plan = plan
+        self.load = Load(plan.shape)
+        self.subject = subject
+        self.fleet = fleet
+        self.destination = destination
+        self.tell = tell
+        self._number = 0
+        self._turns: dict[ChangeKind, int] = {}
+
+    async def connect(self) -> Connected:
+        """Connect all proxies, spread as planned, and wait until they are configured and nothing comes any more."""
+        connecting = asyncio.create_task(self.fleet.connect(self.plan.over, self.plan.timeout))
+        while not connecting.done():
+            self.tell("connecting", self.fleet.configured / self.fleet.size)
+            await asyncio.wait([connecting], timeout=0.2)
+        connected = await connecting
+        await self.settle()
+        return connected
+
+    async def settle(self) -> Totals:
+        """Wait until no more responses come."""
+        async with asyncio.timeout(self.plan.timeout):
+            seen = await self.fleet.totals()
+            while True:
+                await asyncio.sleep(_QUIET)
+                totals = await self.fleet.totals()
+                if totals.responses == seen.responses:
+                    return totals
+                seen = totals
+
+    def next_change(self, kind: ChangeKind) -> Change:
+        """The next change of a kind."""
+        self._number += 1
+        turn = self._turns[kind] = self._turns.get(kind, -1) + 1
+        return self.load.change(kind, self._number, turn)
+
+    async def make(self, change: Change) -> Sample:
+        """Make a change and wait until all whom it concerns have acknowledged it. BenchError if that is nobody."""
+        timeout = self.plan.timeout
+        if not await self.fleet.expect(announcement(change), timeout):
+            raise BenchError(
+                f"no proxy knows {change.sibling}, so nobody would see a changed {change.kind}: "
+                "does the control plane read the load that was written?"
+            )
+        made_at, made = time(), monotonic()
+        await self.destination.apply(change.documents)
+        return Sample(change=change, made=made, made_at=made_at, times=await self.fleet.seen(change.number, timeout))
+
+
+def announcement(change: Change) -> Expect:
+    """A change as the proxies' processes are told of it."""
+    return Expect(change.number, change.host, change.sibling, change.routed)
+
+
+@asynccontextmanager
+async def stage(plan: Plan, tell: Tell) -> AsyncIterator[Session]:
+    """Write the load, start the control plane if it is to be ours, and the processes of the proxies."""
+    with _workdir(plan) as workdir:
+        config = plan.folder if plan.target and plan.folder else workdir / "config"
+        destination = FolderDestination(config, yaml=plan.yaml)
+        if plan.fill and (plan.target is None or plan.folder):
+            tell("writing the load", 0.0)
+            await destination.fill(Load(plan.shape).documents())
+        async with AsyncExitStack() as stack:
+            tell("starting", 0.0)
+            subject = (
+                foreign_subject(plan.target, delta=plan.delta)
+                if plan.target
+                else await stack.enter_async_context(own_subject(plan, config, workdir))
+            )
+            nodes = [
+                encode_node(each, delta=plan.delta)
+                for each in identities(plan.sidecars, plan.gateways, plan.shape.namespaces)
+            ]
+            fleet = await stack.enter_async_context(
+                Fleet(subject.endpoint, nodes, workdir, connections=plan.connections, processes=plan.processes)
+            )
+            yield Session(plan, subject, fleet, destination, tell)
+
+
+@contextmanager
+def _workdir(plan: Plan) -> Iterator[Path]:
+    """Where our own control plane has its files: a folder that the user named, or one that is gone afterwards."""
+    if plan.target is None and plan.folder is not None:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        yield plan.folder
+        return
+    with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as folder:
+        yield Path(folder)

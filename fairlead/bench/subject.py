@@ -1,0 +1,62 @@
+"""The control plane that is measured: one of our own, or one that runs already."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+import msgspec
+
+from fairlead.bench.messages import Endpoint
+from fairlead.bench.plan import Plan
+from fairlead.bench.usage import Usage, usage_of
+from fairlead.mesh.addresses import Addresses
+from fairlead.mesh.control_plane import ControlPlaneProcess
+
+OURSELVES: Final = "fairlead"
+
+
+class Subject:
+    """Where it is, and what can be learned of it. ``pid`` is None for one that is not a child of ours."""
+
+    def __init__(self, name: str, endpoint: Endpoint, process: ControlPlaneProcess | None, loaded: float) -> None:
+        self.name = name
+        self.endpoint = endpoint
+        self._process = process
+        self.loaded = loaded
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, if it is ours."""
+        return self._process.pid if self._process else None
+
+    def usage(self) -> Usage | None:
+        """What it uses."""
+        return usage_of(self.pid) if self.pid is not None else None
+
+    async def pushes(self) -> list[dict[str, Any]]:
+        """The ledger of its pushes, the oldest first; empty if it has none."""
+        return list(reversed(await self._process.debug("pushes"))) if self._process else []
+
+
+@asynccontextmanager
+async def own_subject(plan: Plan, config: Path, workdir: Path) -> AsyncIterator[Subject]:
+    """``fairlead serve`` on a folder that is filled, as a child process."""
+    with Addresses() as addresses:
+        xds, admin = addresses.port(), addresses.port()
+        listen = (f"127.0.0.1:{xds}", f"127.0.0.1:{admin}")
+        process = ControlPlaneProcess(config, listen, workdir / "fairlead.log", *plan.serve)
+        started = monotonic()
+        await process.start()
+        try:
+            await process.wait_ready(plan.timeout)
+            endpoint = Endpoint(host="127.0.0.1", port=xds, delta=plan.delta)
+            yield Subject(OURSELVES, endpoint, process, monotonic() - started)
+        finally:
+            await process.terminate()
+
+
+def foreign_subject(endpoint: Endpoint, *, delta: bool) -> Subject:
+    """A control plane that somebody else started."""
+    return Subject(str(endpoint), msgspec.structs.replace(endpoint, delta=delta), None, 0.0)

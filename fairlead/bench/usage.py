@@ -1,0 +1,57 @@
+"""What a process on this machine uses, as Linux tells it."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Processor seconds since the start; megabytes in use now, and the most there ever were."""
+
+    cpu: float
+    memory: float
+    peak: float
+
+
+def usage_of(pid: int) -> Usage | None:
+    """The use of a process and its children; None where that cannot be told."""
+    pids = _family(pid)
+    found = [usage for each in pids if (usage := _usage_of_one(each)) is not None]
+    if not found:
+        return None
+    return Usage(
+        cpu=sum(each.cpu for each in found),
+        memory=sum(each.memory for each in found),
+        peak=sum(each.peak for each in found),
+    )
+
+
+def _usage_of_one(pid: int) -> Usage | None:
+    folder = Path("/proc") / str(pid)
+    try:
+        status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines() if ":" in line)
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    ticks = int(fields[11]) + int(fields[12])
+    return Usage(
+        cpu=ticks / os.sysconf("SC_CLK_TCK"),
+        memory=_kilobytes(status.get("VmRSS", "0")) / 1000 * 1.024,
+        peak=_kilobytes(status.get("VmHWM", "0")) / 1000 * 1.024,
+    )
+
+
+def _family(pid: int) -> list[int]:
+    family = [pid]
+    for each in family:
+        try:
+            lists = [path.read_text() for path in Path(f"/proc/{each}/task").glob("*/children")]
+        except OSError:
+            continue
+        family += [int(child) for text in lists for child in text.split()]
+    return family
+
+
+def _kilobytes(text: str) -> int:
+    return int(text.split(maxsplit=1)[0])

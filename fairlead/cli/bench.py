@@ -1,0 +1,142 @@
+"""``fairlead bench``: how fast a control plane is, this one or any other."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fairlead.cli.bench_options import (
+    BenchChange,
+    BenchOutput,
+    BenchProtocol,
+    LoadOptions,
+    OutputOptions,
+    ProxyOptions,
+    SubjectOptions,
+)
+from fairlead.cli.options import fail
+from fairlead.cli.records import expand_records
+
+if TYPE_CHECKING:
+    from fairlead.bench.plan import Plan
+    from fairlead.bench.result import Result
+
+Change = Annotated[list[BenchChange], typer.Option(help="What is changed; may be repeated.")]
+Changes = Annotated[int, typer.Option(min=1, help="How many changes of each kind.")]
+
+
+def build_app() -> typer.Typer:
+    """The modes as commands."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        help="Measure how fast a control plane is: this one (--self), or any ADS server (--target HOST:PORT).",
+    )
+    for command in (push, fanout):
+        app.command(command.__name__)(expand_records(command))
+    return app
+
+
+def push(
+    *,
+    change: Change = [BenchChange.ENDPOINT],  # noqa: B006 - typer copies it
+    changes: Changes = 200,
+    subject: SubjectOptions,
+    load: LoadOptions,
+    proxies: ProxyOptions,
+    output: OutputOptions,
+) -> None:
+    """One change at a time, while nothing else goes on: how long until proxies have acknowledged it.
+
+    `fairlead bench push --self` changes endpoints; ten sidecars know all of 1,000 services
+
+    `fairlead bench push --self --change endpoint --change weight --change service` tells the three apart
+
+    `fairlead bench push --target 127.0.0.1:15010 --config-dir mesh/` measures a server that reads mesh/
+    """
+    _report(_plan("push", 10, (subject, load, proxies), kinds=change, changes=changes), output)
+
+
+def fanout(
+    *,
+    change: Change = [BenchChange.ENDPOINT],  # noqa: B006 - typer copies it
+    changes: Changes = 50,
+    subject: SubjectOptions,
+    load: LoadOptions,
+    proxies: ProxyOptions,
+    output: OutputOptions,
+) -> None:
+    """As push, with a thousand sidecars: how long until the last one has acknowledged.
+
+    `fairlead bench fanout --self` changes endpoints that concern every sidecar
+
+    `fairlead bench fanout --self --scoped --namespaces 100` changes endpoints that concern ten of them
+    """
+    _report(_plan("fanout", 1_000, (subject, load, proxies), kinds=change, changes=changes), output)
+
+
+def _plan(
+    mode: str,
+    sidecars: int,
+    options: tuple[SubjectOptions, LoadOptions, ProxyOptions],
+    *,
+    kinds: Sequence[BenchChange] = (),
+    **more: Any,  # noqa: ANN401 - fields of the plan
+) -> "Plan":
+    from fairlead.bench.load import ChangeKind
+    from fairlead.bench.plan import Mode, Plan
+
+    subject, load, proxies = options
+    return Plan(
+        mode=Mode(mode),
+        shape=load.shape(),
+        sidecars=sidecars if proxies.sidecars is None else proxies.sidecars,
+        gateways=proxies.gateways,
+        connections=proxies.connections,
+        processes=proxies.processes,
+        delta=proxies.protocol is BenchProtocol.DELTA,
+        target=subject.endpoint(),
+        folder=subject.config_dir,
+        yaml=load.yaml,
+        timeout=subject.timeout,
+        kinds=tuple(ChangeKind(each.value) for each in kinds),
+        **more,
+    )
+
+
+def _report(plan: "Plan", options: OutputOptions) -> None:
+    import json
+
+    from rich.console import Console
+
+    from fairlead.bench.table import render_result
+
+    result = _run(plan)
+    if options.output is BenchOutput.JSON:
+        typer.echo(json.dumps(result.document(), indent=2))
+    else:
+        Console().print(render_result(result))
+
+
+def _run(plan: "Plan") -> "Result":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from fairlead.bench.fleet import BenchError
+    from fairlead.bench.measuring import measure
+    from fairlead.mesh.process import ProcessEndedError
+    from fairlead.mesh.waiting import DeadlineExceededError
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=1.0)
+        try:
+            return asyncio.run(
+                measure(plan, lambda what, share: progress.update(task, description=what, completed=share))
+            )
+        except (BenchError, ProcessEndedError, DeadlineExceededError, ValueError) as error:
+            progress.stop()
+            fail(str(error), code=1)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
