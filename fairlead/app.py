@@ -13,6 +13,8 @@ import msgspec
 import structlog
 
 from fairlead.address import Address
+from fairlead.admin.istio_pages import IstioPages
+from fairlead.admin.page import Page
 from fairlead.admin.pages import describe_findings, describe_proxies, describe_pushes
 from fairlead.admin.server import AdminServer
 from fairlead.analysis import LiveAnalysis
@@ -63,7 +65,9 @@ class ControlPlane:
         self._blame = Blame(self.translator, self.proxies)
         self.pusher = Pusher(self.translator, self.proxies, self.ledger, self._blame)
         self._discovery = MeshDiscovery(self.translator, self.proxies, self.pusher)
-        self._server = XdsServer(self._discovery, observers=(self.ledger.observe, self._blame.observe))
+        self._server = XdsServer(
+            self._discovery, observers=(self.ledger.observe, self.metrics.istio.observe, self._blame.observe)
+        )
         self._source = DirectorySource(settings.config_dir, file_limit=settings.file_limit)
         self.analysis = LiveAnalysis(self.translator, self.pusher, self.board, self._source.place_of)
         self._ingest = Ingest(self.translator, self.pusher, self.analysis, self.board, self.metrics)
@@ -125,11 +129,12 @@ class ControlPlane:
         return self._settings.xds._replace(port=port)
 
     async def _open_admin(self, stack: AsyncExitStack) -> Address:
-        pages = {
-            "/debug/proxies": lambda: describe_proxies(self.proxies),
-            "/debug/pushes": lambda: describe_pushes(self.ledger),
-            "/debug/loop": lambda: describe_loop(self.watchdog),
-            "/debug/findings": lambda: describe_findings(self.board),
+        pages: dict[str, Page] = {
+            "/debug/proxies": lambda _: describe_proxies(self.proxies),
+            "/debug/pushes": lambda _: describe_pushes(self.ledger),
+            "/debug/loop": lambda _: describe_loop(self.watchdog),
+            "/debug/findings": lambda _: describe_findings(self.board),
+            **IstioPages(self.translator, self.proxies).pages(),
         }
         admin = AdminServer(self._settings.admin, self.metrics, lambda: self._discovery.is_open, pages)
         try:

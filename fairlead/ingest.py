@@ -9,7 +9,7 @@ from fairlead.metrics import Metrics
 from fairlead.pace import Pace
 from fairlead.pusher import Pusher
 from fairlead.sources.batch import Batch
-from translator.objects.registry import ObjectKey
+from translator.store import Write
 from translator.translator import Translator
 
 
@@ -36,15 +36,17 @@ class Ingest:
         if batch.findings is not None:
             self._board.replace("source", batch.findings)
         pace = Pace()
-        written: list[ObjectKey] = []
+        written: list[Write] = []
         for write in batch.writes:
             touched = self._translator.apply((write,))
             if touched:
-                written.append(write.key)
+                written.append(write)
             await pace.rest_if_due()
         if not written:
             return
         self._metrics.writes.inc(len(written))
         self._metrics.objects.set(len(self._translator.db.store))
-        self._analysis.note(written)
-        self._pusher.push(Cause(tuple(map(str, written)), batch.received, perf_counter(), read))
+        self._metrics.istio.note_writes(written)
+        keys = [write.key for write in written]
+        self._analysis.note(keys)
+        self._pusher.push(Cause(tuple(map(str, keys)), batch.received, perf_counter(), read))

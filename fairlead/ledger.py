@@ -206,6 +206,7 @@ class PushLedger:
         push = event.cause
         if not isinstance(push, Push):
             return
+        self._metrics.istio.convergence.observe(perf_counter() - push.received - push.applied)
         if event.client.id not in push.proxies:
             push.proxies.add(event.client.id)
             if len(push.proxy_names) < _SHOWN:

@@ -5,6 +5,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from fairlead.istio_metrics import IstioMetrics
+
 _LATENCY: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _LAG: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 _BYTES: Final = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 40_000_000)
@@ -42,6 +44,7 @@ class Metrics:
         self.loop_longest_block = Gauge(
             "fairlead_loop_longest_block_seconds", "The longest that the event loop was held up", registry=registry
         )
+        self.istio = IstioMetrics(registry)
         self.response_bytes = Histogram(
             "fairlead_response_bytes", "Size of responses", ["type"], buckets=_BYTES, registry=registry
         )

@@ -1,21 +1,26 @@
 """Serves the admin pages with aiohttp."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 from aiohttp import web
 
 from fairlead.address import Address
+from fairlead.admin.page import Page, PageError
 from fairlead.metrics import Metrics
 
-Page = Callable[[], Any]
+_Handler = Callable[[web.Request], Awaitable[web.Response]]
+_INDEX: Final = "<!doctype html><title>fairlead</title><ul>{}</ul>\n"
 
 
 class AdminServer:
-    """An async context manager that listens while its block runs. ``pages`` are served as JSON by their paths."""
+    """An async context manager that listens while its block runs.
+
+    ``pages`` are served by their paths as JSON, indented with the parameter ``pretty``.
+    """
 
     def __init__(
         self, address: Address, metrics: Metrics, is_ready: Callable[[], bool], pages: dict[str, Page]
@@ -50,12 +55,17 @@ class AdminServer:
         application.router.add_get("/ready", self._ready)
         application.router.add_get("/version", self._version)
         application.router.add_get("/metrics", self._serve_metrics)
+        application.router.add_get("/debug", self._debug_index)
         for path, page in self._pages.items():
             application.router.add_get(path, _json_page(page))
         return application
 
-    async def _index(self, _: web.Request) -> web.Response:
-        return _json({"pages": ["/healthz", "/ready", "/version", "/metrics", *self._pages]})
+    async def _index(self, request: web.Request) -> web.Response:
+        return _json(request, {"pages": ["/healthz", "/ready", "/version", "/metrics", *self._pages]})
+
+    async def _debug_index(self, _: web.Request) -> web.Response:
+        links = "".join(f'<li><a href="{path}?pretty">{path}</a>' for path in sorted(self._pages))
+        return web.Response(text=_INDEX.format(links), content_type="text/html")
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -65,20 +75,25 @@ class AdminServer:
             return web.Response(text="ready\n")
         return web.Response(status=503, text="the configuration is still being read for the first time\n")
 
-    async def _version(self, _: web.Request) -> web.Response:
-        return _json({"version": version("fairlead")})
+    async def _version(self, request: web.Request) -> web.Response:
+        return _json(request, {"version": version("fairlead")})
 
     async def _serve_metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
 
-def _json_page(page: Page) -> Callable[[web.Request], Any]:
-    async def serve(_: web.Request) -> web.Response:
-        return _json(page())
+def _json_page(page: Page) -> _Handler:
+    async def serve(request: web.Request) -> web.Response:
+        try:
+            return _json(request, page(request.query))
+        except PageError as error:
+            return web.Response(status=error.status, text=f"{error}\n")
 
     return serve
 
 
-def _json(content: Any) -> web.Response:  # noqa: ANN401 - anything JSON can hold
-    body = msgspec.json.format(msgspec.json.encode(content, enc_hook=str), indent=2)
+def _json(request: web.Request, content: Any) -> web.Response:  # noqa: ANN401 - anything JSON can hold
+    body = msgspec.json.encode(content, enc_hook=str)
+    if "pretty" in request.query:
+        body = msgspec.json.format(body, indent=2)
     return web.Response(body=body + b"\n", content_type="application/json")

@@ -1,0 +1,171 @@
+"""The control plane's figures under istiod's names, so that dashboards and alerts made for Istio go on working.
+
+Only figures that mean the same here are given. Istio's counters have no ``_total``, which prometheus_client
+insists on, so they are collected by hand and have no type.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from time import time
+from typing import Final
+
+from google.protobuf.json_format import MessageToDict
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from translator.objects.registry import Kind, ObjectKey
+from translator.objects.service_entry import ServiceEntry
+from translator.store import Write
+from xds.client import Client
+from xds.errors import Code
+from xds.events import (
+    Event,
+    Nacked,
+    RequestExpired,
+    RequestReceived,
+    ResponseSent,
+    StreamClosed,
+    StreamOpened,
+    StreamRefused,
+)
+from xds.types import SECRET, short_name
+
+# Istio: the buckets of these histograms.
+_CONVERGENCE: Final = (0.1, 0.5, 1, 3, 5, 10, 20, 30)
+_BYTES: Final = (1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000)
+
+_SUMS: Final = {
+    "pilot_xds_pushes": "Responses sent to proxies, by type",
+    "pilot_push_triggers": "Changes that led to pushes, by what changed",
+    "pilot_inbound_updates": "Changes that came in, by what changed",
+    "pilot_total_xds_rejects": "Responses that proxies refused, by type",
+    "pilot_xds_expired_nonce": "Requests that answered an outdated response, by type",
+    "pilot_xds_write_timeout": "Streams that were ended because the proxy did not read or say who it is",
+    "pilot_total_xds_internal_errors": "Streams that were ended by a fault of the control plane",
+    "pilot_sds_certificate_errors_total": "Secrets that proxies asked for and that they could not be given",
+}
+_SERVICES: Final = (Kind.SERVICE, Kind.SERVICE_ENTRY)
+_ENDPOINTS: Final = (Kind.ENDPOINT_SLICE, Kind.POD, Kind.WORKLOAD_ENTRY)
+_TRIGGERS: Final = {
+    **dict.fromkeys(_SERVICES, "service"),
+    **dict.fromkeys(_ENDPOINTS, "endpoint"),
+    Kind.SECRET: "secret",
+    Kind.NAMESPACE: "namespace",
+}
+
+
+class IstioMetrics:
+    """Counts what happens. An observer of the server, and a collector of the registry that it is made for."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._sums: dict[str, Counter[str]] = {name: Counter() for name in _SUMS}
+        self._largest_request = 0
+        self._versions: dict[int, str] = {}
+        self._missing_secrets: dict[int, frozenset[str]] = {}
+        self._hosts: dict[ObjectKey, int] = {}
+        self._started = time()
+        self.convergence = Histogram(
+            "pilot_proxy_convergence_time",
+            "Seconds from a change in force to a response that brings it",
+            buckets=_CONVERGENCE,
+            registry=registry,
+        )
+        self._size = Histogram(
+            "pilot_xds_config_size_bytes", "Size of responses", ["type"], buckets=_BYTES, registry=registry
+        )
+        registry.register(self)
+
+    def note_writes(self, writes: Iterable[Write]) -> None:
+        """Count objects that changed."""
+        for key, value in writes:
+            self._add("pilot_push_triggers", _TRIGGERS.get(key.kind, "config"))
+            self._add("pilot_inbound_updates", _update(key.kind, is_deletion=value is None))
+            if value is None:
+                self._hosts.pop(key, None)
+            elif key.kind in (*_SERVICES, Kind.VIRTUAL_SERVICE):
+                self._hosts[key] = len(value.spec.hosts) if isinstance(value, ServiceEntry) else 1
+
+    def observe(self, event: Event | StreamRefused) -> None:
+        """See what happens on the streams."""
+        match event:
+            case ResponseSent():
+                self._note_response(event)
+            case RequestReceived():
+                self._note_request(event)
+            case Nacked():
+                self._add("pilot_total_xds_rejects", short_name(event.type_url))
+            case RequestExpired():
+                self._add("pilot_xds_expired_nonce", short_name(event.type_url))
+            case StreamOpened():
+                self._versions[event.client.id] = _istio_version(event.client)
+            case StreamClosed():
+                self._note_end(event)
+            case _:
+                pass
+
+    def collect(self) -> Iterator[Metric]:
+        """See ``prometheus_client.registry.Collector``."""
+        for name, text in _SUMS.items():
+            metric = Metric(name, text, "unknown")
+            for label, value in sorted(self._sums[name].items()):
+                metric.add_sample(name, {"type": label} if label else {}, value)
+            yield metric
+        proxies = GaugeMetricFamily(
+            "pilot_xds", "Connected proxies by the Istio version that they name", None, ["version"]
+        )
+        for istio_version, count in sorted(Counter(self._versions.values()).items()):
+            proxies.add_metric([istio_version], count)
+        yield proxies
+        own_version = version("fairlead")
+        yield _labelled("pilot_info", "The version of the control plane", {"version": own_version})
+        yield _labelled("istio_build", "The version of the control plane", {"component": "pilot", "tag": own_version})
+        yield GaugeMetricFamily("istiod_uptime_seconds", "Age of the control plane", time() - self._started)
+        yield GaugeMetricFamily("pilot_xds_recv_max", "Bytes of the largest request so far", self._largest_request)
+        services = sum(count for key, count in self._hosts.items() if key.kind in _SERVICES)
+        rules = sum(key.kind is Kind.VIRTUAL_SERVICE for key in self._hosts)
+        yield GaugeMetricFamily("pilot_services", "Known services", services)
+        yield GaugeMetricFamily("pilot_virt_services", "VirtualServices in force", rules)
+
+    def _add(self, name: str, label: str = "") -> None:
+        self._sums[name][label] += 1
+
+    def _note_response(self, event: ResponseSent) -> None:
+        self._add("pilot_xds_pushes", short_name(event.type_url))
+        self._size.labels(event.type_url).observe(event.size)
+
+    def _note_request(self, event: RequestReceived) -> None:
+        self._largest_request = max(self._largest_request, event.size)
+        if event.type_url != SECRET or event.client.view is None:
+            return
+        # State-of-the-world requests name everything every time: a name counts when it was not missing before.
+        missing = frozenset(event.names) - event.client.view.resources(SECRET).keys()
+        before = self._missing_secrets.get(event.client.id, frozenset())
+        for _ in missing - before:
+            self._add("pilot_sds_certificate_errors_total")
+        self._missing_secrets[event.client.id] = missing
+
+    def _note_end(self, event: StreamClosed) -> None:
+        self._versions.pop(event.client.id, None)
+        self._missing_secrets.pop(event.client.id, None)
+        if event.code is Code.DEADLINE_EXCEEDED:
+            self._add("pilot_xds_write_timeout")
+        elif event.code is Code.INTERNAL:
+            self._add("pilot_total_xds_internal_errors")
+
+
+def _update(kind: Kind, *, is_deletion: bool) -> str:
+    if kind in _SERVICES:
+        return "svcdelete" if is_deletion else "svc"
+    return "eds" if kind in _ENDPOINTS else "config"
+
+
+def _istio_version(client: Client) -> str:
+    named = MessageToDict(client.node.message.metadata).get("ISTIO_VERSION")
+    return named if isinstance(named, str) and named else "unknown"
+
+
+def _labelled(name: str, text: str, labels: dict[str, str]) -> Metric:
+    metric = GaugeMetricFamily(name, text)
+    metric.add_sample(name, labels, 1)
+    return metric
