@@ -23,6 +23,10 @@ class DeltaLane(Lane[DeltaRequest]):
         super().__init__(traits, pools, most_names, private)
         self._claims: Mapping[str, str] = {}
 
+    def target(self, view: View, name: str) -> Resource | None:
+        """See ``Lane.target``. Delta can say that endpoints do not exist, so that nothing has to stand in for them."""
+        return view.resources(ENDPOINT).get(name) if self.type_url == ENDPOINT else super().target(view, name)
+
     def receive(self, request: DeltaRequest, now: float) -> Verdict | None:
         """See ``Lane.receive``. The nonce pairs answers with responses; the subscription counts even if it is stale."""
         if not self.opened:
@@ -102,6 +106,9 @@ class DeltaLane(Lane[DeltaRequest]):
         sent = self.sent(name)
         resource = self._offer(context, name, sent)
         is_asked = name in self.debt.owed
+        if resource is not None and not resource.body:
+            # What it kept from an earlier stream, of which nothing but the version is known, is all it can have.
+            return
         if resource is not None:
             if is_asked or self.debt.everything or not same(resource, sent):
                 changes[name] = resource

@@ -4,6 +4,7 @@ A response carries its nonce, so equal responses to different streams are the sa
 come from one counter of the server; a stream that already got the response takes a fresh copy.
 """
 
+import copy
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,12 @@ class Response:
     def names(self) -> tuple[str, ...]:
         """The names of all resources in the response, removed ones excluded."""
         return tuple(resource.name for resource in self.resources)
+
+    def without_payload(self) -> "Response":
+        """A copy for those who still wait for the ACK when nobody writes it any more."""
+        made = copy.copy(self)
+        made.payload = b""
+        return made
 
 
 class Encoder:

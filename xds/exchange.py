@@ -1,7 +1,7 @@
 """The records that lanes and sessions work with: what was sent and said, what is due, and where resources come from."""
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from xds.encoder import Encoder, Response
@@ -37,6 +37,10 @@ class Sent:
     changes: Mapping[str, Resource | None]
     at: float
     cause: object
+
+    def written(self) -> "Sent":
+        """The same without the bytes, which only the transport needs."""
+        return replace(self, response=self.response.without_payload())
 
     @property
     def brings(self) -> bool:

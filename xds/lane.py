@@ -22,8 +22,10 @@ from xds.types import TypeTraits, TypeUrl
 from xds.view import View
 from xds.wire import Request
 
-# A client that never acknowledges must not make its stream grow: older responses count as accepted.
-_MOST_IN_FLIGHT: Final = 8
+# A client that never acknowledges must not make its stream grow: older responses count as accepted. What a response
+# brought has to be known when it is refused, long after its bytes were written; they go before it does.
+_MOST_IN_FLIGHT: Final = 64
+_WITH_PAYLOAD: Final = 8
 
 RequestT = TypeVar("RequestT", bound=Request)
 
@@ -131,6 +133,9 @@ class Lane(ABC, Generic[RequestT]):
     def _dispatch(self, sent: Sent) -> Sent:
         self._serial = sent.response.serial
         self.in_flight.append(sent)
+        if len(self.in_flight) > _WITH_PAYLOAD:
+            late = len(self.in_flight) - _WITH_PAYLOAD - 1
+            self.in_flight[late] = self.in_flight[late].written()
         while len(self.in_flight) > _MOST_IN_FLIGHT:
             self._accept(self.in_flight.pop(0))
         record = self.record

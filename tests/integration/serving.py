@@ -66,10 +66,11 @@ class Rig:
 
 
 @asynccontextmanager
-async def serving(root: Path, *, wait: bool = True) -> AsyncIterator[Rig]:
-    """Serve a folder."""
+async def serving(root: Path, *, wait: bool = True, withholds_secrets: bool = False) -> AsyncIterator[Rig]:
+    """Serve a folder; ``withholds_secrets``: on an address that other machines reach as well."""
     with capture_logs() as logs:
-        settings = ServeSettings(config_dir=root, xds=ANYWHERE, admin=ANYWHERE, grace=0.2)
+        xds = Address("0.0.0.0", 0) if withholds_secrets else ANYWHERE  # noqa: S104 - that is the point
+        settings = ServeSettings(config_dir=root, xds=xds, admin=ANYWHERE, grace=0.2)
         plane = ControlPlane(settings)
         task = asyncio.create_task(plane.run())
         try:

@@ -58,7 +58,7 @@ async def test_a_change_reaches_the_client(rig: Rig, client: DeltaClient, health
     await client.until(lambda: client.clusters() == {WEB})
 
 
-async def test_what_changes_nothing_sends_nothing(rig: Rig, client: DeltaClient, healthy: str) -> None:
+async def test_case_11_a_what_changes_nothing_sends_nothing(rig: Rig, client: DeltaClient, healthy: str) -> None:
     await client.introduce()
     await client.until(lambda: client.clusters() == {WEB})
     rig.write("web.yaml", "# the same with a comment\n" + healthy)
@@ -205,7 +205,7 @@ async def test_stopping_tells_the_clients(root: Path) -> None:
         assert reason == "the server is shutting down"
 
 
-async def test_nobody_is_served_before_the_first_load(root: Path) -> None:
+async def test_case_29_nobody_is_served_before_the_first_load(root: Path) -> None:
     async with serving(root, wait=False) as rig:
         plane = rig.plane
         plane._discovery.is_open = False
@@ -223,13 +223,16 @@ async def test_nobody_is_served_before_the_first_load(root: Path) -> None:
 @pytest.mark.parametrize(
     ("node", "reason"),
     [
+        (base_pb2.Node(id="sidecar~1.2.3.4~a.b"), "does not have the form type~ip~name.namespace~domain"),
         (base_pb2.Node(id="envoy"), "does not have the form type~ip~name.namespace~domain"),
         (base_pb2.Node(id="ztunnel~1.2.3.4~a.b~b.svc.cluster.local"), "unsupported type 'ztunnel'"),
         (base_pb2.Node(id="sidecar~nowhere~a.b~b.svc.cluster.local"), "no valid IP address"),
         (base_pb2.Node(id="sidecar~1.2.3.4~~"), "names no workload and namespace"),
     ],
 )
-async def test_a_node_that_makes_no_sense(rig: Rig, client: DeltaClient, node: base_pb2.Node, reason: str) -> None:
+async def test_case_36_a_node_that_makes_no_sense_ends_the_stream(
+    rig: Rig, client: DeltaClient, node: base_pb2.Node, reason: str
+) -> None:
     await client.introduce(node)
     code, details = await client.status()
     assert code is grpc.StatusCode.INVALID_ARGUMENT

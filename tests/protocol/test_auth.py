@@ -1,6 +1,5 @@
 """TLS, mutual TLS and the authenticator."""
 
-import datetime as dt
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -9,11 +8,9 @@ import grpc
 import grpc.aio
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from envoy_data_plane.envoy.config.core.v3 import Node
 
+from tests.certificates import KeyPair, issue
 from tests.protocol.models import made
 from tests.protocol.wire_client import WireClient, connected, serving
 from xds.auth import Identity, Peer
@@ -24,40 +21,6 @@ from xds.status import FETCH_STATUS
 from xds.types import CLUSTER
 
 WEB = "spiffe://cluster.local/ns/shop/sa/web"
-
-
-@dataclass(frozen=True)
-class KeyPair:
-    key: ec.EllipticCurvePrivateKey
-    certificate: x509.Certificate
-
-    @property
-    def key_pem(self) -> bytes:
-        plain = serialization.NoEncryption()
-        return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-
-    @property
-    def pem(self) -> bytes:
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def issue(name: str, names: list[x509.GeneralName], authority: KeyPair | None = None) -> KeyPair:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(authority.certificate.subject if authority else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.BasicConstraints(ca=authority is None, path_length=None), critical=True)
-    )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return KeyPair(key, builder.sign(authority.key if authority else key, hashes.SHA256()))
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +89,9 @@ async def test_a_bad_token_is_refused_and_no_token_has_no_identity() -> None:
         assert rig.client.identity is None
 
 
-async def test_mutual_tls_shows_the_certificate(authority: KeyPair, server_pair: KeyPair, client_pair: KeyPair) -> None:
+async def test_case_30_a_a_certificate_binds_to_its_namespace(
+    authority: KeyPair, server_pair: KeyPair, client_pair: KeyPair
+) -> None:
     authenticator = SpiffeOrToken()
     tls = Tls(
         lambda: Certificates(server_pair.pem, server_pair.key_pem, authority.pem), require_client_certificate=True
@@ -139,10 +104,14 @@ async def test_mutual_tls_shows_the_certificate(authority: KeyPair, server_pair:
             await client.ask(CLUSTER, node=Node(id="shop"))
             assert (await client.hear()).names == ["a"]
             assert rig.client.identity == Identity(WEB)
-        (peer,) = authenticator.peers
+        peer, *_ = authenticator.peers
         assert peer.is_encrypted
         assert peer.certificate is not None
         assert x509.load_pem_x509_certificate(peer.certificate) == client_pair.certificate
+        async with connected(rig, credentials) as channel:
+            stranger = WireClient(channel)
+            await stranger.ask(CLUSTER, node=Node(id="bank"))
+            assert (await stranger.end())[0] is grpc.StatusCode.PERMISSION_DENIED
         async with connected(rig, grpc.ssl_channel_credentials(authority.pem)) as channel:
             nameless = WireClient(channel)
             assert (await nameless.end())[0] is grpc.StatusCode.UNAVAILABLE

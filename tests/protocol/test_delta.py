@@ -283,6 +283,36 @@ def test_one_push_per_type_is_under_way(world: World, delta: Talk) -> None:
     assert delta.listen(CLUSTER).resources == {"a": b"a=3", "b": b"b=1"}
 
 
+def test_what_is_left_from_an_earlier_stream_is_not_sent_again(world: World, delta: Talk) -> None:
+    world.put(made(CLUSTER, "b-1", "bad"))
+    delta.edit(CLUSTER, ["b-1"], versions={"b-1": "old"})
+    delta.nack(delta.listen(CLUSTER), "b-1: no good")
+    delta.edit(CLUSTER, ["b-1"])
+    assert delta.quiet(), "the old version's bytes are not known, and the new one was refused"
+    world.put(made(CLUSTER, "b-1", "good"))
+    assert delta.listen(CLUSTER).resources == {"b-1": b"b-1=good"}
+
+
+def test_many_answers_may_be_under_way_when_the_first_is_refused(world: World, delta: Talk) -> None:
+    world.put(*(made(CLUSTER, name, "bad" if name == "d" else 1) for name in "abcd"))
+    delta.edit(CLUSTER)
+    answers = [delta.listen(CLUSTER)]
+    for _ in range(20):
+        delta.edit(CLUSTER, ["*"])
+        answers.append(delta.listen(CLUSTER))
+    held = set()
+    while answers:
+        answer = answers.pop(0)
+        if "d" in answer.resources:
+            delta.nack(answer, "something is no good")
+        else:
+            held.update(answer.names)
+            delta.ack(answer)
+        if not answers and (more := delta.hear()) is not None:
+            answers.append(more)
+    assert held == {"a", "b", "c"}
+
+
 def test_a_change_that_was_taken_back_is_not_sent(world: World, delta: Talk) -> None:
     world.put(made(CLUSTER, "a"))
     delta.edit(CLUSTER)

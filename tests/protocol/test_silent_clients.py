@@ -20,7 +20,7 @@ from xds.options import ServerOptions
 from xds.types import CLUSTER
 
 
-async def test_a_client_that_does_not_read_is_ended_and_delays_nobody() -> None:
+async def test_case_27_a_client_that_does_not_read_is_ended_and_delays_nobody() -> None:
     big = "x" * 200_000
     options = ServerOptions(write_timeout=1.0, patience=0.001)
     async with serving(options=options) as rig, connected(rig) as slow_channel, connected(rig) as channel:
