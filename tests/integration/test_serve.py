@@ -127,9 +127,13 @@ async def test_equal_proxies_share_a_view(rig: Rig) -> None:
 async def test_a_gateway(rig: Rig, client: DeltaClient) -> None:
     await client.introduce(identity("gateway", role=Role.GATEWAY, labels={"istio": "ingressgateway"}))
     await client.until(lambda: CLUSTER in client.resources)
-    (page,) = await rig.page("/debug/proxies")
-    assert (page["proxy"], page["role"], page["protocol"]) == ("gateway.default", "router", "delta")
-    assert page["types"]["cds"]["state"] == "SYNCED"
+
+    async def synced() -> None:
+        (page,) = await rig.page("/debug/proxies")
+        assert (page["proxy"], page["role"], page["protocol"]) == ("gateway.default", "router", "delta")
+        assert page["types"]["cds"]["state"] == "SYNCED"
+
+    await wait_until(synced)
 
 
 async def test_a_nack_names_the_objects_to_blame(rig: Rig, client: DeltaClient, healthy: str) -> None:
