@@ -22,7 +22,7 @@ from tests.unit.translator.mesh_kit import (
 from translator.model.workload import pod_key
 from translator.objects import core
 from translator.objects.meta import MeshObject
-from translator.objects.registry import Kind, ObjectKey
+from translator.objects.registry import PRIMARY, Kind, ObjectKey
 from translator.store import Write
 
 NODE = """
@@ -50,6 +50,14 @@ HISTORIES: Sequence[Sequence[str]] = (
     (rule("{host: '*.local', exportTo: ['*']}", name="broad", namespace="istio-system"),),
     (entry("{hosts: [a.com], ports: [{number: 80, name: http}], resolution: DNS}"),),
     (entry(f"{{hosts: [{HOST}], ports: [{{number: 80, name: http}}], resolution: STATIC}}", name="clash"),),
+)
+
+# The same for a second cluster.
+FAR_HISTORIES: Sequence[Sequence[str]] = (
+    (service(clusterIP="10.0.9.1"),),
+    (NODE % ("n1", "d"),),
+    (pod("web-1", "10.8.0.1", labels={"version": "v1"}, nodeName="n1"),),
+    (endpoint_slice("s1", endpoint("10.8.0.1", "web-1")),),
 )
 
 
@@ -80,8 +88,9 @@ def resources(mesh: Mesh) -> dict[str, bytes]:
 def arrivals(draw: st.DrawFn) -> list[Event]:
     """The writes of all histories, shuffled, each in order, some objects deleted in between."""
     pending: list[list[Write]] = []
-    for history in HISTORIES:
-        steps = [write for text in history for write in writes(text)]
+    histories = [(history, PRIMARY) for history in HISTORIES] + [(history, "east") for history in FAR_HISTORIES]
+    for history, cluster in histories:
+        steps = [write for text in history for write in writes(text, cluster)]
         if draw(st.booleans()):
             steps.insert(draw(st.integers(1, len(steps))), Write(steps[0].key, None))
         pending.append(steps)
@@ -116,16 +125,18 @@ def unreachable(mesh: Mesh, rows: Rows) -> set[tuple[str, str]]:
 
 def ready_endpoints(rows: Rows) -> Iterator[tuple[str, str]]:
     """What Kubernetes says: the addresses behind each port of each service, by cluster."""
-    for found in rows.values():
+    for key, found in rows.items():
         if not isinstance(found, core.EndpointSlice):
             continue
         name = found.metadata.labels["kubernetes.io/service-name"]
-        owner = rows.get(ObjectKey(Kind.SERVICE, "default", name))
+        own = ObjectKey(Kind.SERVICE, "default", name, key.cluster)
+        # The primary cluster says which ports there are.
+        owner = rows.get(own._replace(cluster=PRIMARY), rows[own]) if own in rows else None
         served = {port.name for port in found.ports}
         for port in owner.spec.ports if isinstance(owner, core.Service) else ():
             for each in found.endpoints:
                 target = each.target_ref
-                if port.name in served and (target is None or pod_key("default", target.name) in rows):
+                if port.name in served and (target is None or pod_key("default", target.name, key.cluster) in rows):
                     host = f"{name}.default.svc.cluster.local"
                     yield from ((f"outbound|{port.port}||{host}", address) for address in each.addresses)
 

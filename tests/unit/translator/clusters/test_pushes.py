@@ -14,6 +14,8 @@ from tests.unit.translator.mesh_kit import (
     service,
     writes,
 )
+from translator.objects.mesh_networks import MeshNetworks
+from translator.objects.registry import PRIMARY
 from translator.settings import Settings
 from translator.store import Write
 from translator.translator import Binding, Translator
@@ -109,14 +111,14 @@ class Fleet:
         self._seen: dict[str, dict[str, dict[str, str]]] = {}
         self.changes()
 
-    def add(self, *texts: str) -> dict[str, Names]:
-        """Write objects; what is sent then."""
-        self.translator.apply([write for text in texts for write in writes(text)])
+    def add(self, *texts: str, cluster: str = PRIMARY) -> dict[str, Names]:
+        """Write objects of a cluster; what is sent then."""
+        self.translator.apply([write for text in texts for write in writes(text, cluster)])
         return self.changes()
 
-    def remove(self, *texts: str) -> dict[str, Names]:
+    def remove(self, *texts: str, cluster: str = PRIMARY) -> dict[str, Names]:
         """Delete objects; what is sent then."""
-        self.translator.apply([Write(write.key, None) for text in texts for write in writes(text)])
+        self.translator.apply([Write(write.key, None) for text in texts for write in writes(text, cluster)])
         return self.changes()
 
     def changes(self) -> dict[str, Names]:
@@ -171,6 +173,20 @@ V1 = labelled("web-1", "10.1.0.1", "v1")
 WITHHELD = rule(SUBSETS + "\ntrafficPolicy: {outlierDetection: {minHealthPercent: 10}}")
 NEAR = rule(SUBSETS + "\ntrafficPolicy: {outlierDetection: {}}")
 TWO_PORTS = "{name: http, port: 80}, {name: grpc, port: 90}"
+STICKY = "\ntrafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: x-user}}}"
+IDLE = ", trafficPolicy: {connectionPool: {tcp: {idleTimeout: 3s}}}"
+OTHER_KINDS = tuple(
+    f"apiVersion: {group}\nkind: {kind}\nmetadata: {{name: any, namespace: default}}\n"
+    for group, kind in (
+        ("security.istio.io/v1", "RequestAuthentication"),
+        ("security.istio.io/v1", "AuthorizationPolicy"),
+        ("telemetry.istio.io/v1", "Telemetry"),
+        ("extensions.istio.io/v1alpha1", "WasmPlugin"),
+        ("networking.istio.io/v1beta1", "ProxyConfig"),
+        ("v1", "Secret"),
+    )
+)
+EAST_WEB = endpoint("10.8.0.1", "web-1")
 OTHER = "outbound|80||other.default.svc.cluster.local"
 DB, PEERS = "outbound|5432||db.default.svc.cluster.local", "outbound|81||peers.default.svc.cluster.local"
 OWN = "outbound|80||own.far.svc.cluster.local"
@@ -286,6 +302,23 @@ CHANGES: dict[str, tuple[tuple[str, ...], tuple[str, ...], dict[str, Names]]] = 
         (rule(SUBSETS.replace("{version: v2}", "{version: v1}")),),
         everyone(EDS=web(("v2",))),
     ),
+    "another port of the pods": ((), (SLICE.replace("port: 8080", "port: 8081"),), everyone(EDS=web())),
+    "another weight": (
+        (),
+        (listed("static.com", "STATIC", "1.1.1.1, weight: 3"),),
+        everyone(EDS={"outbound|80||static.com"}),
+    ),
+    "a rule for sticky requests": (
+        (),
+        (rule(SUBSETS + STICKY),),
+        differ(everyone(CDS=web()), client={"RDS": {"80"}}, pod={"RDS": {"80"}}),
+    ),
+    "a rule for connections that are idle": (
+        (),
+        (rule("{host: db" + IDLE + "}", name="db"),),
+        differ(everyone(CDS={DB}), client={"LDS": {"10.3.0.1_5432"}}, pod={"LDS": {"10.3.0.1_5432"}}),
+    ),
+    "policies and keys that are no matter of clusters": ((), OTHER_KINDS, {}),
     "an endpoint that is resolved": (
         (),
         (listed("dns.com", "DNS", "b.dns.com"),),
@@ -352,3 +385,19 @@ def test_a_service_that_is_hidden_stays_with_its_own_pods() -> None:
     fleet = Fleet(*BASE)
     assert fleet.add(hidden) == differ(everyone(CDS=web(), EDS=web()), client={"RDS": {"80"}}, pod={"RDS": {"80"}})
     assert fleet.add(EMPTY) == {}
+
+
+def test_case_46_a_cluster_that_comes_or_goes_is_a_push_of_endpoints_alone() -> None:
+    east = (service(clusterIP="10.0.9.1"), labelled("web-1", "10.8.0.1", "v1"), endpoint_slice("web", EAST_WEB))
+    fleet = Fleet(*BASE)
+    assert fleet.add(*east, cluster="east") == everyone(EDS=web(("", "v1")))
+    assert fleet.remove(*east, cluster="east") == everyone(EDS=web(("", "v1")))
+
+
+def test_gateways_of_a_network_that_come_or_go_are_a_push_of_the_endpoints_behind_them() -> None:
+    far = {"app": "web", "topology.istio.io/network": "n2", "security.istio.io/tlsMode": "istio"}
+    fleet = Fleet(*BASE, pod("web-2", "10.1.0.2", labels=far))
+    for declared in ({"n2": {"gateways": [{"address": "9.9.9.9", "port": 15443}]}}, {}):
+        networks = msgspec.convert({"networks": declared}, MeshNetworks)
+        fleet.translator.db.replace_settings(Settings(networks=networks))
+        assert fleet.changes() == everyone(EDS=web(("",)))

@@ -46,3 +46,14 @@ def row_ids(rows: Sequence[Row]) -> list[str]:
 def _violations(kind: str, spec: str, metadata: str, severity: Severity) -> list[tuple[str, str]]:
     found = validate(object_of(kind, f"{{spec: {spec}}}", metadata=metadata))
     return [(violation.path, violation.reason) for violation in found if violation.severity is severity]
+
+
+def malformed(kind: str, spec: str) -> list[tuple[str, str]]:
+    """(path, reason) of what keeps an object from being read at all."""
+    document = {
+        "apiVersion": _API_VERSIONS.get(kind, "networking.istio.io/v1"),
+        "kind": kind,
+        "metadata": {"name": "subject", "namespace": "shop"},
+        "spec": yaml.safe_load(spec),
+    }
+    return [(violation.path, violation.reason) for violation in decode_object(document).violations]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.translator.validation.judge import Row, errors, row_ids, warnings
+from tests.unit.translator.validation.judge import Row, errors, malformed, row_ids, warnings
 
 TP = "spec.trafficPolicy"
 
@@ -39,12 +39,14 @@ def outlier(text: str) -> str:
     return policy(f"outlierDetection: {{{text}}}")
 
 
+PLACES = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone")
 LOCALITY = f"{TP}.loadBalancer.localityLbSetting"
 BROKEN: list[Row] = [
     # host, subsets, scope
     ("{host: ''}", "spec.host", "must not be empty"),
     ("{host: a.*.com}", "spec.host", "'*' may only stand at the beginning"),
     (f"{{host: {'.'.join(['abcdefghi'] * 30)}}}", "spec.host", "longer than 255"),
+    ("{host: a_b.com}", "spec.host", "not a DNS name"),
     ("{host: a, subsets: [{name: ''}]}", "spec.subsets[0].name", "not a DNS label"),
     ("{host: a, subsets: [{name: v.1}]}", "spec.subsets[0].name", "not a DNS label"),
     ("{host: a, subsets: [{name: v1}, {name: v1}]}", "spec.subsets[1].name", "given twice"),
@@ -53,8 +55,11 @@ BROKEN: list[Row] = [
     ("{host: a, subsets: [{name: v1, trafficPolicy: {}}]}", "spec.subsets[0].trafficPolicy", "at least one field"),
     ("{host: a, exportTo: [shop, '.']}", "spec.exportTo[1]", "given twice"),
     ("{host: a, exportTo: ['~']}", "spec.exportTo[0]", "ServiceEntry only"),
+    ("{host: a, exportTo: ['*', other]}", "spec.exportTo", "cannot be combined"),
+    ("{host: a, exportTo: [a_b]}", "spec.exportTo[0]", "nor the name of a namespace"),
     ("{host: a, exportTo: ['*'], workloadSelector: {matchLabels: {a: b}}}", "spec.exportTo", "own namespace only"),
     ("{host: a, workloadSelector: {matchLabels: {'': b}}}", "spec.workloadSelector.matchLabels[]", "empty key"),
+    ("{host: a, workloadSelector: {matchLabels: {'a*': b}}}", "spec.workloadSelector.matchLabels[a*]", "wildcards"),
     ("{host: a, workloadSelector: {matchLabels: {a: 'b*'}}}", "spec.workloadSelector.matchLabels[a]", "wildcards"),
     # policy
     ("{host: a, trafficPolicy: {}}", TP, "at least one field"),
@@ -158,10 +163,13 @@ BROKEN: list[Row] = [
         LOCALITY,
         "only one of distribute and failover",
     ),
-    (
-        localized("failover: [{from: a, to: b}], failoverPriority: [topology.kubernetes.io/zone]"),
-        f"{LOCALITY}.failoverPriority[0]",
-        "cannot be combined with failover",
+    *(
+        (
+            localized(f"failover: [{{from: a, to: b}}], failoverPriority: [{label}]"),
+            f"{LOCALITY}.failoverPriority[0]",
+            "cannot be combined with failover",
+        )
+        for label in PLACES
     ),
     (localized("distribute: [{from: a, to: {a: 60, b: 30}}]"), f"{LOCALITY}.distribute[0].to", "add up to 90"),
     (localized("distribute: [{from: a, to: {a: 100, b: 0}}]"), f"{LOCALITY}.distribute[0].to[b]", "1..100"),
@@ -180,10 +188,13 @@ BROKEN: list[Row] = [
     (localized("failover: [{from: a, to: a}]"), f"{LOCALITY}.failover[0]", "different regions"),
     (localized("failover: [{from: a/b, to: c}]"), f"{LOCALITY}.failover[0].from", "not the name of a region"),
     (localized("failover: [{from: a, to: '*'}]"), f"{LOCALITY}.failover[0].to", "not the name of a region"),
-    (
-        zoned("failoverPriority: [topology.istio.io/subzone]"),
-        f"{TP}.loadBalancer.zoneAwareLbSetting.failoverPriority[0]",
-        "zone awareness itself",
+    *(
+        (
+            zoned(f"failoverPriority: [{label}]"),
+            f"{TP}.loadBalancer.zoneAwareLbSetting.failoverPriority[0]",
+            "zone awareness itself",
+        )
+        for label in PLACES
     ),
     # TLS
     (secured("mode: MUTUAL, privateKey: k"), f"{TP}.tls.clientCertificate", "required for mode MUTUAL"),
@@ -204,13 +215,36 @@ BROKEN: list[Row] = [
         f"{TP}.tls.subjectAltNames",
         "no meaning with insecureSkipVerify",
     ),
+    (
+        secured("mode: SIMPLE, insecureSkipVerify: true, subjectAltNames: [a]"),
+        f"{TP}.tls.subjectAltNames",
+        "no meaning with insecureSkipVerify",
+    ),
     (secured("mode: SIMPLE, credentialName: 'configmap://other/ca'"), f"{TP}.tls.credentialName", "namespace 'shop'"),
 ]
 
 
 @pytest.mark.parametrize(("spec", "path", "reason"), BROKEN, ids=row_ids(BROKEN))
-def test_a_broken_rule_is_reported_once_at_its_field(spec: str, path: str, reason: str) -> None:
+def test_case_48_a_broken_rule_is_reported_once_at_its_field(spec: str, path: str, reason: str) -> None:
     found = errors("DestinationRule", spec)
+
+    assert [place for place, _ in found] == [path]
+    assert reason in found[0][1]
+
+
+MALFORMED: list[Row] = [
+    ("{}", "spec.host", "missing"),
+    (policy("portLevelSettings: [null]"), f"{TP}.portLevelSettings[0]", "got null"),
+    (balanced("simple: FOO"), f"{TP}.loadBalancer.simple", "unknown value"),
+    (hashed("httpCookie: {}"), f"{TP}.loadBalancer.consistentHash.httpCookie.name", "missing"),
+    (balanced("warmup: {}"), f"{TP}.loadBalancer.warmup.duration", "missing"),
+    (policy("proxyProtocol: {version: V3}"), f"{TP}.proxyProtocol.version", "known: V1, V2"),
+]
+
+
+@pytest.mark.parametrize(("spec", "path", "reason"), MALFORMED, ids=row_ids(MALFORMED))
+def test_case_48_what_cannot_be_read_is_reported_at_its_field(spec: str, path: str, reason: str) -> None:
+    found = malformed("DestinationRule", spec)
 
     assert [place for place, _ in found] == [path]
     assert reason in found[0][1]
@@ -261,7 +295,7 @@ WARNED: list[Row] = [
 
 
 @pytest.mark.parametrize(("spec", "path", "reason"), WARNED, ids=row_ids(WARNED))
-def test_what_probably_is_a_mistake_is_a_warning(spec: str, path: str, reason: str) -> None:
+def test_case_48_what_probably_is_a_mistake_is_a_warning(spec: str, path: str, reason: str) -> None:
     found = warnings("DestinationRule", spec)
 
     assert [place for place, _ in found] == [path]

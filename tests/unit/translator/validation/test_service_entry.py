@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.translator.validation.judge import Row, errors, row_ids, warnings
+from tests.unit.translator.validation.judge import Row, errors, malformed, row_ids, warnings
 
 HTTP = "{number: 80, name: http, protocol: HTTP}"
 TCP = "{number: 9000, name: tcp, protocol: TCP}"
@@ -50,6 +50,7 @@ BROKEN: list[Row] = [
         "wildcards",
     ),
     (entry("exportTo: ['~', shop]"), "spec.exportTo", "cannot be combined"),
+    (entry("exportTo: [a_b]"), "spec.exportTo[0]", "nor the name of a namespace"),
     (entry("exportTo: ['*', shop]"), "spec.exportTo", "cannot be combined"),
     # resolutions
     (entry("endpoints: [{address: 10.0.0.1}]"), "spec.endpoints", "resolution NONE"),
@@ -78,8 +79,23 @@ BROKEN: list[Row] = [
 
 
 @pytest.mark.parametrize(("spec", "path", "reason"), BROKEN, ids=row_ids(BROKEN))
-def test_a_broken_rule_is_reported_once_at_its_field(spec: str, path: str, reason: str) -> None:
+def test_case_48_a_broken_rule_is_reported_once_at_its_field(spec: str, path: str, reason: str) -> None:
     found = errors("ServiceEntry", spec)
+
+    assert [place for place, _ in found] == [path]
+    assert reason in found[0][1]
+
+
+MALFORMED: list[Row] = [
+    (entry("", ports="[null]"), "spec.ports[0]", "got null"),
+    (entry("resolution: FOO"), "spec.resolution", "unknown value"),
+    (entry("endpoints: [null]"), "spec.endpoints[0]", "got null"),
+]
+
+
+@pytest.mark.parametrize(("spec", "path", "reason"), MALFORMED, ids=row_ids(MALFORMED))
+def test_case_48_what_cannot_be_read_is_reported_at_its_field(spec: str, path: str, reason: str) -> None:
+    found = malformed("ServiceEntry", spec)
 
     assert [place for place, _ in found] == [path]
     assert reason in found[0][1]
@@ -125,7 +141,7 @@ WARNED: list[Row] = [
 
 
 @pytest.mark.parametrize(("spec", "path", "reason"), WARNED, ids=row_ids(WARNED))
-def test_what_probably_is_a_mistake_is_a_warning(spec: str, path: str, reason: str) -> None:
+def test_case_48_what_probably_is_a_mistake_is_a_warning(spec: str, path: str, reason: str) -> None:
     found = warnings("ServiceEntry", spec)
 
     assert [place for place, _ in found] == [path]
@@ -133,7 +149,7 @@ def test_what_probably_is_a_mistake_is_a_warning(spec: str, path: str, reason: s
     assert errors("ServiceEntry", spec) == []
 
 
-def test_a_tcp_port_that_gets_no_address_of_its_own_is_a_warning() -> None:
+def test_case_48_a_tcp_port_that_gets_no_address_of_its_own_is_a_warning() -> None:
     metadata = "{labels: {networking.istio.io/enable-autoallocate-ip: 'false'}}"
     spec = entry("resolution: DNS", ports=f"[{TCP}]")
 

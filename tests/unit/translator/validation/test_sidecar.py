@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.translator.validation.judge import Row, errors, row_ids, warnings
+from tests.unit.translator.validation.judge import Row, errors, malformed, row_ids, warnings
 
 EVERYTHING = "hosts: ['*/*']"
 
@@ -112,8 +112,23 @@ BROKEN: list[Row] = [
 
 
 @pytest.mark.parametrize(("spec", "path", "reason"), BROKEN, ids=row_ids(BROKEN))
-def test_a_broken_rule_is_reported_once_at_its_field(spec: str, path: str, reason: str) -> None:
+def test_case_48_a_broken_rule_is_reported_once_at_its_field(spec: str, path: str, reason: str) -> None:
     found = errors("Sidecar", spec)
+
+    assert [place for place, _ in found] == [path]
+    assert reason in found[0][1]
+
+
+MALFORMED: list[Row] = [
+    ("{ingress: [null]}", "spec.ingress[0]", "got null"),
+    ("{ingress: [{defaultEndpoint: '127.0.0.1:80'}]}", "spec.ingress[0].port", "missing"),
+    ("{egress: [null]}", "spec.egress[0]", "got null"),
+]
+
+
+@pytest.mark.parametrize(("spec", "path", "reason"), MALFORMED, ids=row_ids(MALFORMED))
+def test_case_48_what_cannot_be_read_is_reported_at_its_field(spec: str, path: str, reason: str) -> None:
+    found = malformed("Sidecar", spec)
 
     assert [place for place, _ in found] == [path]
     assert reason in found[0][1]
@@ -157,7 +172,7 @@ WARNED: list[Row] = [
 
 
 @pytest.mark.parametrize(("spec", "path", "reason"), WARNED, ids=row_ids(WARNED))
-def test_what_probably_is_a_mistake_is_a_warning(spec: str, path: str, reason: str) -> None:
+def test_case_48_what_probably_is_a_mistake_is_a_warning(spec: str, path: str, reason: str) -> None:
     found = warnings("Sidecar", spec)
 
     assert [place for place, _ in found] == [path]

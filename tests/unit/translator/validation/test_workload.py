@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.translator.validation.judge import errors, warnings
+from tests.unit.translator.validation.judge import errors, malformed, warnings
 
 BROKEN = [
     ("WorkloadEntry", "{}", "spec.address", "must not be empty"),
@@ -15,6 +15,7 @@ BROKEN = [
     ("WorkloadEntry", "{address: 10.0.0.1, labels: {'a b': c}}", "spec.labels[a b]", "not a label key"),
     ("WorkloadGroup", "{template: {}, metadata: {labels: {a: 'b c'}}}", "spec.metadata.labels[a]", "label value"),
     ("WorkloadGroup", "{template: {labels: {'': c}}}", "spec.template.labels[]", "not a label key"),
+    ("WorkloadGroup", "{template: {ports: {a_b: 80}}}", "spec.template.ports[a_b]", "not a port name"),
     ("WorkloadGroup", "{template: {ports: {http: 70000}}}", "spec.template.ports[http]", "1..65535"),
     ("WorkloadGroup", "{template: {}, probe: {}}", "spec.probe", "exactly one of"),
     ("WorkloadGroup", "{template: {}, probe: {exec: {command: [a]}, grpc: {port: 1}}}", "spec.probe", "exactly one"),
@@ -55,7 +56,7 @@ BROKEN = [
 @pytest.mark.parametrize(
     ("kind", "spec", "path", "reason"), BROKEN, ids=[f"{row[0]} {row[2]}: {row[3]}" for row in BROKEN]
 )
-def test_a_broken_rule_is_reported_once_at_its_field(kind: str, spec: str, path: str, reason: str) -> None:
+def test_case_48_a_broken_rule_is_reported_once_at_its_field(kind: str, spec: str, path: str, reason: str) -> None:
     found = errors(kind, spec)
 
     assert [place for place, _ in found] == [path]
@@ -77,8 +78,12 @@ def test_a_sound_specification_passes_without_a_word(kind: str, spec: str) -> No
     assert warnings(kind, spec) == []
 
 
-def test_a_workload_behind_the_gateway_of_its_network_is_a_warning() -> None:
+def test_case_48_a_workload_behind_the_gateway_of_its_network_is_a_warning() -> None:
     spec = "{network: n1}"
 
     assert [path for path, _ in warnings("WorkloadEntry", spec)] == ["spec.address"]
     assert errors("WorkloadEntry", spec) == []
+
+
+def test_case_48_a_group_needs_a_template() -> None:
+    assert malformed("WorkloadGroup", "{}") == [("spec.template", "required field is missing")]
