@@ -54,7 +54,9 @@ class ControlPlane:
         self.ready = asyncio.Event()
         self._log: Any = structlog.get_logger("fairlead.serve")
         self.metrics = Metrics()
-        disclosing = msgspec.structs.replace(settings.mesh, discloses_secrets=settings.discloses_secrets)
+        disclosing = msgspec.structs.replace(
+            settings.mesh, discloses_secrets=settings.discloses_secrets, issues_certificates=False
+        )
         self.translator = Translator(disclosing)
         self.proxies = Proxies()
         self.metrics.proxies.set_function(lambda: len(self.proxies))

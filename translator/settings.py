@@ -12,7 +12,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``cluster_id`` names the cluster whose objects the store holds; ``domain_suffix`` is the DNS suffix of
     its Kubernetes services. ``system_roots`` is where proxies find the roots of trust of their system, which Envoy
     cannot find by itself; the default is the place in its official images (Debian). ``discloses_secrets`` is whether
-    proxies get what Secrets hold. ``shadow_host_suffix``: the Host of mirrored requests ends in ``-shadow``, as before
+    proxies get what Secrets hold; ``issues_certificates`` whether those that prove who they are get certificates of
+    the mesh. ``shadow_host_suffix``: the Host of mirrored requests ends in ``-shadow``, as before
     Istio 1.28 and as Envoy does by itself.
     """
 
@@ -22,4 +23,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     domain_suffix: str = "cluster.local"
     system_roots: str = "/etc/ssl/certs/ca-certificates.crt"
     discloses_secrets: bool = True
+    issues_certificates: bool = True
     shadow_host_suffix: bool = False

@@ -66,7 +66,7 @@ class ShapeCheck:
         if get_origin(inner) is tuple:
             return self._conform_array(value, get_args(inner)[0], path)
         if get_origin(inner) is dict:
-            return self._conform_map(value, get_args(inner)[1], path)
+            return self._conform_map(value, get_args(inner), path)
         return self._conform_scalar(value, wanted, path)
 
     def _conform_record(self, value: Mapping[object, object], record: type[msgspec.Struct], path: str) -> object:
@@ -98,13 +98,14 @@ class ShapeCheck:
             return []
         return [self.conform(item, item_type, f"{path}[{index}]") for index, item in enumerate(value)]
 
-    def _conform_map(self, value: object, item_type: object, path: str) -> object:
+    def _conform_map(self, value: object, map_types: tuple[object, object], path: str) -> object:
         if not isinstance(value, Mapping):
             self._report(path, f"expected object, got {_type_name(value)}")
             return {}
-        conformed = {}
+        key_type, item_type = map_types
+        conformed: dict[object, object] = {}
         for key, item in value.items():
-            if not isinstance(key, str):
+            if not _is_convertible(key, key_type):
                 self._report(f"{path}[{key}]", f"expected a text key, got {_type_name(key)}; put it in quotes")
             else:
                 conformed[key] = self.conform(item, item_type, f"{path}[{key}]")

@@ -45,6 +45,7 @@ class Viewer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     labels: dict[str, str] = {}
     locality: str = ""
     capture: Capture = Capture.REDIRECT
+    has_identity: bool = False
     show: dict[str, list[str]] = {}
     mesh: MeshConfig = MeshConfig()
 
@@ -59,6 +60,7 @@ class Viewer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             labels=tuple(sorted(self.labels.items())),
             locality=self.locality,
             capture=self.capture,
+            has_identity=self.has_identity,
             reserved_ports=(15021, 15090),
         )
 

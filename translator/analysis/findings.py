@@ -9,6 +9,7 @@ from translator.analysis.gateway import analyze_selector, analyze_servers
 from translator.analysis.gateway_binding import analyze_gateways
 from translator.analysis.gateway_credential import analyze_credentials
 from translator.analysis.host_conflict import analyze_host_conflicts
+from translator.analysis.mesh_tls import analyze_client_mode, analyze_peer_mode, analyze_server_mode
 from translator.database import Database
 from translator.diagnostics import Diagnostic
 from translator.engine import query
@@ -19,8 +20,9 @@ Analyzer = Callable[[Database, Any], Iterator[Diagnostic]]
 # Each analyzer takes exactly objects of the kind that it stands under.
 ANALYZERS: Final[Mapping[Kind, tuple[Analyzer, ...]]] = {
     Kind.VIRTUAL_SERVICE: (analyze_gateways, analyze_host_conflicts, analyze_destinations, analyze_weights),
-    Kind.DESTINATION_RULE: (analyze_destination_rule,),
-    Kind.ISTIO_GATEWAY: (analyze_selector, analyze_servers, analyze_credentials),
+    Kind.DESTINATION_RULE: (analyze_destination_rule, analyze_client_mode),
+    Kind.ISTIO_GATEWAY: (analyze_selector, analyze_servers, analyze_credentials, analyze_server_mode),
+    Kind.PEER_AUTHENTICATION: (analyze_peer_mode,),
 }
 
 

@@ -31,11 +31,13 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     """What outbound clusters depend on of a class of proxies, beside namespace, labels and place.
 
     ``intercepted``: connections reach the proxy by redirection, so that it knows where they were meant to go.
+    ``has_identity``: it can show a certificate of the mesh.
     """
 
     role: Role
     intercepted: bool
     families: IpFamilies
+    has_identity: bool = False
 
 
 _DYNAMIC_PROTOCOLS: Final = frozenset({Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.TLS})
@@ -49,7 +51,7 @@ _BY_RESOLUTION: Final = {
 def client_of(view: ViewKey) -> Client:
     """The client that the proxies of a View are."""
     intercepted = view.role is Role.SIDECAR and view.capture is not Capture.NONE
-    return Client(role=view.role, intercepted=intercepted, families=view.families)
+    return Client(role=view.role, intercepted=intercepted, families=view.families, has_identity=view.has_identity)
 
 
 def discover(

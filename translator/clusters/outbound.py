@@ -15,6 +15,13 @@ from translator.clusters.discovery import Client, Discovery, discover
 from translator.clusters.dns import build_dns_cluster_type, build_dynamic_cluster_type, lookup_family
 from translator.clusters.http_protocol import EXTENSION, HttpSettings, HttpVersion, build_http_protocol_options
 from translator.clusters.load_balancer import apply_load_balancer, apply_spread
+from translator.clusters.mesh_tls import (
+    MeshOrigination,
+    apply_mesh_tls,
+    choose_alpn,
+    limit_to_discovery,
+    select_mesh_origination,
+)
 from translator.clusters.metadata import ServiceName, build_istio_metadata, rule_of, service_name
 from translator.clusters.outlier import build_outlier_detection
 from translator.clusters.stat_name import format_stat_name
@@ -56,6 +63,7 @@ class OutboundInputs(msgspec.Struct, frozen=True, kw_only=True):
     policy: PortPolicy
     rule: ObjectKey | None
     origination: Origination | None
+    mesh_tls: MeshOrigination | None
     spread: Spread
     panic_threshold: int
     stat_name: str
@@ -101,6 +109,7 @@ def outbound_inputs(db: Database, key: OutboundKey) -> OutboundInputs | None:
     if owner.races and endpoints is not None and len(endpoints.endpoints) != 1:
         # Envoy: only the addresses of one name can race.
         discovery = Discovery.STRICT_DNS
+    mesh_tls = select_mesh_origination(db, key.client, (owner, port, subset), policy.tls)
     return OutboundInputs(
         name=destination.cluster,
         client=key.client,
@@ -114,6 +123,7 @@ def outbound_inputs(db: Database, key: OutboundKey) -> OutboundInputs | None:
         rule=rule_of(rules),
         # What a client names by its SNI is encrypted by itself.
         origination=None if destination.by_sni else _origination(owner, rules, policy, key.client.role, defaults),
+        mesh_tls=None if destination.by_sni else limit_to_discovery(db, mesh_tls, discovery, (owner, port)),
         spread=destination_spread(db, owner, rules, port.number, subset),
         panic_threshold=panic_threshold(policy, owner.distribution),
         stat_name=format_stat_name(defaults.outbound_stat_name, owner, port, subset=subset),
@@ -139,7 +149,11 @@ def build_outbound_cluster(inputs: OutboundInputs) -> Cluster:
     options = build_http_protocol_options(http)
     if options is not None:
         cluster.typed_extension_protocol_options[EXTENSION].CopyFrom(pack(options))
-    apply_transport_socket(cluster, inputs.origination, policy.proxy_protocol, http2=http.version is HttpVersion.HTTP2)
+    if inputs.mesh_tls is not None:
+        apply_mesh_tls(cluster, inputs.mesh_tls, policy.proxy_protocol, choose_alpn(inputs.protocol, http.version))
+    else:
+        http2 = http.version is HttpVersion.HTTP2
+        apply_transport_socket(cluster, inputs.origination, policy.proxy_protocol, http2=http2)
     metadata = build_istio_metadata((inputs.service,), rule=inputs.rule, subset=inputs.subset, external=inputs.external)
     cluster.metadata.filter_metadata["istio"].CopyFrom(metadata)
     return cluster

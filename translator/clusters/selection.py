@@ -133,6 +133,7 @@ def _scope_clusters(
                 client_namespace=scope.namespace,
                 client_labels=selecting,
                 place=relevant_place(db, place, owner.hostname, offer.spread, node_local=offer.node_local),
+                has_identity=client.has_identity,
             )
             key = OutboundKey(destination, client)
             found.setdefault(destination.cluster, OutboundCluster(destination.cluster, key, offer.discovery))

@@ -23,12 +23,16 @@ _VERSIONS: Final = {
 def apply_transport_socket(
     cluster: Cluster, origination: Origination | None, proxy_protocol: ProxyProtocol | None, *, http2: bool
 ) -> None:
-    """Set the socket of a cluster under construction. A PROXY header comes first, in clear text."""
-    socket = build_tls_socket(origination, http2=http2) if origination else None
-    if proxy_protocol is not None:
-        socket = _wrap(socket or build_plain_socket(), proxy_protocol)
-    if socket is not None:
-        cluster.transport_socket.CopyFrom(socket)
+    """Set the socket of a cluster under construction, if it needs any but that for clear text."""
+    if origination is None and proxy_protocol is None:
+        return
+    socket = build_tls_socket(origination, http2=http2) if origination else build_plain_socket()
+    cluster.transport_socket.CopyFrom(build_socket(socket, proxy_protocol))
+
+
+def build_socket(inner: TransportSocket, proxy_protocol: ProxyProtocol | None) -> TransportSocket:
+    """The socket with the PROXY header, if there is to be one, before it: in clear text."""
+    return inner if proxy_protocol is None else _wrap(inner, proxy_protocol)
 
 
 def build_plain_socket() -> TransportSocket:

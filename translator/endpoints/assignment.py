@@ -13,6 +13,7 @@ from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from translator.database import Database
 from translator.endpoints.destination import Destination, destination_policy, destination_spread, sends_unhealthy
 from translator.endpoints.locality import LocalityGroup, Place, group_endpoints, spread_groups
+from translator.endpoints.mesh_tls import build_tls_metadata, mark_tls_modes
 from translator.endpoints.network import enter_networks
 from translator.endpoints.spread import Spread
 from translator.engine import query
@@ -69,10 +70,18 @@ def _select_inputs(db: Database, destination: Destination, *, by_name: bool) -> 
     policy = destination_policy(db, destination)
     return AssignmentInputs(
         name=name,
-        endpoints=_select_endpoints(db, owner, destination, by_name=by_name),
+        endpoints=_told_endpoints(db, owner, destination, by_name=by_name),
         spread=destination_spread(db, owner, policy, destination.port, destination.subset),
         place=destination.place,
     )
+
+
+def _told_endpoints(db: Database, owner: Service, destination: Destination, *, by_name: bool) -> tuple[Endpoint, ...]:
+    found = _select_endpoints(db, owner, destination, by_name=by_name)
+    if not destination.has_identity:
+        return found
+    policy = destination_policy(db, destination)
+    return mark_tls_modes(db, found, policy_for(policy, destination.port, destination.subset).tls)
 
 
 def encode_assignment(inputs: AssignmentInputs) -> bytes:
@@ -95,12 +104,15 @@ def _encode_group(group: LocalityGroup) -> bytes:
         load_balancing_weight=uint32(group.weight),
         priority=group.priority,
     )
-    records = (_encode_endpoint(each.address, each.port, each.health, each.weight or 1) for each in group.endpoints)
+    records = (
+        _encode_endpoint(each.address, each.port, each.health, each.weight or 1, each.tls_mode)
+        for each in group.endpoints
+    )
     return encode(head) + b"".join(records)
 
 
 @functools.lru_cache(maxsize=2**16)
-def _encode_endpoint(address: str, port: int, health: Health, weight: int) -> bytes:
+def _encode_endpoint(address: str, port: int, health: Health, weight: int, tls_mode: str) -> bytes:
     """The record of an endpoint in its group. Envoy requires weights of at least 1."""
     message = LbEndpoint(health_status=_HEALTH[health], load_balancing_weight=uint32(weight))
     if address.startswith("/"):
@@ -108,6 +120,8 @@ def _encode_endpoint(address: str, port: int, health: Health, weight: int) -> by
     else:
         message.endpoint.address.socket_address.address = address
         message.endpoint.address.socket_address.port_value = port
+    if tls_mode:
+        message.metadata.CopyFrom(build_tls_metadata(tls_mode))
     return length_delimited(LocalityLbEndpoints.LB_ENDPOINTS_FIELD_NUMBER, encode(message))
 
 

@@ -19,7 +19,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
 
     They depend of the client on its namespace, on those of its labels by which rules for the host select, and on
     where it is as far as that matters for this host. ``by_sni``: clients name the destination by the SNI of the
-    mesh's TLS, which a gateway passes on unopened (Istio: AUTO_PASSTHROUGH).
+    mesh's TLS, which a gateway passes on unopened (Istio: AUTO_PASSTHROUGH). ``has_identity``: it can show
+    a certificate of the mesh.
     """
 
     namespace: str
@@ -30,6 +31,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     client_labels: Labels = ()
     place: Place = Place()
     by_sni: bool = False
+    has_identity: bool = False
 
     @property
     def cluster(self) -> str:

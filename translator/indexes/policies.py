@@ -10,6 +10,7 @@ from translator.model.host import is_wildcard, resolve_short_name
 from translator.objects import core
 from translator.objects.destination_rule import DestinationRule, PortTrafficPolicy, TrafficPolicy
 from translator.objects.registry import Kind, ObjectKey
+from translator.objects.security import PeerAuthentication
 from translator.objects.sidecar import Sidecar
 from translator.store import Index
 
@@ -44,6 +45,12 @@ def _destination_rule_pattern(_key: ObjectKey, source: DestinationRule, suffix: 
 def _sidecar_labels(_key: ObjectKey, source: Sidecar, _suffix: str) -> Pairs:
     selector = source.spec.workload_selector
     for label in selector.labels if selector else ():
+        yield source.metadata.namespace, label
+
+
+def _peer_labels(_key: ObjectKey, source: PeerAuthentication, _suffix: str) -> Pairs:
+    selector = source.spec.selector
+    for label in selector.match_labels if selector else ():
         yield source.metadata.namespace, label
 
 
@@ -110,6 +117,11 @@ DESTINATION_RULE_PATTERNS: Final[Index[tuple[str, str], str]] = Index(
 SIDECARS: Final[Index[str, ObjectKey]] = Index("sidecars", {Kind.SIDECAR: by_namespace})
 """Namespace -> Sidecars."""
 
+PEER_AUTHENTICATIONS: Final[Index[str, ObjectKey]] = Index(
+    "peer-authentications", {Kind.PEER_AUTHENTICATION: by_namespace}
+)
+"""Namespace -> PeerAuthentications."""
+
 SELECTED_LABELS: Final[Index[str, str]] = Index(
     "selected-labels",
     {
@@ -117,6 +129,7 @@ SELECTED_LABELS: Final[Index[str, str]] = Index(
         Kind.DESTINATION_RULE: _policy_labels,
         Kind.VIRTUAL_SERVICE: source_labels,
         Kind.ISTIO_GATEWAY: gateway_labels,
+        Kind.PEER_AUTHENTICATION: _peer_labels,
     },
 )
 """Namespace, "" (any namespace) or "gateway" -> the label names that some rule selects proxies by."""

@@ -13,8 +13,8 @@ from translator.http_filters.filter import Side
 from translator.listeners.address import balance_exactly, bind_listener, wildcards
 from translator.listeners.chain_match import ChainMatch, chain_match, plaintext_http
 from translator.listeners.filter_chain import TCPChain, build_http_chain, build_tcp_chain
-from translator.listeners.inbound_mode import MutualTLS, inbound_forms
-from translator.listeners.inbound_plan import InboundKey, InboundPort, inbound_plan, port_mode
+from translator.listeners.inbound_mode import inbound_forms
+from translator.listeners.inbound_plan import InboundKey, InboundPort, inbound_plan
 from translator.listeners.inspector import (
     Needs,
     build_inspectors,
@@ -24,6 +24,7 @@ from translator.listeners.inspector import (
 )
 from translator.listeners.resource import listener_resource
 from translator.listeners.settings import ListenerSettings, listener_settings
+from translator.model.peer_authentication import MutualTLS
 from translator.model.protocol import Protocol
 from translator.model.proxy import Capture, IpFamilies, Tuning
 from translator.names import BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, VIRTUAL_INBOUND, inbound_cluster
@@ -42,13 +43,17 @@ _Chain = listener_components_pb2.FilterChain
 
 
 class InboundInputs(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the virtual inbound listener is made of."""
+    """Everything that the virtual inbound listener is made of.
+
+    ``unknown`` is asked of clients at ports that no service declares, except those that ``undeclared`` lists.
+    """
 
     families: IpFamilies
     transparent: bool
     tuning: Tuning
     ports: tuple[InboundPort, ...]
     unknown: MutualTLS
+    undeclared: tuple[tuple[int, MutualTLS], ...] = ()
     settings: ListenerSettings
 
 
@@ -63,16 +68,21 @@ class RealInboundInputs(msgspec.Struct, frozen=True, kw_only=True):
 @query
 def virtual_inbound(db: Database, key: InboundKey, tuning: Tuning) -> Resource:
     """The resource of the listener where all intercepted connections to the workload arrive."""
-    ports = inbound_plan(db, key).captured
+    plan = inbound_plan(db, key)
     inputs = InboundInputs(
         families=key.families,
         transparent=key.capture is Capture.TPROXY,
         tuning=tuning,
-        ports=ports,
-        unknown=port_mode(),
+        ports=plan.captured,
+        unknown=plan.policy.mode,
+        undeclared=plan.undeclared,
         settings=listener_settings(db),
     )
-    clusters = {BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, *(inbound_cluster(each.port) for each in ports)}
+    clusters = {
+        BLACK_HOLE_CLUSTER,
+        INBOUND_PASSTHROUGH_CLUSTER,
+        *(inbound_cluster(each.port) for each in plan.captured),
+    }
     return listener_resource(build_virtual_inbound(inputs), clusters=clusters)
 
 
@@ -91,7 +101,11 @@ def build_virtual_inbound(inputs: InboundInputs) -> listener_pb2.Listener:
     """
     number = inputs.settings.inbound_port
     guard = TCPChain(name=_LOOP_GUARD, match=ChainMatch(destination_port=number), proxy=to_cluster(BLACK_HOLE_CLUSTER))
-    sockets = [*_unknown_chains(inputs)]
+    sockets = [*_unknown_chains(inputs, 0, inputs.unknown)]
+    for undeclared, mode in inputs.undeclared:
+        # Connections to the listener's own port are a loop.
+        if undeclared != number:
+            sockets += _unknown_chains(inputs, undeclared, mode)
     for port in inputs.ports:
         sockets += _port_chains(port, inputs.settings, inputs.tuning)
     listener = _start_listener(VIRTUAL_INBOUND, inputs.settings, inputs.tuning)
@@ -124,7 +138,7 @@ class _MatchedChain(NamedTuple):
 
 
 class _ChainTarget(NamedTuple):
-    """What chains of one port have in common. ``port`` 0 stands for ports that nobody declared."""
+    """What chains of one port have in common. ``port`` 0 stands for all that have no chains of their own."""
 
     port: int
     http_stat_prefix: str
@@ -149,11 +163,11 @@ def _start_listener(name: str, settings: ListenerSettings, tuning: Tuning) -> li
     return listener
 
 
-def _unknown_chains(inputs: InboundInputs) -> Iterable[_MatchedChain]:
-    """The chains for ports that no service declares: passed through to the workload as they are."""
+def _unknown_chains(inputs: InboundInputs, port: int, mode: MutualTLS) -> Iterable[_MatchedChain]:
+    """The chains for a port that no service declares: passed through to the workload as it is."""
     cluster = INBOUND_PASSTHROUGH_CLUSTER
     target = _ChainTarget(
-        port=0,
+        port=port,
         http_stat_prefix=f"{cluster};",
         http_name=_UNKNOWN_HTTP,
         tcp_name=VIRTUAL_INBOUND,
@@ -161,7 +175,7 @@ def _unknown_chains(inputs: InboundInputs) -> Iterable[_MatchedChain]:
         protocol=Protocol.AUTO,
         route=InboundRoute(cluster=cluster, service_port=0),
     )
-    return _chains(target, inputs.unknown, inputs.settings, inputs.tuning)
+    return _chains(target, mode, inputs.settings, inputs.tuning)
 
 
 def _port_chains(port: InboundPort, settings: ListenerSettings, tuning: Tuning) -> list[_MatchedChain]:

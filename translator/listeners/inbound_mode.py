@@ -4,15 +4,8 @@ import enum
 from typing import Final, NamedTuple
 
 from translator.listeners.chain_match import MESH_APPLICATIONS, MESH_HTTP, RAW_BUFFER, TLS
+from translator.model.peer_authentication import MutualTLS
 from translator.model.protocol import Protocol
-
-
-class MutualTLS(enum.StrEnum):
-    """What a workload asks of its clients (PeerAuthentication)."""
-
-    STRICT = "STRICT"
-    PERMISSIVE = "PERMISSIVE"
-    DISABLE = "DISABLE"
 
 
 class PortClass(enum.StrEnum):

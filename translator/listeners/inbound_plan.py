@@ -8,10 +8,10 @@ from translator.clusters.stat_name import format_stat_name
 from translator.database import Database
 from translator.engine import query
 from translator.listeners.address import wildcards
-from translator.listeners.inbound_mode import MutualTLS
 from translator.listeners.settings import listener_settings
+from translator.model.peer_authentication import NO_MUTUAL_TLS, MutualTLS, PeerPolicy, peer_rules
 from translator.model.protocol import Protocol, parse_protocol
-from translator.model.proxy import Capture, IpFamilies, ServiceTarget, ViewKey
+from translator.model.proxy import Capture, IpFamilies, Labels, ServiceTarget, ViewKey
 from translator.model.scope import ScopeKey, scope_key
 from translator.model.service import service
 from translator.names import inbound_cluster, listener
@@ -39,30 +39,45 @@ class InboundPort(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InboundPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The ports served behind the virtual inbound listener by number, and those with a listener of their own."""
+    """The ports served behind the virtual inbound listener by number, and those with a listener of their own.
+
+    ``policy``: what is asked of clients, also at ports that nobody declared.
+    """
 
     captured: tuple[InboundPort, ...] = ()
     real: tuple[InboundPort, ...] = ()
+    policy: PeerPolicy = NO_MUTUAL_TLS
+
+    @property
+    def undeclared(self) -> tuple[tuple[int, MutualTLS], ...]:
+        """The ports that the policy names, and nothing else does."""
+        declared = {each.port for each in (*self.captured, *self.real)}
+        return tuple((port, mode) for port, mode in self.policy.ports if port not in declared)
 
 
 class InboundKey(msgspec.Struct, frozen=True, kw_only=True):
-    """What the inbound side of a proxy depends on."""
+    """What the inbound side of a proxy depends on. ``labels`` are those by which policies for peers select."""
 
     scope: ScopeKey
     targets: tuple[ServiceTarget, ...]
     capture: Capture
     families: IpFamilies
     bind: str = ""
+    labels: Labels = ()
+    has_identity: bool = False
 
 
 def inbound_key(db: Database, view: ViewKey) -> InboundKey:
     """What the inbound side of a View depends on."""
+    selecting = {name for rule in peer_rules(db, view.namespace).rules for name, _ in rule.selector}
     return InboundKey(
         scope=scope_key(db, view),
         targets=view.targets,
         capture=view.capture,
         families=view.families,
         bind=view.bind,
+        labels=tuple(pair for pair in view.labels if pair[0] in selecting) if view.has_identity else (),
+        has_identity=view.has_identity,
     )
 
 
@@ -75,19 +90,22 @@ def inbound_plan(db: Database, key: InboundKey) -> InboundPlan:
     """
     source = db.row(key.scope.sidecar) if key.scope.sidecar else None
     ingress = source.spec.ingress if isinstance(source, Sidecar) else ()
+    policy = _peer_policy(db, key)
     if ingress:
-        return _ingress_plan(key, ingress)
+        return _ingress_plan(key, ingress, policy)
     if key.capture is Capture.NONE:
-        return InboundPlan()
-    return InboundPlan(captured=_by_number(_service_ports(db, key)))
+        return InboundPlan(policy=policy)
+    return InboundPlan(captured=_by_number(_service_ports(db, key, policy)), policy=policy)
 
 
-def port_mode() -> MutualTLS:
-    """What is asked of clients at a port: nothing, as long as the mesh issues no certificates."""
-    return MutualTLS.DISABLE
+def _peer_policy(db: Database, key: InboundKey) -> PeerPolicy:
+    """What is asked of clients. A proxy that has no certificate to show cannot ask for any."""
+    if not key.has_identity:
+        return NO_MUTUAL_TLS
+    return peer_rules(db, key.scope.namespace).policy_for(dict(key.labels))
 
 
-def _service_ports(db: Database, key: InboundKey) -> Iterator[InboundPort]:
+def _service_ports(db: Database, key: InboundKey, policy: PeerPolicy) -> Iterator[InboundPort]:
     bind = wildcards(key.families)[0]
     for target in key.targets:
         yield InboundPort(
@@ -96,7 +114,7 @@ def _service_ports(db: Database, key: InboundKey) -> Iterator[InboundPort]:
             service_port=target.port.number,
             hostname=target.hostname,
             protocol=target.port.protocol,
-            mode=port_mode(),
+            mode=policy.at(target.target_port),
             stat_name=_stat_name(db, target),
         )
 
@@ -109,26 +127,27 @@ def _stat_name(db: Database, target: ServiceTarget) -> str:
     return name or inbound_cluster(target.target_port)
 
 
-def _ingress_plan(key: InboundKey, ingress: Iterable[IngressListener]) -> InboundPlan:
+def _ingress_plan(key: InboundKey, ingress: Iterable[IngressListener], policy: PeerPolicy) -> InboundPlan:
     captured: list[InboundPort] = []
     real: list[InboundPort] = []
     for each in ingress:
         own_socket = each.capture_mode is CaptureMode.NONE or (
             each.capture_mode is CaptureMode.DEFAULT and key.capture is Capture.NONE
         )
-        (real if own_socket else captured).append(_ingress_port(key, each, own_socket=own_socket))
-    return InboundPlan(captured=_by_number(captured), real=_by_number(real))
+        implied = key.bind if own_socket and key.bind else wildcards(key.families)[0]
+        (real if own_socket else captured).append(_ingress_port(each, implied, policy))
+    return InboundPlan(captured=_by_number(captured), real=_by_number(real), policy=policy)
 
 
-def _ingress_port(key: InboundKey, ingress: IngressListener, *, own_socket: bool) -> InboundPort:
-    implied = key.bind if own_socket and key.bind else wildcards(key.families)[0]
+def _ingress_port(ingress: IngressListener, implied: str, policy: PeerPolicy) -> InboundPort:
+    """The port of an ingress listener; ``implied`` is where it binds if it does not say."""
     return InboundPort(
         bind=ingress.bind or implied,
         port=ingress.port.number,
         service_port=ingress.port.number,
         hostname="",
         protocol=parse_protocol(ingress.port.protocol),
-        mode=port_mode(),
+        mode=policy.at(ingress.port.number),
         stat_name=inbound_cluster(ingress.port.number),
     )
 

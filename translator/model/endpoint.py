@@ -47,7 +47,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     """One address and port. ``port_name`` is the service port's name, by which endpoints and ports are joined.
 
     ``address`` is an IP, a DNS name (then ``has_name``) or an absolute path of a unix socket (then ``port`` is 0);
-    empty if only the gateways of the workload's network are known. ``weight`` 0 is unset.
+    empty if only the gateways of the workload's network are known. ``weight`` 0 is unset. ``tls_mode`` is
+    what clients with a certificate of the mesh are told of it.
     """
 
     address: str
@@ -57,6 +58,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     health: Health = Health.HEALTHY
     weight: int = 0
     has_name: bool = False
+    tls_mode: str = ""
 
     @property
     def is_unix(self) -> bool:

@@ -17,9 +17,9 @@ from translator.secrets.secret import secret
 def secret_references(db: Database, view: ViewKey) -> tuple[ResourceReference, ...]:
     """The secrets of a View. Of those that DestinationRules name every proxy may ask for its own namespace's.
 
-    There are none where proxies are not to be trusted with them.
+    There are none where proxies are not to be trusted with them. Those that proved who they are always are.
     """
-    if not db.settings.discloses_secrets:
+    if not (view.has_identity or db.settings.discloses_secrets):
         return ()
     names = sorted({*_served(db, view), *_presented(db)})
     return tuple(ResourceReference(name, secret, (view.namespace, name)) for name in names)

@@ -12,6 +12,7 @@ from translator.objects.core import EndpointSlice, Pod, Service
 from translator.objects.destination_rule import DestinationRule
 from translator.objects.gateway import IstioGateway
 from translator.objects.meta import MeshObject
+from translator.objects.security import PeerAuthentication
 from translator.objects.service_entry import ServiceEntry
 from translator.objects.sidecar import Sidecar
 from translator.objects.virtual_service import VirtualService
@@ -19,6 +20,7 @@ from translator.objects.workload import WorkloadEntry, WorkloadGroup
 from translator.validation.core import validate_endpoint_slice, validate_pod, validate_service
 from translator.validation.destination_rule import validate_destination_rule
 from translator.validation.gateway import validate_gateway
+from translator.validation.peer_authentication import validate_peer_authentication
 from translator.validation.service_entry import validate_service_entry
 from translator.validation.sidecar import validate_sidecar
 from translator.validation.virtual_service import validate_virtual_service
@@ -36,6 +38,7 @@ _VALIDATORS: Final[Mapping[type[MeshObject], Callable[[Any], tuple[Violation, ..
     Sidecar: validate_sidecar,
     WorkloadEntry: validate_workload_entry,
     WorkloadGroup: validate_workload_group,
+    PeerAuthentication: validate_peer_authentication,
 }
 
 

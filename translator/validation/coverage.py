@@ -11,8 +11,6 @@ from typing import Final
 import msgspec
 
 from translator.diagnostics import Severity, Violation
-from translator.objects.destination_rule import ClientTLSMode
-from translator.objects.gateway import ServerTLSMode
 from translator.objects.meta import MeshObject
 from translator.objects.registry import KINDS, Kind
 
@@ -38,25 +36,16 @@ GAPS: Final = (
     Gap(Kind.PROXY_CONFIG),
     Gap(Kind.WASM_PLUGIN),
     Gap(Kind.TRAFFIC_EXTENSION),
-    Gap(Kind.PEER_AUTHENTICATION),
     Gap(Kind.REQUEST_AUTHENTICATION),
     Gap(Kind.AUTHORIZATION_POLICY),
     Gap(Kind.TELEMETRY),
     Gap(Kind.WORKLOAD_GROUP),
-    Gap(Kind.ISTIO_GATEWAY, "spec.servers[].tls.mode", "certificates are not issued", ServerTLSMode.ISTIO_MUTUAL),
     Gap(Kind.SIDECAR, "spec.ingress[].tls"),
     Gap(Kind.ISTIO_GATEWAY, "spec.servers[].defaultEndpoint"),
     Gap(Kind.VIRTUAL_SERVICE, "spec.tcp[].match[].sourceSubnet"),
     *(
         Gap(Kind.DESTINATION_RULE, f"{policy}.retryBudget.budgetInterval", "Envoy counts the requests of the moment")
         for policy in _TRAFFIC_POLICIES
-    ),
-    *(
-        Gap(
-            Kind.DESTINATION_RULE, f"{block}.tls.mode", "connections are made in plain text", ClientTLSMode.ISTIO_MUTUAL
-        )
-        for policy in _TRAFFIC_POLICIES
-        for block in (policy, f"{policy}.portLevelSettings[]")
     ),
 )
 _KIND_OF: Final = {spec.struct: spec.kind for spec in KINDS}

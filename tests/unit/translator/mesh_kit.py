@@ -29,6 +29,7 @@ SIDECAR = Proxy(
     dns_domain="default.svc.cluster.local",
 )
 GATEWAY = msgspec.structs.replace(SIDECAR, role=Role.GATEWAY, name="gateway")
+IDENTIFIED = msgspec.structs.replace(SIDECAR, has_identity=True)
 
 
 def writes(text: str, cluster: str = PRIMARY) -> list[Write]:
@@ -195,6 +196,18 @@ def entry(spec: str, *, name: str = "entry", namespace: str = "default", created
         {
             "apiVersion": "networking.istio.io/v1",
             "kind": "ServiceEntry",
+            "metadata": {"name": name, "namespace": namespace, "creationTimestamp": created},
+            "spec": yaml.safe_load(spec),
+        }
+    )
+
+
+def peers(spec: str, *, name: str = "peers", namespace: str = "default", created: str = "2026-01-01T00:00:00Z") -> str:
+    """A PeerAuthentication from the text of its specification."""
+    return yaml.safe_dump(
+        {
+            "apiVersion": "security.istio.io/v1",
+            "kind": "PeerAuthentication",
             "metadata": {"name": name, "namespace": namespace, "creationTimestamp": created},
             "spec": yaml.safe_load(spec),
         }

@@ -21,13 +21,14 @@ from tests.unit.translator.listeners.listener_kit import (
     proxies,
     resources,
 )
-from tests.unit.translator.mesh_kit import SIDECAR, Mesh
+from tests.unit.translator.mesh_kit import IDENTIFIED, SIDECAR, Mesh, peers
 from translator.listeners.inbound import InboundInputs, build_virtual_inbound
-from translator.listeners.inbound_mode import MutualTLS, inbound_forms
+from translator.listeners.inbound_mode import inbound_forms
 from translator.listeners.inbound_plan import InboundPort
 from translator.listeners.settings import ListenerSettings
+from translator.model.peer_authentication import MutualTLS
 from translator.model.protocol import Protocol
-from translator.model.proxy import Capture, IpFamilies, Tuning
+from translator.model.proxy import Capture, IpFamilies, Proxy, Tuning
 from translator.objects.duration import Duration
 from translator.objects.mesh_config import MeshConfig
 from translator.security.mesh_tls import MeshTLS
@@ -260,6 +261,80 @@ def test_case_16_detected_ports_under_mutual_tls() -> None:
         ("inline inbound|81||", ["istio-http/1.0", "istio-http/1.1", "istio-h2"]),
         ("inbound|81||", ["istio-peer-exchange", "istio"]),
     ]
+
+
+FOR_WEB = "{selector: {matchLabels: {app: web}}, %s}"
+WEB_POD = replace(IDENTIFIED, labels=(("app", "web"),))
+
+
+def accepted(mesh: Mesh, proxy: Proxy = WEB_POD) -> set[tuple[int, str]]:
+    """By which ports (0: all others) and transports connections get in."""
+    found = chains(listeners(mesh, proxy)["virtualInbound"])
+    return {(each["port"], each["transport"]) for each in found if each["port"] != 15006}
+
+
+@pytest.mark.parametrize(
+    ("mode", "transports"), [("PERMISSIVE", {"tls", "raw_buffer"}), ("STRICT", {"tls"}), ("DISABLE", {"raw_buffer"})]
+)
+def test_case_14_the_policy_of_the_namespace_decides(mode: str, transports: set[str]) -> None:
+    mesh = Mesh(kube_service("web", "{name: http, port: 80}"), peers(f"{{mtls: {{mode: {mode}}}}}"))
+    assert accepted(mesh) == {(port, transport) for port in (0, 80) for transport in transports}
+
+
+def test_without_rules_both_are_taken_and_without_identity_plain_text_alone() -> None:
+    mesh = Mesh(kube_service("web", "{name: tcp, port: 80}"))
+    assert (80, "tls") in accepted(mesh)
+    mesh.add(peers("{mtls: {mode: STRICT}}"))
+    assert accepted(mesh, replace(WEB_POD, has_identity=False)) == {(0, "raw_buffer"), (80, "raw_buffer")}
+
+
+def test_case_15_tls_reaches_a_port_that_has_it_switched_off_as_bytes() -> None:
+    policy = peers(FOR_WEB % "mtls: {mode: STRICT}, portLevelMtls: {90: {mode: DISABLE}}")
+    mesh = Mesh(kube_service("web", "{name: tcp, port: 80}, {name: tcp-b, port: 90}"), policy)
+    assert accepted(mesh) == {(0, "tls"), (80, "tls"), (90, "raw_buffer")}
+
+
+def test_case_17_a_ports_that_no_service_declares_get_chains_of_their_own() -> None:
+    policy = peers(FOR_WEB % "mtls: {mode: STRICT}, portLevelMtls: {9000: {mode: DISABLE}, 15006: {mode: DISABLE}}")
+    mesh = Mesh(kube_service("web", "{name: http, port: 80}"), policy)
+    found = chains(listeners(mesh, WEB_POD)["virtualInbound"])
+    own = [each for each in found if each["port"] == 9000]
+    assert [(each["to"], each["transport"], each["alpn"]) for each in own] == [
+        ("inline InboundPassthroughCluster", "raw_buffer", PLAIN_HTTP),
+        ("InboundPassthroughCluster", "raw_buffer", []),
+    ]
+    assert [each["to"] for each in found if each["port"] == 15006] == ["BlackHoleCluster"]
+    assert accepted(mesh) == {(0, "tls"), (80, "tls"), (9000, "raw_buffer")}
+
+
+def test_case_17_b_ports_of_services_get_no_second_set_of_chains() -> None:
+    policy = peers(FOR_WEB % "mtls: {mode: DISABLE}, portLevelMtls: {80: {mode: STRICT}}")
+    mesh = Mesh(kube_service("web", "{name: http, port: 80}"), policy)
+    found = chains(listeners(mesh, WEB_POD)["virtualInbound"])
+    assert [(each["to"], each["transport"]) for each in found if each["port"] == 80] == [("inline inbound|80||", "tls")]
+
+
+ONLY_9080 = """
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: own, namespace: default}
+spec: {ingress: [{port: {number: 9080, protocol: HTTP, name: http}, defaultEndpoint: 127.0.0.1:9080}]}
+"""
+
+
+def test_case_17_a_with_ingress_only_its_ports_are_declared() -> None:
+    policy = peers(FOR_WEB % "mtls: {mode: STRICT}, portLevelMtls: {80: {mode: DISABLE}, 9080: {mode: PERMISSIVE}}")
+    mesh = Mesh(kube_service("web", "{name: http, port: 80}"), ONLY_9080, policy)
+    expected = {(0, "tls"), (80, "raw_buffer"), (9080, "tls"), (9080, "raw_buffer")}
+    assert accepted(mesh) == expected
+
+
+def test_policies_for_other_workloads_leave_a_view_alone() -> None:
+    mesh = Mesh(kube_service("web", "{name: http, port: 80}"))
+    before = resources(mesh, IDENTIFIED)["virtualInbound"].version
+    mesh.add(peers(FOR_WEB % "mtls: {mode: STRICT}"))
+    assert resources(mesh, IDENTIFIED)["virtualInbound"].version == before
+    assert resources(mesh, WEB_POD)["virtualInbound"].version != before
 
 
 def test_mutual_tls_demands_a_certificate_of_the_mesh() -> None:

@@ -28,9 +28,9 @@ from tests.unit.translator.mesh_kit import SIDECAR, Mesh, endpoint, endpoint_sli
 from tests.unit.translator.model.test_gateway import gw, https, server
 from translator.clusters.selection import cluster_references
 from translator.listeners.inbound import InboundInputs, build_virtual_inbound
-from translator.listeners.inbound_mode import MutualTLS
 from translator.listeners.inbound_plan import InboundPort
 from translator.listeners.settings import ListenerSettings
+from translator.model.peer_authentication import MutualTLS
 from translator.model.protocol import Protocol
 from translator.model.proxy import Capture, IpFamilies, Proxy, Tuning
 from translator.objects.duration import Duration

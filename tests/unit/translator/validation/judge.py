@@ -12,7 +12,13 @@ from translator.validation import validate
 # A specification, the path of the only fault in it, and a part of the reason.
 Row = tuple[str, str, str]
 
-_API_VERSIONS = {"EndpointSlice": "discovery.k8s.io/v1", "Service": "v1", "Pod": "v1", "Namespace": "v1"}
+_API_VERSIONS = {
+    "EndpointSlice": "discovery.k8s.io/v1",
+    "Service": "v1",
+    "Pod": "v1",
+    "Namespace": "v1",
+    "PeerAuthentication": "security.istio.io/v1",
+}
 
 
 def object_of(kind: str, text: str, *, metadata: str = "{}") -> MeshObject:

@@ -82,24 +82,6 @@ def test_a_whole_kind_is_reported_on_the_object_itself() -> None:
     assert violation.path == ""
 
 
-def test_the_mode_of_gateways_that_needs_mesh_certificates_is_reported() -> None:
-    tls = {"SIMPLE": {"credentialName": "web"}, "AUTO_PASSTHROUGH": {}, "ISTIO_MUTUAL": {}}
-    servers = [
-        {"port": {"number": 443, "name": f"p{mode}", "protocol": "TLS"}, "hosts": ["*"], "tls": {"mode": mode, **rest}}
-        for mode, rest in tls.items()
-    ]
-    document = {
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "Gateway",
-        "metadata": {"name": "edge"},
-        "spec": {"servers": servers},
-    }
-    obj = decode_object(document).object
-    assert obj is not None
-
-    assert [each.path for each in untranslated(obj)] == ["spec.servers[2].tls.mode"]
-
-
 def member_types(annotation: object) -> typing.Iterator[type]:
     """All records that a value of the type can hold directly."""
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) in (tuple, dict):
