@@ -16,8 +16,8 @@ class ProxyIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """What a proxy is told about itself.
 
     ``locality`` is ``region/zone/subzone``, from the left, as far as known; an ``unprivileged`` proxy may not listen on
-    ports below 1024. ``answers_dns``: the DNS questions of the workload come to something beside it that knows the
-    addresses that are allocated to services without any.
+    ports below 1024. ``answers_dns``: it answers the DNS questions of its workload, also for services whose addresses
+    were allocated.
     """
 
     role: Role

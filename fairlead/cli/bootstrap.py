@@ -28,6 +28,9 @@ def bootstrap(
     capture: Annotated[
         CaptureMode, typer.Option(help="How traffic gets into a sidecar; none: it listens on the service ports.")
     ] = CaptureMode.REDIRECT,
+    dns_capture: Annotated[
+        bool, typer.Option("--dns-capture", help="The sidecar answers the DNS questions of its workload.")
+    ] = False,
     delta: Annotated[
         bool, typer.Option("--delta/--sotw", help="Incremental xDS, or the older state-of-the-world variant.")
     ] = True,
@@ -59,6 +62,7 @@ def bootstrap(
             network=network,
             locality=parse_locality(locality),
             capture=capture.capture,
+            answers_dns=dns_capture,
         )
     except ValueError as error:
         fail(str(error))

@@ -67,6 +67,7 @@ class LocalMesh:
         self._unprivileged = not self.addresses.may_listen(1)
         # Pods of workloads have no proxy of their own, unless somebody says how to start it.
         self._start_pod_sidecar: StartSidecar | None = None
+        self._answers_dns = False
         self._running = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -116,6 +117,7 @@ class LocalMesh:
             service_account=pod.service_account,
             capture=capture,
             unprivileged=self._unprivileged,
+            answers_dns=self._answers_dns,
         )
         return await self._start(identity, stream)
 

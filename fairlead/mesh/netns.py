@@ -167,6 +167,11 @@ class NamespaceNetwork:
         self.resolve(name, *ips)
         return member
 
+    def use_name_server(self, member: NetworkNamespace, ip: str, *search: str) -> None:
+        """Have programs that are started in a namespace from now on ask a DNS server, as in a pod of Kubernetes."""
+        text = f"nameserver {ip}\nsearch {' '.join(search)}\noptions ndots:5 timeout:2\n"
+        (_FILES / member.name / "resolv.conf").write_text(text)
+
     def resolve(self, name: str, *ips: str) -> None:
         """Have a name resolve to addresses in every namespace, as entries in /etc/hosts."""
         self._hosts[name] = ips

@@ -1,9 +1,10 @@
 """A mesh in which pods are network namespaces and sidecars intercept their traffic, as in a cluster."""
 
+from ipaddress import ip_address
 from pathlib import Path
 
 from fairlead.iptables.apply import apply_programs, detect_versions
-from fairlead.iptables.settings import CaptureSettings
+from fairlead.iptables.settings import CaptureSettings, DnsCapture
 from fairlead.mesh.documents import Document, StandInPod
 from fairlead.mesh.mesh import LocalMesh
 from fairlead.mesh.netns_addresses import NamespaceAddresses
@@ -20,11 +21,17 @@ class NamespaceMesh(LocalMesh):
         mesh_config: Document | None = None,
         capture: Capture = Capture.REDIRECT,
         families: IpFamilies = IpFamilies.V4,
+        *,
+        answers_dns: bool = False,
     ) -> None:
-        """Make the network. Raises NamespaceError."""
+        """Make the network. Raises NamespaceError.
+
+        ``answers_dns``: pods ask a name server outside of the mesh, and their sidecars answer what they know.
+        """
         self.network = NamespaceAddresses(families)
         super().__init__(workdir, mesh_config, self.network)
         self.capture = capture
+        self._answers_dns = answers_dns
         self._start_pod_sidecar = self.start_sidecar
 
     async def start_sidecar(
@@ -40,5 +47,13 @@ class NamespaceMesh(LocalMesh):
         """
         mode = capture or self.capture
         with self.network.namespace(pod.ip).entered():
-            apply_programs(CaptureSettings(mode=mode), detect_versions())
+            apply_programs(CaptureSettings(mode=mode, dns=self._dns_capture(pod)), detect_versions())
         return await super().start_sidecar(pod, stream, ip or pod.ip, mode)
+
+    def _dns_capture(self, pod: StandInPod) -> DnsCapture | None:
+        if not self._answers_dns:
+            return None
+        network, server = self.network.network, self.network.outside.ip
+        domains = (f"{pod.namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local")
+        network.use_name_server(self.network.namespace(pod.ip), server, *domains)
+        return DnsCapture(servers=(ip_address(server),))

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from socket import socket
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import pytest
 from cryptography import x509
@@ -122,17 +123,22 @@ class ProxyProtocolServer:
 
 @dataclass(slots=True)
 class DnsServer:
-    """Knows the IPv4 addresses of some names for a second at a time; an async context manager on UDP port 53."""
+    """Knows the IPv4 addresses of some names for a second at a time; an async context manager on UDP port 53.
+
+    ``bound`` is a socket that is bound already, in a namespace for instance.
+    """
 
     host: str
     records: dict[str, tuple[str, ...]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    bound: socket | None = None
     _transport: asyncio.DatagramTransport | None = None
 
     async def __aenter__(self) -> Self:
         """Listen."""
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: _DnsProtocol(self), local_addr=(self.host, 53))
+        where: dict[str, Any] = {"sock": self.bound} if self.bound else {"local_addr": (self.host, 53)}
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: _DnsProtocol(self), **where)
         return self
 
     async def __aexit__(

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from translator.database import Database
 from translator.engine import query
+from translator.listeners.address import loopbacks
+from translator.listeners.dns import DNS_PORT, dns_connection_listener, dns_listener, dns_listener_name
 from translator.listeners.gateway import GatewaySite, gateway_binds, gateway_listener
 from translator.listeners.headless import headless_listeners
 from translator.listeners.inbound import real_inbound, virtual_inbound
@@ -29,7 +31,12 @@ def listener_references(db: Database, view: ViewKey) -> tuple[ResourceReference,
         return tuple(_gateway_references(db, view))
     if listener_settings(db).outbound_port <= 0:
         return ()
-    return (*_outbound_references(db, view), *_virtual_references(db, view), *_inbound_references(db, view))
+    return (
+        *_outbound_references(db, view),
+        *_dns_references(db, view),
+        *_virtual_references(db, view),
+        *_inbound_references(db, view),
+    )
 
 
 def _outbound_references(db: Database, view: ViewKey) -> Iterator[ResourceReference]:
@@ -40,6 +47,17 @@ def _outbound_references(db: Database, view: ViewKey) -> Iterator[ResourceRefere
     proxy = http_proxy_listener(db, key, view.http_proxy_port)
     if proxy is not None:
         yield _reference(key, proxy, view.labels, view.outbound)
+
+
+def _dns_references(db: Database, view: ViewKey) -> Iterator[ResourceReference]:
+    if not view.answers_dns:
+        return
+    key = outbound_key(db, view)
+    for bind in key.bind or loopbacks(view.families):
+        yield ResourceReference(dns_listener_name(bind), dns_listener, (key.scope, view.families, bind))
+        if view.capture is not Capture.NONE:
+            # Only the kernel knows of an intercepted connection where it was meant to go.
+            yield ResourceReference(listener(bind, DNS_PORT), dns_connection_listener, (bind,))
 
 
 @query

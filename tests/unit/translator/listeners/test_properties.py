@@ -106,6 +106,7 @@ SIDECARS: Mapping[str, Proxy] = {
     ),
     "uncaptured": UNCAPTURED,
     "v6": V6,
+    "answering": replace(DUAL, answers_dns=True),
     "dual": DUAL,
 }
 PROXIES: Mapping[str, Proxy] = {**SIDECARS, "gateway": gateway(app="gw")}
@@ -149,14 +150,14 @@ def on_port(listener: dict[str, Any], port: int) -> dict[str, Any]:
     return {
         **listener,
         "name": f"{listener['name']}-{port}",
-        "address": socket_address(port),
+        "address": socket_address(port, listener["address"].get("socketAddress", {}).get("protocol", "TCP")),
         "additionalAddresses": [],
     }
 
 
-def socket_address(port: int) -> dict[str, Any]:
+def socket_address(port: int, protocol: str = "TCP") -> dict[str, Any]:
     """An address on loopback."""
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port, "protocol": protocol}}
 
 
 def bootstrap(found: Iterable[dict[str, Any]]) -> dict[str, Any]:
