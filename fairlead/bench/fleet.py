@@ -130,6 +130,11 @@ class Fleet:
         del self._expecting[number]
         return sorted(time for times in self._seen.pop(number) for time in times)
 
+    def check(self) -> None:
+        """Raise BenchError when a process of proxies could not go on."""
+        if self._failure is not None:
+            raise BenchError(". ".join(filter(None, (self._failure.reason, self._failure.hint))))
+
     async def totals(self, *, mark: bool = False) -> Totals:
         """What all proxies received until now; with ``mark``, whom something reaches is counted anew."""
         self._totals.clear()
@@ -229,8 +234,7 @@ class Fleet:
         try:
             async with asyncio.timeout(timeout):
                 while not reached():
-                    if self._failure is not None:
-                        raise BenchError(". ".join(filter(None, (self._failure.reason, self._failure.hint))))
+                    self.check()
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError as error:

@@ -3,6 +3,9 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from fairlead.bench.modes.churn import measure_churn
+from fairlead.bench.modes.connect import measure_connect
+from fairlead.bench.modes.memory import measure_memory
 from fairlead.bench.modes.push import measure_push
 from fairlead.bench.plan import Mode, Plan
 from fairlead.bench.result import Result
@@ -11,6 +14,9 @@ from fairlead.bench.session import Session, Tell, stage
 _MEASURES: Final[Mapping[Mode, Callable[[Session], Awaitable[Result]]]] = {
     Mode.PUSH: measure_push,
     Mode.FANOUT: measure_push,
+    Mode.CHURN: measure_churn,
+    Mode.CONNECT: measure_connect,
+    Mode.MEMORY: measure_memory,
 }
 
 

@@ -39,6 +39,10 @@ class Subject:
         """The ledger of its pushes, the oldest first; empty if it has none."""
         return list(reversed(await self._process.debug("pushes"))) if self._process else []
 
+    async def loop(self) -> dict[str, Any]:
+        """How late its event loop was; empty if it does not say."""
+        return dict(await self._process.debug("loop")) if self._process else {}
+
 
 @asynccontextmanager
 async def own_subject(plan: Plan, config: Path, workdir: Path) -> AsyncIterator[Subject]:

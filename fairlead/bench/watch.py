@@ -26,15 +26,22 @@ class Watch:
         self._expectations: dict[int, _Expectation] = {}
         self._subjects: dict[int, tuple[str, bool]] = {}
         self._open: dict[tuple[str, bool], list[int]] = {}
+        # Changes may be faster than their announcement.
+        self._newest = 0
+        self._early: dict[int, list[tuple[int, float]]] = {}
 
     def expect(self, number: int, concerned: set[int], subject: tuple[str, bool]) -> None:
         """A change of a subject is going to be made and concerns these proxies."""
         self._tell(Expecting(number, len(concerned)))
+        self._newest = number
+        early = self._early.pop(number, ())
         if not concerned:
             return
         self._expectations[number] = _Expectation(concerned)
         self._subjects[number] = subject
         self._open.setdefault(subject, []).append(number)
+        for proxy, at in early:
+            self.see(proxy, (number,), at)
 
     def see(self, proxy: int, markers: Iterable[int], at: float) -> None:
         """A proxy has acknowledged a response that shows changes."""
@@ -42,6 +49,8 @@ class Watch:
             if number in self._expectations:
                 for older in [each for each in self._open[self._subjects[number]] if each <= number]:
                     self._note(older, proxy, at)
+            elif number > self._newest:
+                self._early.setdefault(number, []).append((proxy, at))
 
     def _note(self, number: int, proxy: int, at: float) -> None:
         expectation = self._expectations[number]

@@ -33,7 +33,7 @@ def build_app() -> typer.Typer:
         rich_markup_mode="markdown",
         help="Measure how fast a control plane is: this one (--self), or any ADS server (--target HOST:PORT).",
     )
-    for command in (push, fanout):
+    for command in (push, fanout, churn, connect, memory):
         app.command(command.__name__)(expand_records(command))
     return app
 
@@ -74,6 +74,52 @@ def fanout(
     `fairlead bench fanout --self --scoped --namespaces 100` changes endpoints that concern ten of them
     """
     _report(_plan("fanout", 1_000, (subject, load, proxies), kinds=change, changes=changes), output)
+
+
+def churn(
+    *,
+    change: Change = [BenchChange.ENDPOINT],  # noqa: B006 - typer copies it
+    rate: Annotated[float, typer.Option(min=0.1, help="Changes per second.")] = 100.0,
+    duration: Annotated[float, typer.Option(min=1, help="Seconds that it goes on.")] = 60.0,
+    subject: SubjectOptions,
+    load: LoadOptions,
+    proxies: ProxyOptions,
+    output: OutputOptions,
+) -> None:
+    """Many changes per second for a while, as in a rolling restart: whether the control plane keeps up.
+
+    `fairlead bench churn --self` replaces 100 endpoints per second for a minute, before 500 sidecars
+
+    `fairlead bench churn --self --change status` writes what no proxy may ever notice
+    """
+    _report(_plan("churn", 500, (subject, load, proxies), kinds=change, rate=rate, duration=duration), output)
+
+
+def connect(
+    *,
+    over: Annotated[float, typer.Option(min=0, help="Seconds within which all of them connect.")] = 0.0,
+    subject: SubjectOptions,
+    load: LoadOptions,
+    proxies: ProxyOptions,
+    output: OutputOptions,
+) -> None:
+    """Many proxies come at once: how long until all are configured, and what that takes.
+
+    `fairlead bench connect --self` lets 1,000 sidecars come at once, as after a restart of the control plane
+
+    `fairlead bench connect --self --over 10` gives them ten seconds
+    """
+    _report(_plan("connect", 1_000, (subject, load, proxies), over=over), output)
+
+
+def memory(*, subject: SubjectOptions, load: LoadOptions, proxies: ProxyOptions, output: OutputOptions) -> None:
+    """What the load and the proxies cost in memory, and how long the load takes to read.
+
+    `fairlead bench memory --self --services 10000 --sidecars 1` for 100,000 endpoints
+
+    `fairlead bench memory --self` for 10,000 endpoints and 1,000 sidecars
+    """
+    _report(_plan("memory", 1_000, (subject, load, proxies)), output)
 
 
 def _plan(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-SMALL = ("--services", "20", "--namespaces", "5", "--endpoints", "3", "--changes", "6", "-o", "json")
+SMALL = ("--self", "--services", "20", "--namespaces", "5", "--endpoints", "3", "-o", "json")
 
 
 def run(*arguments: str) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def run(*arguments: str) -> dict[str, Any]:
 def test_every_change_is_acknowledged_by_all_whom_it_concerns(protocol: str) -> None:
     kinds = ("endpoint", "weight", "service")
     flags = [flag for kind in kinds for flag in ("--change", kind)]
-    result = run("push", "--self", "--sidecars", "4", "--gateways", "1", "--protocol", protocol, *SMALL, *flags)
+    result = run("push", "--changes", "6", "--sidecars", "4", "--gateways", "1", "--protocol", protocol, *SMALL, *flags)
     assert {each["name"]: each["count"] for each in result["distributions"]} == {
         f"{kind}: {what}": 6
         for kind in kinds
@@ -36,14 +36,44 @@ def test_every_change_is_acknowledged_by_all_whom_it_concerns(protocol: str) -> 
     }
     assert result["figures"]["endpoint: proxies concerned by a change"] == 5
     assert result["figures"]["weight: proxies concerned by a change"] == 5
-    assert "source: written -> noticed" in result["stages"]
+    assert set(result["stages"]) == {"notice", "source", "store", "engine", "queue", "encode", "wire", "client"}
 
 
 def test_what_does_not_concern_a_proxy_does_not_reach_it() -> None:
     # Ten sidecars in five namespaces, of which each knows its own services only; the changes go round.
-    result = run("fanout", "--self", "--sidecars", "10", "--scoped", "--connections", "2", *SMALL)
+    result = run("fanout", "--changes", "6", "--sidecars", "10", "--scoped", "--connections", "2", *SMALL)
     assert result["figures"]["endpoint: proxies concerned by a change"] == 2
     assert result["figures"]["endpoint: responses per change"] == 2
+
+
+def test_every_one_of_many_changes_arrives() -> None:
+    result = run("churn", "--sidecars", "6", "--rate", "50", "--duration", "1", *SMALL)
+    figures = result["figures"]
+    assert (figures["changes"], figures["proxies reached"], figures["reconnections"]) == (50, 6, 0)
+    assert {each["name"]: each["count"] for each in result["distributions"]}["change -> last ACK"] == 50
+    assert figures["responses"] <= 50 * 6
+
+
+def test_what_changes_a_status_reaches_nobody() -> None:
+    figures = run("churn", "--change", "status", "--sidecars", "3", "--rate", "50", "--duration", "1", *SMALL)[
+        "figures"
+    ]
+    assert (figures["changes"], figures["responses"], figures["proxies reached"]) == (50, 0, 0)
+
+
+def test_all_who_come_at_once_are_configured() -> None:
+    result = run("connect", "--sidecars", "20", "--gateways", "2", "--connections", "4", *SMALL)
+    assert [each["count"] for each in result["distributions"]] == [22, 22]
+    # Clusters, endpoints, listeners and routes.
+    assert result["figures"]["responses"] == 22 * 4
+    assert result["figures"]["reconnections"] == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_is_told_of_each_state() -> None:
+    figures = run("memory", "--sidecars", "5", *SMALL)["figures"]
+    assert 0 < figures["memory, loaded"] <= figures["memory, the most ever"]
+    assert figures["memory, all proxies gone"] > 0
 
 
 def test_a_target_that_is_not_there() -> None:

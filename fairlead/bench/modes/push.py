@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from fairlead.bench.fleet import BenchError
+from fairlead.bench.gauge import Gauge
 from fairlead.bench.load import ChangeKind
 from fairlead.bench.messages import Totals
 from fairlead.bench.result import Distribution, Figure, Result
@@ -22,6 +23,7 @@ async def measure_push(session: Session) -> Result:
         raise BenchError("a changed status is to reach nobody: measure it with 'fairlead bench churn --change status'")
     await session.connect()
     timeline = Timeline(session.fleet)
+    gauge = Gauge(session.subject)
     samples: dict[ChangeKind, list[Sample]] = {}
     figures: list[Figure] = []
     total, made = len(plan.kinds) * plan.changes, 0
@@ -46,7 +48,7 @@ async def measure_push(session: Session) -> Result:
         server=session.subject.name,
         settings=describe_plan(plan),
         distributions=[each for kind, found in samples.items() for each in _distributions(kind, found)],
-        figures=figures,
+        figures=[*figures, *gauge.figures(), *await gauge.loop_figures()],
         stages=stages_of(await session.subject.pushes(), everything),
         seconds=timeline.seconds,
     )

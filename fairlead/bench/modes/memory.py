@@ -1,0 +1,33 @@
+"""What the objects and the proxies cost in memory."""
+
+from fairlead.bench.fleet import BenchError
+from fairlead.bench.result import Figure, Result
+from fairlead.bench.session import Session
+from fairlead.bench.settings import describe_plan
+
+
+async def measure_memory(session: Session) -> Result:
+    """Memory after loading, with all proxies connected, and when they have gone."""
+    plan, subject = session.plan, session.subject
+    loaded = subject.usage()
+    if loaded is None:
+        raise BenchError("the memory of a process elsewhere cannot be seen: --self measures our own")
+    await session.connect()
+    connected = subject.usage() or loaded
+    await session.fleet.disconnect()
+    await session.settle()
+    left = subject.usage() or connected
+    proxies = session.fleet.size
+    return Result(
+        mode=plan.mode.value,
+        server=subject.name,
+        settings=describe_plan(plan),
+        figures=[
+            Figure("seconds to load", subject.loaded, "s"),
+            Figure("memory, loaded", loaded.memory, "MB"),
+            Figure("memory, all proxies configured", connected.memory, "MB"),
+            Figure("memory of one proxy", (connected.memory - loaded.memory) / proxies * 1000, "kB"),
+            Figure("memory, the most ever", connected.peak, "MB"),
+            Figure("memory, all proxies gone", left.memory, "MB"),
+        ],
+    )
