@@ -6,7 +6,7 @@ The stand-in of ``tests.apiserver.server`` is one, a real API server is another.
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -31,7 +31,7 @@ class Answer:
         assert self.status < 300, f"{self.status}: {self.body}"
         return self.body
 
-    def refused(self, code: int, reason: str) -> str:
+    def refused(self, code: int, reason: str | None) -> str:
         """The message of a refusal for this reason."""
         assert (self.status, self.body.get("reason")) == (code, reason), self.body
         assert self.body["kind"] == "Status"
@@ -68,9 +68,12 @@ class EventStream:
 class Cluster:
     """Requests to one API server; an async context manager."""
 
-    def __init__(self, url: str, *, token: str = "", tls: ssl.SSLContext | None = None, is_real: bool = False) -> None:
+    def __init__(self, url: str, *, token: str = "", tls: ssl.SSLContext | None = None) -> None:
         self.url = url
-        self.is_real = is_real
+        # How its history is compacted.
+        self.compact: Callable[[], Awaitable[None]] | None = None
+        # Whether controllers run, so that for instance namespaces are emptied.
+        self.is_whole = True
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         connector = aiohttp.TCPConnector(ssl=tls if tls is not None else True)
         self._session = aiohttp.ClientSession(url, headers=headers, connector=connector)

@@ -34,7 +34,9 @@ class ApiError(Exception):
     def status(self) -> Document:
         """The body of the answer."""
         body: Document = {"kind": "Status", "apiVersion": "v1", "metadata": self.metadata, "status": "Failure"}
-        body |= {"message": self.message, "reason": self.reason}
+        body["message"] = self.message
+        if self.reason:
+            body["reason"] = self.reason
         if self.details:
             body["details"] = self.details
         return body | {"code": self.code}

@@ -43,7 +43,7 @@ def prepare_creation(kind: ServedKind, document: Document) -> Document:
     """A new object as it is stored, but for its revision."""
     metadata = metadata_of(document)
     if metadata.get("resourceVersion"):
-        raise bad_request("resourceVersion should not be set on objects to be created")
+        raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
     if not metadata.get("name") and metadata.get("generateName"):
         suffix = "".join(secrets.choice(_ALPHABET) for _ in range(5))
         document = with_metadata(document, name=f"{metadata['generateName']}{suffix}")
@@ -173,8 +173,3 @@ def is_same(old: Document, new: Document) -> bool:
     return with_metadata(old, resourceVersion=None, managedFields=None) == with_metadata(
         new, resourceVersion=None, managedFields=None
     )
-
-
-def check_version(error: ValueError) -> ApiError:
-    """What a resourceVersion that is no number is answered with."""
-    return bad_request(f"invalid resource version: {error}")

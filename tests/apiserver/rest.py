@@ -1,5 +1,6 @@
 """The Kubernetes API over HTTP: requests in, answers and watches out."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -8,19 +9,23 @@ import yaml
 from aiohttp import web
 
 from tests.apiserver import patches, representation
-from tests.apiserver.document import Document, metadata_of
+from tests.apiserver.document import Document, metadata_of, name_of
 from tests.apiserver.errors import (
     ApiError,
     bad_request,
+    invalid,
     method_not_allowed,
     no_such_path,
     unsupported_media_type,
 )
 from tests.apiserver.objects import Objects
 from tests.apiserver.requests import ResourcePath, Target, read_list_query, read_verb
+from tests.apiserver.scale import set_scale, show_scale
+from tests.apiserver.schemas import find_schema, judge
 from tests.apiserver.selectors import Selector, parse_selectors
 from tests.apiserver.watching import End, Pace, Watch
 
+_WARNINGS: Final = web.RequestKey("warnings", list[str])
 _JSON: Final = "application/json"
 _YAML: Final = "application/yaml"
 _PATCHES: Final = (
@@ -69,10 +74,17 @@ class RestApi:
 
     async def _serve_single(self, target: Target, request: web.Request, form: str) -> web.Response:
         document = await self._single(target, request)
+        if target.subresource == "scale":
+            return respond(document)
         status = 201 if target.verb == "create" else 200
-        return respond(representation.show_object(target, document, form), status)
+        response = respond(representation.show_object(target, document, form), status)
+        for warning in request.get(_WARNINGS, ()):
+            response.headers.add("Warning", f'299 - "{warning}"')
+        return response
 
     async def _single(self, target: Target, request: web.Request) -> Document:
+        if target.subresource == "scale":
+            return await self._scale(target, request)
         dry_run = "dryRun" in request.query
         match target.verb:
             case "get":
@@ -80,14 +92,27 @@ class RestApi:
             case "create":
                 if target.name:
                     raise method_not_allowed()
-                return self.objects.create(target, await _read_object(request), dry_run=dry_run)
+                document = _validate(target, await _read_object(request), request)
+                return self.objects.create(target, document, dry_run=dry_run)
             case "update":
-                return self.objects.update(target, await _read_object(request), dry_run=dry_run)
+                document = _validate(target, await _read_object(request), request)
+                return self.objects.update(target, document, dry_run=dry_run)
             case "patch":
                 change = await _read_patch(target, request)
-                return self.objects.patch(target, change, dry_run=dry_run)
+                return self.objects.patch(target, lambda old: _validate(target, change(old), request), dry_run=dry_run)
             case _:
                 raise method_not_allowed()
+
+    async def _scale(self, target: Target, request: web.Request) -> Document:
+        """Read or write the scale of an object: a write is one of the object itself."""
+        whole = dataclasses.replace(target, subresource="")
+        document = self.objects.read(whole)
+        if target.verb != "get":
+            scale = await _read_object(request) if target.verb == "update" else None
+            change = None if scale is not None else await _read_patch(target, request)
+            wanted = change(show_scale(document)) if change is not None else scale
+            document = self.objects.update(whole, set_scale(document, wanted or {}), dry_run="dryRun" in request.query)
+        return show_scale(document)
 
     def _list(self, target: Target, request: web.Request, form: str) -> web.Response:
         query = read_list_query(request.query, target.kind)
@@ -152,6 +177,24 @@ def respond_error(error: ApiError) -> web.Response:
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _validate(target: Target, document: Document, request: web.Request) -> Document:
+    """The document without unknown fields. ApiError 400 when these are refused, 422 when the rest is invalid."""
+    schema = find_schema(target.kind, target.version)
+    if schema is None or not isinstance(document, dict):
+        return document
+    verdict = judge(schema, document)
+    problems = [f'unknown field "{path}"' for path in verdict.unknown]
+    wanted = request.query.get("fieldValidation", "Warn")
+    if problems and wanted == "Strict":
+        what = f'{target.kind.kind} in version "{target.version}" cannot be handled as a {target.kind.kind}'
+        raise bad_request(f"{what}: strict decoding error: {', '.join(problems)}")
+    if problems and wanted == "Warn":
+        request[_WARNINGS] = [problem.replace('"', '\\"') for problem in problems]
+    if verdict.problems and target.subresource != "status":
+        raise invalid(target.kind.kind, target.kind.group, name_of(document), verdict.problems)
+    return dict(verdict.document)
 
 
 def _selector(target: Target, request: web.Request) -> Selector:

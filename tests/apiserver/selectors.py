@@ -103,13 +103,16 @@ def _requirement(match: re.Match[str]) -> Callable[[Mapping[str, str]], bool]:
 def _parse_fields(text: str, resource: tuple[str, str]) -> Selector:
     known = SELECTABLE_FIELDS.get(resource, frozenset()) | {"metadata.name", "metadata.namespace"}
     requirements = []
+    own = SELECTABLE_FIELDS.get(resource)
     for part in text.split(","):
         match = _FIELD.fullmatch(part.strip())
         if match is None:
             raise bad_request(f'invalid field selector "{text}"')
         path, operator, value = match.groups()
         if path not in known:
-            raise bad_request(f"field label not supported: {path}")
+            if own:
+                raise bad_request(f"field label not supported: {path}")
+            raise bad_request(f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"')
         requirements.append((path, value, operator != "!="))
     return lambda document: all((_text(find(document, path)) == value) == equal for path, value, equal in requirements)
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 import yaml
 from aiohttp import web
 
-from tests.apiserver import discovery
+from tests.apiserver import discovery, openapi
 from tests.apiserver.calls import Call, CallRecord
 from tests.apiserver.document import Document
 from tests.apiserver.errors import ApiError, no_such_path
@@ -245,4 +245,4 @@ class ApiServer:
             case ["apis", group, version]:
                 return discovery.resource_list(kinds, group, version)
             case _:
-                return None
+                return openapi.find(kinds, parts)

@@ -5,6 +5,8 @@ import pytest
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.document import Document
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 def config_map(name: str, **labels: str) -> Document:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}, "data": {"a": "1"}}
