@@ -1,7 +1,7 @@
 """The Kubernetes API over HTTP: requests in, answers and watches out."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +9,7 @@ import yaml
 from aiohttp import web
 
 from tests.apiserver import patches, representation
+from tests.apiserver.access import User
 from tests.apiserver.document import Document, metadata_of, name_of
 from tests.apiserver.errors import (
     ApiError,
@@ -19,7 +20,8 @@ from tests.apiserver.errors import (
     unsupported_media_type,
 )
 from tests.apiserver.objects import Objects
-from tests.apiserver.requests import ResourcePath, Target, read_list_query, read_verb
+from tests.apiserver.requests import ResourcePath, Target, read_list_query
+from tests.apiserver.reviews import Reviews
 from tests.apiserver.scale import set_scale, show_scale
 from tests.apiserver.schemas import find_schema, judge
 from tests.apiserver.selectors import Selector, parse_selectors
@@ -38,27 +40,32 @@ _PATCHES: Final = (
 class RestApi:
     """Serves the kinds; knows which watches are open."""
 
-    def __init__(self, objects: Objects, pace: Pace) -> None:
+    def __init__(self, objects: Objects, reviews: Reviews, pace: Pace) -> None:
         self.objects = objects
+        self.reviews = reviews
         self.pace = pace
         self.watches: set[Watch] = set()
         # Whether a watch may begin with the list: the feature WatchList.
         self.streaming_lists = True
 
-    def resolve(self, path: ResourcePath, method: str, query: Mapping[str, str]) -> Target:
+    def resolve(self, path: ResourcePath, verb: str) -> Target:
         """What a path leads to. ApiError 404 when there is nothing, 405 when it cannot be used so."""
         kind = self.objects.kinds.find(path.group, path.version, path.plural)
         if kind is None or (path.namespace and not kind.namespaced):
             raise no_such_path()
         if path.subresource and path.subresource not in kind.subresources:
             raise no_such_path()
-        verb = read_verb(method, path, query)
         if not path.subresource and verb not in kind.verbs:
             raise method_not_allowed()
         return Target(kind, path.version, path.namespace, path.name, path.subresource, verb)
 
-    async def serve(self, target: Target, request: web.Request) -> web.StreamResponse:
+    async def serve(self, target: Target, request: web.Request, user: User) -> web.StreamResponse:
         """Answer a request. Raises ApiError."""
+        if target.verb == "create" and (target.subresource or target.kind.verbs == ("create",)):
+            review = self.reviews.answer(target, await _read_object(request), user)
+            if review is None:
+                raise method_not_allowed()
+            return respond(review, 201)
         form = representation.wanted_form(request.headers.get("Accept", ""))
         match target.verb:
             case "watch":

@@ -5,7 +5,8 @@ async with ApiServer() as server:
     path = server.write_kubeconfig(tmp_path / "config")
 """
 
-import ssl
+import base64
+import dataclasses
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -14,14 +15,17 @@ import yaml
 from aiohttp import web
 
 from tests.apiserver import discovery, openapi
+from tests.apiserver.access import ADMIN, AUDIENCE, Rbac, Tokens, User, user_of_certificate
 from tests.apiserver.calls import Call, CallRecord
+from tests.apiserver.certificates import ServerTls
 from tests.apiserver.document import Document
-from tests.apiserver.errors import ApiError, no_such_path
+from tests.apiserver.errors import ApiError, forbidden, no_such_path, unauthorized
 from tests.apiserver.faults import ConnectionDropped, Faults
 from tests.apiserver.kinds import KindRegistry
 from tests.apiserver.objects import Objects
-from tests.apiserver.requests import Target, parse_path
+from tests.apiserver.requests import Target, parse_path, read_verb
 from tests.apiserver.rest import RestApi, respond, respond_error
+from tests.apiserver.reviews import Reviews
 from tests.apiserver.storage import Storage
 from tests.apiserver.watching import End, Pace, Watch
 
@@ -32,11 +36,24 @@ _BODY_BYTES: Final = 3 * 1024 * 1024
 class ApiServer:
     """The server; an async context manager that listens when the block is entered.
 
-    It listens on the same port whenever it is started again, and its storage outlives a restart.
+    It listens on the same port whenever it is started again, and its storage outlives a restart. Without ``tls``
+    it speaks plain HTTP. Callers are asked for a token or a certificate only with ``authentication``, and for rights
+    only with ``authorization``; what they call is recorded always.
     """
 
-    def __init__(self, storage: Storage | None = None, *, pace: Pace | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        storage: Storage | None = None,
+        *,
+        host: str = "127.0.0.1",
+        pace: Pace | None = None,
+        tls: ServerTls | None = None,
+        authentication: bool = False,
+        authorization: bool = False,
+    ) -> None:
         self.storage = storage or Storage()
+        self.tokens = Tokens()
+        self.tls = tls
         self.calls = CallRecord()
         self.faults = Faults()
         self.host = host
@@ -44,13 +61,14 @@ class ApiServer:
         self._pace = pace or Pace()
         self._streaming_lists = True
         self._runner: web.AppRunner | None = None
-        self._tls: ssl.SSLContext | None = None
+        self._authentication = authentication or authorization
+        self._authorization = authorization
         self._load()
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
 
     @property
     def objects(self) -> Objects:
@@ -73,7 +91,8 @@ class ApiServer:
         application.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._tls, reuse_address=True)
+        context = self.tls.context if self.tls else None
+        site = web.TCPSite(self._runner, self.host, self.port, ssl_context=context, reuse_address=True)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
@@ -147,11 +166,13 @@ class ApiServer:
                 connection.transport.abort()
 
     def kubeconfig(self, context: str = "test", **user: object) -> dict[str, Any]:
-        """A kubeconfig for it."""
+        """A kubeconfig for it; ``user`` holds credentials, as for instance ``token``."""
+        trusted = base64.b64encode(self.tls.authority.roots).decode() if self.tls else None
+        cluster = {"server": self.url} | ({"certificate-authority-data": trusted} if trusted else {})
         return {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": context, "cluster": {"server": self.url}}],
+            "clusters": [{"name": context, "cluster": cluster}],
             "users": [{"name": context, "user": user}],
             "contexts": [{"name": context, "context": {"cluster": context, "user": context, "namespace": "default"}}],
             "current-context": context,
@@ -177,7 +198,9 @@ class ApiServer:
         self.storage.close()
 
     def _load(self) -> None:
-        self._rest = RestApi(Objects(self.storage, KindRegistry()), self._pace)
+        self._rbac = Rbac(self.storage)
+        reviews = Reviews(self.tokens, self._rbac, allow_all=not self._authorization)
+        self._rest = RestApi(Objects(self.storage, KindRegistry()), reviews, self._pace)
         self._rest.streaming_lists = self._streaming_lists
 
     async def _close(self) -> None:
@@ -205,16 +228,37 @@ class ApiServer:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path = parse_path(request.path)
         if path is None:
-            await self._admit(Call("", request.method.lower(), "-", request.path))
+            await self._admit(request, Call("", request.method.lower(), "-", request.path))
             return self._answer_path(request)
-        target = self._rest.resolve(path, request.method, request.query)
+        verb = read_verb(request.method, path, request.query)
         resource = f"{path.plural}/{path.subresource}" if path.subresource else path.plural
-        await self._admit(Call("", target.verb, path.group, resource, path.namespace, path.name))
-        return await self._rest.serve(target, request)
+        user = await self._admit(request, Call("", verb, path.group, resource, path.namespace, path.name))
+        target = self._rest.resolve(path, verb)
+        return await self._rest.serve(target, request, user)
 
-    async def _admit(self, call: Call) -> None:
+    async def _admit(self, request: web.Request, call: Call) -> User:
+        """Who calls, when they may. Faults come first: an overloaded server does not even ask."""
+        user = self._authenticate(request)
+        call = dataclasses.replace(call, user=user.name if user else "")
         self.calls.add(call)
         await self.faults.meet(call)
+        if user is None:
+            raise unauthorized()
+        if self._authorization and not self._rbac.allows(user, call):
+            where = f' in the namespace "{call.namespace}"' if call.namespace else " at the cluster scope"
+            what = f'cannot {call.verb} resource "{call.resource}" in API group "{call.group}"'
+            raise forbidden(call.resource, call.name, f'User "{user.name}" {what}{where}', call.group)
+        return user
+
+    def _authenticate(self, request: web.Request) -> User | None:
+        certificate = request.transport.get_extra_info("peercert") if request.transport else None
+        if certificate:
+            return user_of_certificate(certificate)
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        claims = self.tokens.verify(token) if scheme == "Bearer" else None
+        if claims and AUDIENCE in claims.audiences:
+            return claims.user
+        return None if self._authentication else ADMIN
 
     def _answer_path(self, request: web.Request) -> web.Response:
         parts = request.path.strip("/").split("/")

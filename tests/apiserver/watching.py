@@ -88,6 +88,8 @@ class Watch:
             if loop.time() >= over:
                 return
             await self._wait(min(over, next_bookmark))
+        if self.ended is End.FREEZE:
+            await asyncio.get_running_loop().create_future()
 
     async def _wait(self, until: float) -> None:
         try:
