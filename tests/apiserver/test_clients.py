@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes.aio import client, config, dynamic, watch
 
 from tests.apiserver.definitions import mesh_definitions
@@ -40,7 +41,7 @@ async def python_client(server: ApiServer, tmp_path: Path) -> AsyncIterator[clie
     """The official client, configured by a kubeconfig."""
     configuration = client.Configuration()
     path = server.write_kubeconfig(tmp_path / "kubeconfig", token=server.tokens.issue("shop", "tester"))
-    await config.load_kube_config(str(path), client_configuration=configuration)
+    await config.load_kube_config(str(path), client_configuration=configuration)  # type: ignore[no-untyped-call]
     async with client.ApiClient(configuration) as api:
         yield api
 
@@ -48,17 +49,18 @@ async def python_client(server: ApiServer, tmp_path: Path) -> AsyncIterator[clie
 async def test_the_official_client_reads_pages_and_watches(server: ApiServer, python_client: client.ApiClient) -> None:
     core = client.CoreV1Api(python_client)
     for number in range(5):
-        body = {"metadata": {"name": f"m-{number}"}, "data": {"n": str(number)}}
+        body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=f"m-{number}"), data={"n": str(number)})
         await core.create_namespaced_config_map("default", body)
-    found, token = [], None
+    found: list[str | None] = []
+    token, revision = None, None
     while token != "":
         page = await core.list_namespaced_config_map("default", limit=2, _continue=token)
-        found += [item.metadata.name for item in page.items]
-        token = page.metadata._continue or ""
+        found += [item.metadata.name for item in page.items if item.metadata]
+        assert page.metadata is not None
+        token, revision = page.metadata._continue or "", page.metadata.resource_version
     assert found == [f"m-{number}" for number in range(5)]
-    async with watch.Watch().stream(
-        core.list_namespaced_config_map, "default", resource_version=page.metadata.resource_version
-    ) as stream:
+    events: Any = watch.Watch()  # type: ignore[no-untyped-call]
+    async with events.stream(core.list_namespaced_config_map, "default", resource_version=revision) as stream:
         server.remove("v1", "ConfigMap", "m-1")
         event = await anext(aiter(stream))
     assert (event["type"], event["object"].metadata.name) == ("DELETED", "m-1")
@@ -67,7 +69,7 @@ async def test_the_official_client_reads_pages_and_watches(server: ApiServer, py
 async def test_the_official_client_finds_custom_kinds(server: ApiServer, python_client: client.ApiClient) -> None:
     server.put(NAMESPACE, *mesh_definitions())
     server.put_yaml(VIRTUAL_SERVICE)
-    found = await dynamic.DynamicClient(python_client)
+    found: Any = await dynamic.DynamicClient(python_client)  # type: ignore[no-untyped-call]
     kind = await found.resources.get(api_version="networking.istio.io/v1", kind="VirtualService")
     listed = await kind.get(namespace="shop")
     assert [item.spec.hosts for item in listed.items] == [["web"]]
@@ -110,7 +112,7 @@ async def test_kubectl_applies_reads_scales_and_deletes(server: ApiServer, kubec
 
 async def test_kubectl_uses_kinds_that_were_installed(server: ApiServer, kubectl: Kubectl) -> None:
     server.put(NAMESPACE)
-    definitions = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(mesh_definitions())})
+    definitions = yaml.safe_dump_all(mesh_definitions())
     await kubectl("apply", "-f", "-", stdin=definitions)
     await kubectl("wait", "--for=condition=established", "crd/virtualservices.networking.istio.io", "--timeout=10s")
     await kubectl("apply", "-f", "-", stdin=VIRTUAL_SERVICE)

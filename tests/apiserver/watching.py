@@ -72,11 +72,9 @@ class Watch:
         for event in self._initial_events():
             yield event
         while self.ended is None:
-            for change in self._feed.take():
-                if (changed := self._event(change)) is not None:
-                    yield changed
+            for event in self._new_events():
+                yield event
             if self._error is not None:
-                yield {"type": "ERROR", "object": self._error.status()}
                 return
             if self._feed.pending:
                 continue  # a bookmark must not overtake what came while events were written
@@ -90,6 +88,12 @@ class Watch:
             await self._wait(min(over, next_bookmark))
         if self.ended is End.FREEZE:
             await asyncio.get_running_loop().create_future()
+
+    def _new_events(self) -> list[Document]:
+        events = [event for change in self._feed.take() if (event := self._event(change)) is not None]
+        if self._error is not None:
+            events.append({"type": "ERROR", "object": self._error.status()})
+        return events
 
     async def _wait(self, until: float) -> None:
         try:
