@@ -12,7 +12,8 @@ from fairlead.pace import Pace
 from fairlead.pusher import Pusher
 from translator.analysis.findings import ANALYZERS, object_findings
 from translator.diagnostics import Diagnostic
-from translator.engine import Node, QueryFailedError
+from translator.engine import QueryFailedError
+from translator.node import Node
 from translator.objects.registry import ObjectKey
 from translator.translator import Translator
 

@@ -119,7 +119,7 @@ class Pusher:
     def _advance(self, view: View, pace: Pace) -> bool:
         """Refresh a View for what is left of the slice; returns whether it is up to date."""
         try:
-            for _ in view.refresh():
+            for _ in view.refresh(lambda: pace.is_due):
                 if pace.is_due:
                     break
         except Exception:  # noqa: BLE001 - see below

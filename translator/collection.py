@@ -7,7 +7,8 @@ the engine knows which of its values are suspect, and takes in those alone.
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
-from translator.engine import Collected, Engine, Node, Query, QueryFailedError
+from translator.engine import Engine, Query, QueryFailedError
+from translator.node import Collected, Node
 
 E = TypeVar("E", bound=Engine)
 P = ParamSpec("P")

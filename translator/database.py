@@ -4,8 +4,9 @@ from collections.abc import Hashable, Iterable
 from typing import Final, TypeVar, cast
 
 from translator.discovery import DiscoveryFilter
-from translator.engine import Engine, Token
+from translator.engine import Engine
 from translator.indexes import INDEXES
+from translator.node import Token
 from translator.objects.meta import MeshObject
 from translator.objects.registry import KIND_OF, PRIMARY, ObjectKey
 from translator.settings import Settings

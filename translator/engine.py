@@ -8,6 +8,9 @@ only if something that it read really has another value; a result equal to the o
 
 Because every edge is known, so is the origin of every result: ``Engine.origins``.
 
+Long work can be done in turns (``translator.fiber``). Inputs may change between two turns; a result that was made
+of old and new is then as stale as any other that has an outdated dependency, and is brought up to date like it.
+
 What is put together from thousands of pieces is a collection (``translator.collection``): when some of its
 pieces change it takes in those, and looks at no other.
 
@@ -16,16 +19,16 @@ behind them calls ``record`` when one is read and ``invalidate`` when one has ch
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, Concatenate, Final, Generic, NamedTuple, ParamSpec, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
+
+from translator.fiber import Due, Fiber, always
+from translator.node import UNSET, Collected, Frame, Input, Node, Recipe, Token, Watcher, spread_suspicion, value_of
 
 P = ParamSpec("P")
 V_co = TypeVar("V_co", covariant=True)
 E = TypeVar("E", bound="Engine")
-
-Token = Hashable
-
-_UNSET: Final = object()
 
 
 class QueryFailedError(Exception):
@@ -41,13 +44,6 @@ class QueryFailedError(Exception):
 
 class QueryCycleError(Exception):
     """A query asked for its own result, directly or through others."""
-
-
-class Watcher(Protocol):
-    """A root of the graph: told once when a watched result may have changed, until it asks for it again."""
-
-    def invalidated(self, node: "Node") -> None:
-        """``node`` may have another value now. Must not evaluate anything."""
 
 
 class Query(Generic[E, P, V_co]):
@@ -86,103 +82,37 @@ def query(function: Callable[Concatenate[E, P], V_co]) -> Query[E, P, V_co]:
     return Query(function)
 
 
-class Collector(Protocol):
-    """What a collection takes its values in with; see ``translator.collection``."""
-
-    def put(self, key: Any, value: Any, /) -> None:  # noqa: ANN401 - typed by the collection
-        """Take in the value of a key."""
-
-    def drop(self, key: Any, /) -> None:  # noqa: ANN401 - typed by the collection
-        """Forget a key."""
-
-    def result(self) -> Any:  # noqa: ANN401 - typed by the collection
-        """What the values make."""
-
-
-class Collected(NamedTuple):
-    """What a collection has taken in: its collector, the node of its keys, and by key the nodes of the values.
-
-    ``order`` holds the keys as they were given last.
-    """
-
-    collector: Collector
-    keys: "Node"
-    value: Query[Any, Any, Any]
-    items: "dict[Any, Node]"
-    order: tuple[Any, ...]
-
-
-class _Input:
-    """A leaf of the graph: something outside that queries have read."""
-
-    __slots__ = ("changed_at", "dependents", "token")
-
-    def __init__(self, token: Token) -> None:
-        self.token = token
-        self.dependents: set[Node] = set()
-        self.changed_at = 0
-
-
-class Node:
-    """The memoised result of one query for one tuple of arguments. Owned by the engine; read-only for others."""
-
-    __slots__ = (
-        "args",
-        "changed_at",
-        "collected",
-        "dependencies",
-        "dependents",
-        "error",
-        "query",
-        "running",
-        "suspects",
-        "value",
-        "verified_at",
-        "watchers",
-    )
-
-    def __init__(self, query: Query[Any, Any, Any], args: tuple[Any, ...]) -> None:
-        self.query = query
-        self.args = args
-        self.value: Any = _UNSET
-        self.error: Exception | None = None
-        # In the order in which they were read; of a collection also the keys by the nodes of their values.
-        self.dependencies: dict[_Input | Node, Any] = {}
-        self.collected: Collected | None = None
-        self.dependents: set[Node] = set()
-        self.watchers: list[Watcher] | None = None
-        # Dependencies that may have changed since verified_at; None while the value is known to be current.
-        self.suspects: dict[_Input | Node, None] | None = {}
-        self.changed_at = 0
-        self.verified_at = 0
-        self.running = False
-
-    def __repr__(self) -> str:
-        return f"{self.query.name}{self.args!r}"
-
-
 class Engine:
     """Holds the memoised results and the edges between them. Single-threaded; never calls out except into queries."""
+
+    breath: ClassVar = 8
+    """So many results are asked for between two looks at whether the turn is over."""
 
     def __init__(self) -> None:
         self.revision = 1
         self.runs: Counter[str] = Counter()
-        self._inputs: dict[Token, _Input] = {}
-        self._nodes: dict[tuple[Query[Any, Any, Any], tuple[Any, ...]], Node] = {}
-        # What the running query has read so far, in order; None outside of any query.
-        self._reads: dict[_Input | Node, Any] | None = None
+        self._inputs: dict[Token, Input] = {}
+        self._nodes: dict[tuple[Recipe, tuple[Any, ...]], Node] = {}
+        # The running query; None outside of any.
+        self._frame: Frame | None = None
+        # What is asked for directly has to wait for a fiber that is just making this.
+        self.awaited: Node | None = None
+        self._fiber: Fiber | None = None
+        self._breath = self.breath
+        # Results that lost a dependent; looked at when no query is running that may have read them.
+        self._dropped: list[Input | Node] = []
         # Results that were asked for from outside; released by release_unused when nothing else needs them.
         self._loose: set[Node] = set()
 
     def record(self, token: Token) -> None:
         """Note that the running query read the input behind ``token``; outside of a query this does nothing."""
-        reads = self._reads
-        if reads is None:
+        frame = self._frame
+        if frame is None:
             return
         leaf = self._inputs.get(token)
         if leaf is None:
-            leaf = self._inputs[token] = _Input(token)
-        reads[leaf] = None
+            leaf = self._inputs[token] = Input(token)
+        frame.reads[leaf] = None
 
     def invalidate(self, tokens: Iterable[Token]) -> None:
         """The inputs behind ``tokens`` have changed: mark everything that depends on them as possibly stale."""
@@ -191,23 +121,29 @@ class Engine:
             leaf = self._inputs.get(token)
             if leaf is not None:
                 leaf.changed_at = self.revision
-                _suspect(leaf)
+                spread_suspicion(leaf)
 
     def fetch(self, query: Query[Any, Any, Any], args: tuple[Any, ...]) -> Any:  # noqa: ANN401 - Query types it
         """The current result of a query; see ``Query.__call__``."""
+        if self._fiber is not None:
+            self._breath -= 1
+            if not self._breath:
+                self.breathe()
         node = self.node(query, args)
-        reads = self._reads
-        if reads is None:
+        frame = self._frame
+        if frame is None:
             self._loose.add(node)
         else:
-            reads[node] = None
+            frame.reads[node] = None
         if node.suspects is not None:
             self._refresh(node)
+            if node.is_stale and frame is not None:
+                frame.outdated.setdefault(node, node.changed_at)
         if node.error is not None:
             raise node.error
         return node.value
 
-    def node(self, query: Query[Any, Any, Any], args: tuple[Any, ...]) -> Node:
+    def node(self, query: Recipe, args: tuple[Any, ...]) -> Node:
         """The node of a query, evaluated or not. For the engine and its collections."""
         key = (query, args)
         node = self._nodes.get(key)
@@ -229,7 +165,7 @@ class Engine:
             node.watchers.remove(watcher)
             if not node.watchers:
                 node.watchers = None
-        self._release([node])
+        self._drop([node])
 
     def pull(self, node: Node) -> Any:  # noqa: ANN401 - the watcher knows the query's type
         """The current result of a watched node. Raises like ``Query.__call__``."""
@@ -239,16 +175,45 @@ class Engine:
             raise node.error
         return node.value
 
+    def step(self, fiber: Fiber, is_due: Due) -> None:
+        """Let a fiber go on until it is done or ``is_due``, or what it waits for. Raises what its work raises."""
+        due = is_due
+        while fiber.awaited is not None and isinstance(fiber.awaited.runner, Fiber):
+            awaited, fiber = fiber.awaited, fiber.awaited.runner
+            due = _until_free(awaited, fiber, is_due)
+        outer = self._frame, self._fiber
+        self._frame, self._fiber = None, fiber
+        try:
+            fiber.run(due)
+        finally:
+            self._frame, self._fiber = outer
+
+    def abandon(self, fiber: Fiber) -> None:
+        """End a fiber that is not done; what it has worked out so far stays only if somebody needs it."""
+        outer = self._frame, self._fiber
+        try:
+            fiber.close()
+        finally:
+            self._frame, self._fiber = outer
+        self._drop(())
+
+    def breathe(self) -> None:
+        """Let the turn end here if it is over. For long work between two reads."""
+        self._breath = self.breath
+        fiber = self._fiber
+        if fiber is not None and fiber.is_due():
+            self._pause(fiber)
+
     def origins(self, node: Node) -> Iterator[Token]:
         """The inputs that a result was computed from, directly or through other queries, each once."""
         seen: set[int] = set()
-        pending: list[_Input | Node] = [node]
+        pending: list[Input | Node] = [node]
         while pending:
             current = pending.pop()
             if id(current) in seen:
                 continue
             seen.add(id(current))
-            if isinstance(current, _Input):
+            if isinstance(current, Input):
                 yield current.token
             else:
                 pending.extend(reversed(current.dependencies))
@@ -256,7 +221,7 @@ class Engine:
     def release_unused(self) -> None:
         """Drop results that were only asked for from outside and that nothing alive depends on."""
         loose, self._loose = self._loose, set()
-        self._release(loose)
+        self._drop(loose)
 
     def __len__(self) -> int:
         """How many results are held."""
@@ -264,60 +229,135 @@ class Engine:
 
     def _refresh(self, node: Node) -> None:
         """Bring ``node`` up to date: verify its suspects first, evaluate only if one of them really changed."""
-        if node.running:
-            message = f"{node!r} depends on itself"
-            raise QueryCycleError(message)
-        if node.value is _UNSET and node.error is None:
+        while node.runner is not None:
+            self._await(node)
+        if node.suspects is None:
+            return
+        if node.value is UNSET and node.error is None:
             self._evaluate(node)
             return
-        if node.collected is not None:
-            self._collect(node, node.collected)
-            return
-        for suspect in node.suspects or ():
-            if self._has_changed(suspect, node):
-                self._evaluate(node)
-                return
-        node.suspects = None
-        node.verified_at = self.revision
+        started = self.revision
+        suspects, node.suspects = node.suspects, {}
+        is_settled = False
+        try:
+            if node.collected is not None:
+                is_settled = self._collect(node, node.collected, suspects)
+            else:
+                # What was given up when the last attempt was abandoned is no dependency any more.
+                is_settled = not any(
+                    each in node.dependencies and self._has_changed(each, node, since)
+                    for each, since in suspects.items()
+                )
+        finally:
+            if not is_settled:
+                # Of what is suspect again, the older suspicion counts.
+                node.suspects = {**node.suspects, **suspects}
+        if is_settled:
+            # What has become suspect in the meantime, did so after the verification began.
+            late: dict[Input | Node, int | None] = {}
+            late.update((each, started if since is None else since) for each, since in node.suspects.items())
+            self._settle(node, late)
+        else:
+            self._evaluate(node)
 
-    def _has_changed(self, suspect: "_Input | Node", node: Node) -> bool:
+    def _has_changed(self, suspect: "Input | Node", node: Node, since: int | None = None) -> bool:
         """Whether a dependency, brought up to date, has another value than when ``node`` was up to date."""
         if isinstance(suspect, Node) and suspect.suspects is not None:
-            node.running = True
+            node.runner = self._fiber or self
             try:
                 self._refresh(suspect)
             finally:
-                node.running = False
-        return suspect.changed_at > node.verified_at
+                node.runner = None
+            if suspect.is_stale and node.suspects is not None:
+                node.suspects.setdefault(suspect, suspect.changed_at)
+        return suspect.changed_at > (node.verified_at if since is None else since)
 
-    def _collect(self, node: Node, collected: Collected) -> None:
-        """Bring a collection up to date with the keys and values that have changed, and no others."""
-        suspects = tuple(node.suspects or ())
-        keys = collected.keys
+    def _settle(self, node: Node, suspects: dict["Input | Node", int | None]) -> None:
+        """The value of ``node`` is what its dependencies make, but for those that have become suspect meanwhile."""
+        node.verified_at = self.revision
+        node.suspects = suspects or None
+        if suspects:
+            # Whoever reads it now is to see that it changes when it is brought up to date in a moment.
+            self.revision += 1
+            for watcher in node.watchers or ():
+                watcher.invalidated(node)
+
+    def _await(self, node: Node) -> None:
+        """Let whoever brings ``node`` up to date go on. Raises QueryCycleError if that is this one, or waits for it."""
+        mine, other = self._fiber or self, node.runner
+        while other is not mine and other is not None and other.awaited is not None:
+            other = other.awaited.runner
+        if other is mine:
+            message = f"{node!r} depends on itself"
+            raise QueryCycleError(message)
+        mine.awaited = node
         try:
-            changed = keys in suspects and self._has_changed(keys, node) and self._collect_keys(node, collected)
-            for suspect in suspects:
+            if isinstance(mine, Fiber):
+                self._pause(mine)
+            else:
+                self._link(self._frame)
+                while isinstance(node.runner, Fiber):
+                    self.step(node.runner, always)
+        finally:
+            mine.awaited = None
+
+    def _pause(self, fiber: Fiber) -> None:
+        """End the turn of a fiber; what its queries have read must neither be dropped nor change unnoticed."""
+        frame, revision = self._frame, self.revision
+        self._link(frame)
+        try:
+            fiber.pause()
+        finally:
+            self._frame, self._fiber = frame, fiber
+        while frame is not None and self.revision != revision:
+            for each in frame.reads:
+                is_suspect = isinstance(each, Node) and each.suspects is not None and each.runner is not fiber
+                if is_suspect or each.changed_at > revision:
+                    frame.outdated.setdefault(each, revision)
+            frame = frame.outer
+
+    def _link(self, frame: Frame | None) -> None:
+        while frame is not None:
+            for each in islice(frame.reads, frame.linked, None):
+                each.dependents.add(frame.node)
+            frame.linked = len(frame.reads)
+            frame = frame.outer
+
+    def _collect(self, node: Node, collected: Collected, suspects: dict["Input | Node", int | None]) -> bool:
+        """Bring a collection up to date with the keys and values that have changed, and no others.
+
+        False if that failed: whatever it was, in a value or in the collector, fails again from scratch.
+        """
+        keys, collector = collected.keys, collected.collector
+        # Until this is through, the collector cannot be trusted.
+        node.collected = None
+        current = collected
+        try:
+            changed = False
+            if keys in suspects and self._has_changed(keys, node, suspects[keys]):
+                current = self._collect_keys(node, collected)
+                changed = current.order != collected.order
+            for suspect, since in suspects.items():
                 # What is no key any more is no dependency either.
-                if suspect is keys or suspect not in node.dependencies or not self._has_changed(suspect, node):
+                if suspect is keys or suspect not in node.dependencies:
                     continue
-                collected.collector.put(node.dependencies[suspect], _value_of(suspect))
-                changed = True
+                if self._has_changed(suspect, node, since):
+                    collector.put(node.dependencies[suspect], value_of(suspect))
+                    changed = True
             if changed:
                 self.runs[node.query.name] += 1
-                self._keep(node, collected.collector.result(), None)
+                self._keep(node, collector.result(), None)
         except QueryCycleError:
             raise
-        except Exception:  # noqa: BLE001 - whatever failed, in a value or in the collector, fails again from scratch
-            node.collected = None
-            self._evaluate(node)
-            return
-        node.suspects = None
-        node.verified_at = self.revision
+        except Exception:  # noqa: BLE001 - told by evaluating it from scratch
+            return False
+        node.collected = current
+        return True
 
-    def _collect_keys(self, node: Node, collected: Collected) -> bool:
-        """Take in new keys and forget those that are gone; returns whether there were any."""
+    def _collect_keys(self, node: Node, collected: Collected) -> Collected:
+        """Take in new keys and forget those that are gone."""
         collector, keys, value, items, order = collected
-        wanted = tuple(_value_of(keys))
+        wanted = tuple(value_of(keys))
         gone_keys, new_keys = _difference(order, wanted)
         gone = [items.pop(key) for key in gone_keys]
         for item in gone:
@@ -329,45 +369,58 @@ class Engine:
                 node.dependencies[item] = key
                 item.dependents.add(node)
                 self._has_changed(item, node)
-                collector.put(key, _value_of(item))
+                collector.put(key, value_of(item))
                 items[key] = item
         finally:
             # Only now: old and new values may be made of the same.
-            self._release(gone)
-        node.collected = collected._replace(order=wanted)
-        return bool(gone_keys or new_keys)
+            self._drop(gone)
+        return collected._replace(order=wanted)
 
     def _evaluate(self, node: Node) -> None:
-        outer, self._reads = self._reads, {}
-        node.running = True
+        frame = self._frame = Frame(node, self._frame)
+        node.runner = self._fiber or self
         self.runs[node.query.name] += 1
-        value: Any = _UNSET
+        value: Any = UNSET
         error: Exception | None = None
         try:
             value = node.query.evaluate(self, node)
         except QueryFailedError as failure:
             error = failure
         except QueryCycleError:
+            self._abandon(frame)
             raise
         except Exception as cause:  # noqa: BLE001 - any bug in a builder must cost one result, not the push
             error = QueryFailedError(repr(node))
             error.__cause__ = cause
+        except BaseException:
+            # The fiber is closed in the middle of its work.
+            self._abandon(frame)
+            raise
         finally:
-            reads, self._reads = self._reads, outer
-            node.running = False
+            self._frame = frame.outer
+            node.runner = None
         self._keep(node, value, error)
-        node.verified_at = self.revision
-        node.suspects = None
-        self._relink(node, reads)
+        self._relink(node, frame.reads)
+        self._settle(node, frame.outdated)
+
+    def _abandon(self, frame: Frame) -> None:
+        """Forget what an evaluation has read that did not come to its end."""
+        node = frame.node
+        unneeded = [each for each in frame.reads if each not in node.dependencies]
+        for each in unneeded:
+            each.dependents.discard(node)
+            if node.suspects is not None:
+                node.suspects.pop(each, None)
+        self._dropped.extend(unneeded)
 
     def _keep(self, node: Node, value: Any, error: Exception | None) -> None:  # noqa: ANN401 - any query's value
         """Note what came out; a value that is equal to the one before is no change."""
-        if error is not None or node.error is not None or node.value is _UNSET or node.value != value:
+        if error is not None or node.error is not None or node.value is UNSET or node.value != value:
             node.changed_at = self.revision
             node.value = value
             node.error = error
 
-    def _relink(self, node: Node, reads: dict["_Input | Node", Any]) -> None:
+    def _relink(self, node: Node, reads: dict["Input | Node", Any]) -> None:
         before = node.dependencies
         node.dependencies = reads
         if node.collected is not None:
@@ -377,26 +430,37 @@ class Engine:
         dropped = [dependency for dependency in before if dependency not in reads]
         for dependency in dropped:
             dependency.dependents.discard(node)
-        if dropped:
+        self._drop(dropped)
+
+    def _drop(self, candidates: Iterable["Input | Node"]) -> None:
+        """Release these as soon as no query is running that may have read them as well."""
+        self._dropped.extend(candidates)
+        if self._frame is None and self._dropped:
+            dropped, self._dropped = self._dropped, []
             self._release(dropped)
 
-    def _release(self, candidates: Iterable["_Input | Node"]) -> None:
+    def _release(self, candidates: Iterable["Input | Node"]) -> None:
         """Drop every candidate without dependents or watchers, and then what only it needed."""
         pending = list(candidates)
         while pending:
             candidate = pending.pop()
             if candidate.dependents:
                 continue
-            if isinstance(candidate, _Input):
+            if isinstance(candidate, Input):
                 self._inputs.pop(candidate.token, None)
                 continue
-            if candidate.watchers or candidate.running or candidate in self._loose:
+            if candidate.watchers or candidate.runner or candidate in self._loose:
                 continue
             if self._nodes.pop((candidate.query, candidate.args), None) is None:
                 continue
             for dependency in candidate.dependencies:
                 dependency.dependents.discard(candidate)
                 pending.append(dependency)
+
+
+def _until_free(node: Node, fiber: Fiber, is_due: Due) -> Due:
+    """When the turn of a fiber is over that goes on only because another one waits for ``node``."""
+    return lambda: node.runner is not fiber or is_due()
 
 
 def _difference(before: tuple[Any, ...], after: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
@@ -411,32 +475,3 @@ def _difference(before: tuple[Any, ...], after: tuple[Any, ...]) -> tuple[list[A
     old = dict.fromkeys(before[start : len(before) - end])
     new = dict.fromkeys(after[start : len(after) - end])
     return [key for key in old if key not in new], [key for key in new if key not in old]
-
-
-def _value_of(node: "_Input | Node") -> Any:  # noqa: ANN401 - any query's value
-    """The value of an up-to-date node. Raises the error that it failed with."""
-    if not isinstance(node, Node):
-        message = "a collection reads queries only"
-        raise TypeError(message)
-    if node.error is not None:
-        raise node.error
-    return node.value
-
-
-def _suspect(changed: "_Input | Node") -> None:
-    """Tell all dependents of ``changed``, transitively, that it may have changed.
-
-    A node that is suspect already has told its own dependents, so the walk ends there.
-    """
-    pending: list[_Input | Node] = [changed]
-    while pending:
-        current = pending.pop()
-        for dependent in current.dependents:
-            if dependent.suspects is None:
-                dependent.suspects = {current: None}
-                pending.append(dependent)
-                if dependent.watchers:
-                    for watcher in dependent.watchers:
-                        watcher.invalidated(dependent)
-            else:
-                dependent.suspects[current] = None

@@ -6,8 +6,8 @@ Everything hangs off one ``Translator``; a second one can be built beside it, fo
 from collections.abc import Iterable
 
 from translator.database import Database
-from translator.engine import Node
 from translator.model.proxy import Proxy, ViewKey, view_key
+from translator.node import Node
 from translator.objects.registry import ObjectKey
 from translator.provenance import planned_from
 from translator.settings import Settings

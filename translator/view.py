@@ -11,9 +11,11 @@ from typing import Any, Final, NamedTuple
 from translator.clusters.selection import cluster_references
 from translator.database import Database
 from translator.endpoints.selection import endpoint_references, unknown_assignment
-from translator.engine import Node, Query, QueryFailedError
+from translator.engine import Query, QueryFailedError
+from translator.fiber import Due, Fiber, never
 from translator.listeners.selection import listener_references
 from translator.model.proxy import ViewKey
+from translator.node import Node
 from translator.proxyless.selection import (
     call_cluster_references,
     call_listener_references,
@@ -107,6 +109,8 @@ class View:
         self._owners: dict[Node, tuple[_Table, str | None]] = {}
         self._stale: dict[Node, None] = {}
         self._stale_listings: dict[Node, None] = {}
+        # A refresh that was interrupted.
+        self._fiber: Fiber | None = None
         for generator in PROXYLESS_GENERATORS if key.proxyless else GENERATORS:
             listing = db.watch(generator.references, (key,), self)
             table = self._tables[generator.type_url] = _Table(generator, listing)
@@ -116,7 +120,7 @@ class View:
     @property
     def is_stale(self) -> bool:
         """Whether something that the View is made of may have changed since the last refresh."""
-        return bool(self._stale or self._stale_listings)
+        return bool(self._stale or self._stale_listings or self._fiber)
 
     def resources(self, type_url: TypeUrl) -> Mapping[str, Resource]:
         """The current resources of a type by name."""
@@ -135,21 +139,18 @@ class View:
         stale = self._stale_listings if self._owners[node][1] is None else self._stale
         stale[node] = None
 
-    def refresh(self) -> Iterator[None]:
-        """Bring every stale resource up to date, yielding after each so that the caller can take turns.
+    def refresh(self, is_due: Due = never) -> Iterator[None]:
+        """Bring every stale resource up to date, yielding whenever ``is_due`` so that the caller can take turns.
 
         More may become stale while the caller has its turn; the iteration ends when nothing is. Then ``commit``.
         """
         while self.is_stale:
-            # Lists first: a resource that is no longer listed is not worth building.
-            stale = self._stale_listings or self._stale
-            node = next(iter(stale))
-            del stale[node]
-            table, name = self._owners[node]
-            if name is None:
-                self._relist(table)
-            else:
-                self._rebuild(table, name, node)
+            fiber = self._fiber = self._fiber or Fiber(self._catch_up)
+            try:
+                self._db.step(fiber, is_due)
+            finally:
+                if fiber.is_over:
+                    self._fiber = None
             yield
 
     def commit(self) -> Mapping[TypeUrl, AbstractSet[str]]:
@@ -169,12 +170,28 @@ class View:
 
     def close(self) -> None:
         """Let go of everything; the View must not be used afterwards."""
+        if self._fiber is not None:
+            self._db.abandon(self._fiber)
+            self._fiber = None
         for node in self._owners:
             self._db.unwatch(node, self)
         self._owners.clear()
         self._tables.clear()
         self._stale.clear()
         self._stale_listings.clear()
+
+    def _catch_up(self) -> None:
+        while self._stale or self._stale_listings:
+            # Lists first: a resource that is no longer listed is not worth building.
+            stale = self._stale_listings or self._stale
+            node = next(iter(stale))
+            del stale[node]
+            table, name = self._owners[node]
+            if name is None:
+                self._relist(table)
+            else:
+                self._rebuild(table, name, node)
+            self._db.breathe()
 
     def _relist(self, table: _Table) -> None:
         wanted = self._pull_listing(table)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from translator.collection import Collection
-from translator.engine import Engine, Node, QueryFailedError, query
+from translator.engine import Engine, QueryFailedError, query
+from translator.node import Node
 
 
 class Cells(Engine):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from translator.engine import Engine, Node, QueryCycleError, QueryFailedError, query
+from translator.engine import Engine, QueryCycleError, QueryFailedError, query
+from translator.node import Node
 
 
 class Cells(Engine):

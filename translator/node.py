@@ -1,0 +1,157 @@
+"""What the engine keeps: the inputs and results that it knows, and the edges between them."""
+
+from collections.abc import Hashable
+from typing import Any, Final, NamedTuple, Protocol
+
+Token = Hashable
+
+UNSET: Final = object()
+
+
+class Recipe(Protocol):
+    """What a result is made by: a query."""
+
+    name: str
+
+    def evaluate(self, engine: Any, node: "Node", /) -> Any:  # noqa: ANN401 - typed by the query
+        """The result for the arguments of a node, from scratch."""
+
+
+class Runner(Protocol):
+    """What brings nodes up to date; ``awaited`` is the one that another has to be done with first."""
+
+    awaited: "Node | None"
+
+
+class Watcher(Protocol):
+    """A root of the graph: told once when a watched result may have changed, until it asks for it again."""
+
+    def invalidated(self, node: "Node") -> None:
+        """``node`` may have another value now. Must not evaluate anything."""
+
+
+class Collector(Protocol):
+    """What a collection takes its values in with; see ``translator.collection``."""
+
+    def put(self, key: Any, value: Any, /) -> None:  # noqa: ANN401 - typed by the collection
+        """Take in the value of a key."""
+
+    def drop(self, key: Any, /) -> None:  # noqa: ANN401 - typed by the collection
+        """Forget a key."""
+
+    def result(self) -> Any:  # noqa: ANN401 - typed by the collection
+        """What the values make."""
+
+
+class Collected(NamedTuple):
+    """What a collection has taken in: its collector, the node of its keys, and by key the nodes of the values.
+
+    ``order`` holds the keys as they were given last.
+    """
+
+    collector: Collector
+    keys: "Node"
+    value: Recipe
+    items: "dict[Any, Node]"
+    order: tuple[Any, ...]
+
+
+class Input:
+    """A leaf of the graph: something outside that queries have read."""
+
+    __slots__ = ("changed_at", "dependents", "token")
+
+    def __init__(self, token: Token) -> None:
+        self.token = token
+        self.dependents: set[Node] = set()
+        self.changed_at = 0
+
+
+class Node:
+    """The memoised result of one query for one tuple of arguments. Owned by the engine; read-only for others."""
+
+    __slots__ = (
+        "args",
+        "changed_at",
+        "collected",
+        "dependencies",
+        "dependents",
+        "error",
+        "query",
+        "runner",
+        "suspects",
+        "value",
+        "verified_at",
+        "watchers",
+    )
+
+    def __init__(self, query: Recipe, args: tuple[Any, ...]) -> None:
+        self.query = query
+        self.args = args
+        self.value: Any = UNSET
+        self.error: Exception | None = None
+        # In the order in which they were read; of a collection also the keys by the nodes of their values.
+        self.dependencies: dict[Input | Node, Any] = {}
+        self.collected: Collected | None = None
+        self.dependents: set[Node] = set()
+        self.watchers: list[Watcher] | None = None
+        # Dependencies that may have changed, each since a revision or (None) since verified_at; None while the value
+        # is known to be current.
+        self.suspects: dict[Input | Node, int | None] | None = {}
+        self.changed_at = 0
+        self.verified_at = 0
+        # Who brings it up to date at the moment: a fiber, or the engine itself.
+        self.runner: Runner | None = None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether something that it was made of may have changed."""
+        return self.suspects is not None
+
+    def __repr__(self) -> str:
+        return f"{self.query.name}{self.args!r}"
+
+
+class Frame:
+    """A query that is running: what it has read so far, in order, and what of that has become outdated since.
+
+    Of the reads the first ``linked`` are known to what was read; the others will be when the query ends or pauses.
+    """
+
+    __slots__ = ("linked", "node", "outdated", "outer", "reads")
+
+    def __init__(self, node: Node, outer: "Frame | None") -> None:
+        self.node = node
+        self.outer = outer
+        self.reads: dict[Input | Node, Any] = {}
+        self.linked = 0
+        self.outdated: dict[Input | Node, int | None] = {}
+
+
+def value_of(node: "Input | Node") -> Any:  # noqa: ANN401 - any query's value
+    """The value of an up-to-date node. Raises the error that it failed with."""
+    if not isinstance(node, Node):
+        message = "a collection reads queries only"
+        raise TypeError(message)
+    if node.error is not None:
+        raise node.error
+    return node.value
+
+
+def spread_suspicion(changed: "Input | Node") -> None:
+    """Tell all dependents of ``changed``, transitively, that it may have changed.
+
+    A node that is suspect already has told its own dependents, so the walk ends there.
+    """
+    pending: list[Input | Node] = [changed]
+    while pending:
+        current = pending.pop()
+        for dependent in current.dependents:
+            if dependent.suspects is None:
+                dependent.suspects = {current: None}
+                pending.append(dependent)
+                if dependent.watchers:
+                    for watcher in dependent.watchers:
+                        watcher.invalidated(dependent)
+            else:
+                dependent.suspects.setdefault(current)
