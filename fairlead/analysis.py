@@ -10,6 +10,7 @@ from fairlead.finding import Finding, Place
 from fairlead.findings import FindingBoard
 from fairlead.pace import Pace
 from fairlead.pusher import Pusher
+from fairlead.sources.source import Source
 from translator.analysis.findings import ANALYZERS, object_findings
 from translator.diagnostics import Diagnostic
 from translator.engine import QueryFailedError
@@ -47,12 +48,12 @@ class LiveAnalysis:
         translator: Translator,
         pusher: Pusher,
         board: FindingBoard,
-        place_of: PlaceOf,
+        source: Source,
     ) -> None:
         self._db = translator.db
         self._pusher = pusher
         self._board = board
-        self._place_of = place_of
+        self._source = source
         self._nodes: dict[ObjectKey, Node] = {}
         self._stale: dict[ObjectKey, None] = {}
         self._findings: dict[ObjectKey, tuple[Finding, ...]] = {}
@@ -80,7 +81,12 @@ class LiveAnalysis:
         while True:
             await self._due.wait()
             self._due.clear()
-            if await self._catch_up():
+            changed = await self._catch_up()
+            # What was just asked for by name may be there all the same.
+            await self._source.settled()
+            while self._stale:
+                changed |= await self._catch_up()
+            if changed:
                 self._board.replace("analysis", (each for found in self._findings.values() for each in found))
 
     def _mark(self, key: ObjectKey) -> None:
@@ -106,7 +112,7 @@ class LiveAnalysis:
         found: tuple[Finding, ...] = ()
         if node is not None:
             try:
-                found = locate(self._db.pull(node), self._place_of)
+                found = locate(self._db.pull(node), self._source.place_of)
             except QueryFailedError as error:
                 self._log.error("analysis.failed", object=str(key), query=error.failed, exc_info=error.__cause__)
         if found == self._findings.get(key, ()):

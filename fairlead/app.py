@@ -16,7 +16,7 @@ from fairlead.address import Address
 from fairlead.admin.istio_pages import IstioPages
 from fairlead.admin.page import Page
 from fairlead.admin.pages import describe_findings, describe_proxies, describe_pushes
-from fairlead.admin.server import AdminServer
+from fairlead.admin.server import AdminServer, Readiness
 from fairlead.analysis import LiveAnalysis
 from fairlead.blame import Blame
 from fairlead.discovery import MeshDiscovery
@@ -28,6 +28,7 @@ from fairlead.proxies import Proxies
 from fairlead.pusher import Pusher
 from fairlead.settings import ServeSettings
 from fairlead.sources.directory import DirectorySource
+from fairlead.sources.source import ClusterSource, Source
 from fairlead.watchdog import LoopWatchdog, describe_loop
 from translator.translator import Translator
 from xds.server import XdsServer
@@ -43,7 +44,7 @@ class ListenError(Exception):
 
 
 class ControlPlane:
-    """One control plane on one folder. ``run`` is its whole life."""
+    """One control plane on one source. ``run`` is its whole life."""
 
     def __init__(self, settings: ServeSettings) -> None:
         self._settings = settings
@@ -70,8 +71,8 @@ class ControlPlane:
         self._server = XdsServer(
             self._discovery, observers=(self.ledger.observe, self.metrics.istio.observe, self._blame.observe)
         )
-        self._source = DirectorySource(settings.config_dir, file_limit=settings.file_limit)
-        self.analysis = LiveAnalysis(self.translator, self.pusher, self.board, self._source.place_of)
+        self._source = _make_source(settings, self.translator)
+        self.analysis = LiveAnalysis(self.translator, self.pusher, self.board, self._source)
         self._ingest = Ingest(self.translator, self.pusher, self.analysis, self.board, self.metrics)
 
     def stop(self) -> None:
@@ -108,7 +109,7 @@ class ControlPlane:
             "serve.ready",
             xds=str(self.xds_address),
             admin=str(self.admin_address),
-            folder=str(self._settings.config_dir),
+            **self._source.describe(),
             objects=len(self.translator.db.store),
             seconds=round(perf_counter() - started, 3),
         )
@@ -138,13 +139,27 @@ class ControlPlane:
             "/debug/findings": lambda _: describe_findings(self.board),
             **IstioPages(self.translator, self.proxies).pages(),
         }
-        admin = AdminServer(self._settings.admin, self.metrics, lambda: self._discovery.is_open, pages)
+        if isinstance(self._source, ClusterSource):
+            states = self._source.states
+            pages["/debug/clusters"] = lambda _: states()
+        readiness = Readiness(lambda: self._discovery.is_open, self._source.complaint)
+        admin = AdminServer(self._settings.admin, self.metrics, readiness, pages)
         try:
             await stack.enter_async_context(admin)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise ListenError(f"cannot serve the admin pages on {self._settings.admin}: {reason}") from error
         return self._settings.admin._replace(port=admin.port)
+
+
+def _make_source(settings: ServeSettings, translator: Translator) -> Source:
+    if settings.kubernetes is not None:
+        from fairlead.sources.kubernetes.source import KubernetesSource  # noqa: PLC0415 - the client takes a while
+
+        return KubernetesSource(settings.kubernetes, translator.db)
+    if settings.config_dir is None:
+        raise ValueError("neither a folder nor a cluster to follow")
+    return DirectorySource(settings.config_dir, file_limit=settings.file_limit)
 
 
 def run_control_plane(settings: ServeSettings) -> None:

@@ -15,6 +15,7 @@ UNREADABLE_FILE: Final = "FL0001"
 BROKEN_DOCUMENT: Final = "FL0002"
 DUPLICATE_OBJECT: Final = "FL0003"
 UNTRANSLATED: Final = "FL0004"
+CLUSTER_FAULT: Final = "FL0010"
 
 _WEIGHTS: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
@@ -43,15 +44,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     key: ObjectKey | None = None
 
     @classmethod
-    def of_violation(cls, violation: Violation, subject: str, key: ObjectKey | None, place: Place) -> "Finding":
-        """The finding that a violation of an object's own rules amounts to."""
+    def of_violation(cls, violation: Violation, subject: str, key: ObjectKey | None) -> "Finding":
+        """The finding that a violation of an object's own rules amounts to, wherever the object stands."""
         return cls(
             severity=violation.severity,
             code=SCHEMA_ERROR if violation.severity is Severity.ERROR else SCHEMA_WARNING,
             subject=subject,
             path=violation.path,
             message=violation.reason,
-            place=place,
             key=key,
         )
 

@@ -2,6 +2,8 @@
 
 from time import perf_counter
 
+import msgspec
+
 from fairlead.analysis import LiveAnalysis
 from fairlead.findings import FindingBoard
 from fairlead.ledger import Cause
@@ -9,6 +11,7 @@ from fairlead.metrics import Metrics
 from fairlead.pace import Pace
 from fairlead.pusher import Pusher
 from fairlead.sources.batch import Batch
+from translator.objects.mesh_config import MeshConfig
 from translator.store import Write
 from translator.translator import Translator
 
@@ -35,6 +38,8 @@ class Ingest:
         read = perf_counter()
         if batch.findings is not None:
             self._board.replace("source", batch.findings)
+        if batch.mesh is not None:
+            self._configure(batch, batch.mesh, read)
         pace = Pace()
         written: list[Write] = []
         for write in batch.writes:
@@ -50,3 +55,10 @@ class Ingest:
         keys = [write.key for write in written]
         self._analysis.note(keys)
         self._pusher.push(Cause(tuple(map(str, keys)), batch.received, perf_counter(), read))
+
+    def _configure(self, batch: Batch, mesh: MeshConfig, read: float) -> None:
+        settings = self._translator.db.settings
+        if settings.mesh == mesh:
+            return
+        self._translator.db.replace_settings(msgspec.structs.replace(settings, mesh=mesh))
+        self._pusher.push(Cause(("MeshConfig",), batch.received, perf_counter(), read))

@@ -1,13 +1,15 @@
 """The settings of a control plane, and where they come from."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from fairlead.address import Address
+from fairlead.mesh_config import Document, read_document, read_mesh_config
 from fairlead.sources.folder import DEFAULT_FILE_LIMIT
-from fairlead.sources.yaml_reader import YamlError, read_documents
-from translator.decode import decode_record
+from fairlead.sources.kubernetes.access import ClusterAccess
+from fairlead.sources.yaml_reader import YamlError
 from translator.objects.mesh_config import MeshConfig
 from translator.settings import Settings
 
@@ -16,13 +18,31 @@ class SettingsError(Exception):
     """A setting is wrong; the text says which and why."""
 
 
+class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which clusters are followed, and what this replica writes to the first of them.
+
+    ``primary`` holds the configuration of the mesh, under the name ``cluster_id``; ``others`` are by their names.
+    ``mesh_config`` is the document over which the ConfigMap in ``root_namespace`` is laid. Other clusters are waited
+    for ``sync_timeout`` seconds at the start.
+    """
+
+    primary: ClusterAccess
+    others: dict[str, ClusterAccess] = {}
+    cluster_id: str = "Kubernetes"
+    root_namespace: str = "istio-system"
+    mesh_config: dict[str, Any] = {}
+    sync_timeout: float = 30.0
+
+
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that ``fairlead serve`` can be told.
 
+    The objects come from ``config_dir`` or from ``kubernetes``.
     ``plaintext_secrets``: give Secrets to proxies although anybody on the network can claim to be one.
     """
 
-    config_dir: Path
+    config_dir: Path | None = None
+    kubernetes: KubernetesSettings | None = None
     xds: Address = Address("127.0.0.1", 15010)
     admin: Address = Address("127.0.0.1", 15014)
     mesh: Settings = Settings()
@@ -40,22 +60,27 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.plaintext_secrets or self.xds.is_loopback
 
 
-def load_settings(mesh_config: Path | None, *, shadow_host_suffix: bool = False) -> Settings:
+def load_settings(
+    mesh_config: Path | None, *, shadow_host_suffix: bool = False, cluster_id: str = "Kubernetes"
+) -> Settings:
     """The mesh-wide settings, with MeshConfig from a file if there is one. Raises SettingsError."""
     mesh = load_mesh_config(mesh_config) if mesh_config else MeshConfig()
-    return Settings(mesh=mesh, shadow_host_suffix=shadow_host_suffix)
+    return Settings(mesh=mesh, shadow_host_suffix=shadow_host_suffix, cluster_id=cluster_id)
 
 
 def load_mesh_config(path: Path) -> MeshConfig:
     """Istio's MeshConfig from a YAML file. Raises SettingsError with every fault."""
+    mesh, faults = read_mesh_config(load_mesh_document(path))
+    if mesh is None:
+        raise SettingsError("\n".join(f"{path}: {fault}" for fault in faults))
+    return mesh
+
+
+def load_mesh_document(path: Path) -> Document:
+    """Istio's MeshConfig from a YAML file as it was written. Raises SettingsError."""
     try:
-        documents = list(read_documents(path.read_bytes()))
-        content = documents[0].content() if documents else None
+        return read_document(path.read_bytes())
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
     except YamlError as error:
         raise SettingsError(f"{path}:{error.line}: {error.reason}") from error
-    mesh, violations = decode_record({} if content is None else content, MeshConfig)
-    if mesh is None:
-        raise SettingsError("\n".join(f"{path}: {violation}" for violation in violations))
-    return mesh

@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterable
 from typing import Final, TypeVar, cast
 
+from translator.demand import ON_DEMAND, Demand
 from translator.discovery import DiscoveryFilter
 from translator.engine import Engine
 from translator.indexes import INDEXES
@@ -25,6 +26,7 @@ class Database(Engine):
         self.store = Store(INDEXES, settings.domain_suffix)
         self._discovery = DiscoveryFilter(self.store, settings.mesh.discovery_selectors)
         self._settings = settings
+        self.demand = Demand()
 
     @property
     def settings(self) -> Settings:
@@ -55,13 +57,13 @@ class Database(Engine):
 
     def row(self, key: ObjectKey) -> MeshObject | None:
         """The object under a key, or None."""
-        self.record(key)
+        self._read(key)
         return self.store.get(key)
 
     def get(self, kind: type[T], namespace: str, name: str, cluster: str = PRIMARY) -> T | None:
         """The object of a struct type by namespace (empty for cluster-scoped kinds) and name, or None."""
         key = ObjectKey(KIND_OF[kind], namespace, name, cluster)
-        self.record(key)
+        self._read(key)
         return cast("T | None", self.store.get(key))
 
     def members(self, index: Index[Entry, Member], entry: Entry) -> tuple[Member, ...]:
@@ -75,3 +77,8 @@ class Database(Engine):
         return tuple(
             sorted(token for token in tokens if isinstance(token, ObjectKey) and self.store.get(token) is not None)
         )
+
+    def _read(self, key: ObjectKey) -> None:
+        self.record(key)
+        if key.kind in ON_DEMAND:
+            self.demand.note(key)

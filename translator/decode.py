@@ -11,7 +11,7 @@ from translator.diagnostics import Severity, Violation
 from translator.foreign import judge_foreign
 from translator.objects.meta import MeshObject
 from translator.objects.registry import BY_KIND, Kind, KindSpec, ObjectKey, find_kind
-from translator.shape import ShapeCheck, decode_custom, suggest
+from translator.shape import ShapeCheck, decode_custom, unknown_field
 
 _StructT = TypeVar("_StructT", bound=msgspec.Struct)
 
@@ -184,7 +184,7 @@ def _unknown_top_level(spec: KindSpec, document: Mapping[str, object]) -> tuple[
     if not spec.is_istio:
         return ()
     unknown = [str(key) for key in document if key not in _TOP_LEVEL]
-    return tuple(Violation(key, f"unknown field{suggest(key, _TOP_LEVEL)}") for key in unknown)
+    return tuple(unknown_field(key, key, _TOP_LEVEL) for key in unknown)
 
 
 def _guess_key(spec: KindSpec, document: Mapping[str, object], default_namespace: str) -> ObjectKey | None:

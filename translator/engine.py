@@ -114,6 +114,10 @@ class Engine:
             leaf = self._inputs[token] = Input(token)
         frame.reads[leaf] = None
 
+    def is_read(self, token: Token) -> bool:
+        """Whether some result depends on the input behind a token."""
+        return token in self._inputs
+
     def invalidate(self, tokens: Iterable[Token]) -> None:
         """The inputs behind ``tokens`` have changed: mark everything that depends on them as possibly stale."""
         self.revision += 1

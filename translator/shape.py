@@ -18,6 +18,7 @@ from translator.objects.virtual_service import HTTPRoute
 # Istio's CRD accepts this one field by its protobuf name as well.
 _OTHER_NAMES: Final[Mapping[type, Mapping[str, str]]] = {HTTPRoute: {"mirror_percent": "mirrorPercent"}}
 _EMPTY: Final[Sequence[object]] = ("", 0, 1, False, [], {}, "0s", None)
+_UNKNOWN: Final = "unknown field"
 _TYPE_NAMES: Final = {dict: "object", list: "array", tuple: "array", type(None): "null"}
 
 
@@ -36,6 +37,16 @@ def suggest(word: str, known: Sequence[str]) -> str:
     """The end of a sentence that offers the closest known word; empty if none is close."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def unknown_field(path: str, name: str, known: Sequence[str]) -> Violation:
+    """What is said of a field that does not exist."""
+    return Violation(path, f"{_UNKNOWN}{suggest(name, known)}")
+
+
+def is_unknown_field(violation: Violation) -> bool:
+    """Whether nothing else is wrong than that a field does not exist."""
+    return violation.reason.startswith(_UNKNOWN)
 
 
 class ShapeCheck:
@@ -82,7 +93,7 @@ class ShapeCheck:
                     conformed[name] = self.conform(item, fields[name].type, child_path(path, name))
             elif strict:
                 has_unknown = True
-                self._report(child_path(path, key), f"unknown field{suggest(str(key), sorted(fields))}")
+                self._note(unknown_field(child_path(path, key), str(key), sorted(fields)))
         absent = [name for name in fields if name not in conformed]
         if has_unknown:
             self.doubtful.extend(child_path(path, name) for name in absent)
@@ -120,8 +131,11 @@ class ShapeCheck:
         return value
 
     def _report(self, path: str, reason: str) -> None:
-        self.violations.append(Violation(path, reason))
-        self.doubtful.append(path)
+        self._note(Violation(path, reason))
+
+    def _note(self, violation: Violation) -> None:
+        self.violations.append(violation)
+        self.doubtful.append(violation.path)
 
 
 def _empty(wanted: object) -> object:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 from aiohttp import web
@@ -16,18 +16,23 @@ _Handler = Callable[[web.Request], Awaitable[web.Response]]
 _INDEX: Final = "<!doctype html><title>fairlead</title><ul>{}</ul>\n"
 
 
+class Readiness(NamedTuple):
+    """Whether proxies are served, and why what they are served may be old or incomplete (empty if it is not)."""
+
+    is_ready: Callable[[], bool]
+    complaint: Callable[[], str]
+
+
 class AdminServer:
     """An async context manager that listens while its block runs.
 
     ``pages`` are served by their paths as JSON, indented with the parameter ``pretty``.
     """
 
-    def __init__(
-        self, address: Address, metrics: Metrics, is_ready: Callable[[], bool], pages: dict[str, Page]
-    ) -> None:
+    def __init__(self, address: Address, metrics: Metrics, readiness: Readiness, pages: dict[str, Page]) -> None:
         self._address = address
         self._metrics = metrics
-        self._is_ready = is_ready
+        self._readiness = readiness
         self._pages = pages
         self._runner = web.AppRunner(self._application(), access_log=None, handle_signals=False)
         self.port = 0
@@ -71,9 +76,13 @@ class AdminServer:
         return web.Response(text="ok\n")
 
     async def _ready(self, _: web.Request) -> web.Response:
-        if self._is_ready():
-            return web.Response(text="ready\n")
-        return web.Response(status=503, text="the configuration is still being read for the first time\n")
+        complaint = self._readiness.complaint()
+        reason = f": {complaint}" if complaint else ""
+        if self._readiness.is_ready():
+            # Proxies are better served with what was known last than not at all.
+            return web.Response(text=f"ready, with what was known last{reason}\n" if reason else "ready\n")
+        text = f"the configuration is still being read for the first time{reason}\n"
+        return web.Response(status=503, text=text)
 
     async def _version(self, request: web.Request) -> web.Response:
         return _json(request, {"version": version("fairlead")})

@@ -5,36 +5,53 @@ from typing import Annotated
 
 import typer
 
+from fairlead.cli.kubernetes import ClusterId, Contexts, FollowKubernetes, InCluster, Kubeconfig, RootNamespace
 from fairlead.cli.options import ShadowHostSuffix, fail, parse_address
+
+ConfigDir = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="Folder of YAML and JSON files, followed while it runs."),
+]
+XdsAddress = Annotated[
+    str, typer.Option(metavar="HOST:PORT", help="Where Envoys connect to; :15010 for every interface.")
+]
+AdminAddress = Annotated[
+    str, typer.Option(metavar="HOST:PORT", help="Where readiness, metrics and debug pages are served.")
+]
+MeshConfigFile = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="Istio's MeshConfig, as a YAML file.")
+]
+PlaintextSecrets = Annotated[
+    bool,
+    typer.Option(
+        "--plaintext-secrets",
+        help="Serve gateways their certificates also where other machines reach the xDS port; "
+        "nobody has to prove there that it is the gateway.",
+    ),
+]
 
 
 def serve(
     *,
-    config_dir: Annotated[
-        Path,
-        typer.Option(exists=True, file_okay=False, help="Folder of YAML and JSON files, followed while it runs."),
-    ],
-    xds: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where Envoys connect to; :15010 for every interface.")
-    ] = "127.0.0.1:15010",
-    admin: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where readiness, metrics and debug pages are served.")
-    ] = "127.0.0.1:15014",
-    mesh_config: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Istio's MeshConfig, as a YAML file.")
-    ] = None,
-    plaintext_secrets: Annotated[
-        bool,
-        typer.Option(
-            "--plaintext-secrets",
-            help="Serve gateways their certificates also where other machines reach the xDS port; "
-            "nobody has to prove there that it is the gateway.",
-        ),
-    ] = False,
+    config_dir: ConfigDir = None,
+    kubernetes: FollowKubernetes = False,
+    kubeconfig: Kubeconfig = "",
+    context: Contexts = None,
+    in_cluster: InCluster = False,
+    cluster_id: ClusterId = "Kubernetes",
+    root_namespace: RootNamespace = "istio-system",
+    xds: XdsAddress = "127.0.0.1:15010",
+    admin: AdminAddress = "127.0.0.1:15014",
+    mesh_config: MeshConfigFile = None,
+    plaintext_secrets: PlaintextSecrets = False,
     shadow_host_suffix: ShadowHostSuffix = False,
     max_file_size: Annotated[int, typer.Option(min=1, metavar="MIB", help="Larger files are refused.")] = 32,
 ) -> None:
-    """Follow a folder of YAML and serve what it says to Envoys over xDS.
+    """Follow a cluster, or a folder of YAML, and serve what it says to Envoys over xDS.
+
+    `fairlead serve --kubernetes`
+
+    `fairlead serve --kubernetes --kubeconfig ~/.kube/config --context east --context west`
 
     `fairlead serve --config-dir mesh/`
 
@@ -43,16 +60,24 @@ def serve(
     Logs go to standard error: readable on a terminal, JSON otherwise. SIGTERM and Ctrl-C end it in order.
     """
     from fairlead.app import ListenError, run_control_plane
+    from fairlead.cli.kubernetes import ClusterOptions, cluster_settings
     from fairlead.logs import configure_logging, stderr
     from fairlead.settings import ServeSettings, SettingsError, load_settings
     from fairlead.sources.folder import MEBIBYTE
+    from fairlead.sources.kubernetes.access import AccessError
 
+    clusters = ClusterOptions(
+        kubernetes, kubeconfig, context or (), in_cluster, cluster_id, root_namespace, mesh_config
+    )
+    if clusters.are_given == (config_dir is not None):
+        fail("say what to follow: either a cluster with --kubernetes, or a folder with --config-dir")
     try:
         settings = ServeSettings(
             config_dir=config_dir,
+            kubernetes=cluster_settings(clusters) if clusters.are_given else None,
             xds=parse_address(xds),
             admin=parse_address(admin),
-            mesh=load_settings(mesh_config, shadow_host_suffix=shadow_host_suffix),
+            mesh=load_settings(mesh_config, shadow_host_suffix=shadow_host_suffix, cluster_id=cluster_id),
             file_limit=max_file_size * MEBIBYTE,
             plaintext_secrets=plaintext_secrets,
         )
@@ -63,3 +88,5 @@ def serve(
         run_control_plane(settings)
     except ListenError as error:
         fail(str(error))
+    except AccessError as error:
+        fail(str(error), code=1)

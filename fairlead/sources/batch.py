@@ -4,18 +4,21 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from fairlead.finding import Finding
+from translator.objects.mesh_config import MeshConfig
 from translator.store import Write
 
 
 class Batch(NamedTuple):
     """Writes to be applied together. ``received`` is when the first of them was noticed (``time.perf_counter``).
 
-    ``findings`` is all that is wrong with what the source holds now, None if that is the same as before.
+    ``findings`` is all that is wrong with what the source holds now, None if that is the same as before; ``mesh`` the
+    mesh-wide configuration, None where the source has nothing to say about it.
     """
 
     writes: list[Write]
     received: float
     findings: tuple[Finding, ...] | None = None
+    mesh: MeshConfig | None = None
 
 
 Sink = Callable[[Batch], Awaitable[None]]

@@ -51,6 +51,17 @@ class DirectorySource:
         """Where the version of an object that is in force stands, or a field of it."""
         return self._catalog.place_of(key, path)
 
+    def describe(self) -> dict[str, Any]:
+        """What is followed: fields of a log record."""
+        return {"folder": str(self._root)}
+
+    def complaint(self) -> str:
+        """Why what is known may be old; empty if all is well."""
+        return self._lost
+
+    async def settled(self) -> None:
+        """Whatever the mesh asks for by name was read with all the rest."""
+
     async def load(self, sink: Sink) -> None:
         """Read the whole folder for the first time."""
         self._notice(None)

@@ -1,26 +1,24 @@
 """The bytes of a YAML or JSON file into objects, each with its place, and into what is wrong with the rest."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
 import yaml
 
-from fairlead.finding import BROKEN_DOCUMENT, UNTRANSLATED, Finding, Place
+from fairlead.finding import BROKEN_DOCUMENT, Finding, Place
+from fairlead.sources.judgement import judge
 from fairlead.sources.yaml_reader import Excerpt, YamlDocument, YamlError, line_of, read_documents
 from translator.analysis.findings import ANALYZERS
 from translator.decode import Decoded, decode_object, iter_documents
-from translator.diagnostics import Severity, Violation
+from translator.diagnostics import Severity
 from translator.objects.meta import MeshObject
 from translator.objects.registry import ObjectKey
-from translator.validation import is_acceptable, validate
-from translator.validation.coverage import untranslated
 
 _BINARY_PROBE: Final = 8192
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _LONG_JSON: Final = 256 * 1024
-_STEP: Final = re.compile(r"[.\[]")
 _BYTE_OFFSET: Final = re.compile(r" \(byte (\d+)\)$")
 
 
@@ -99,22 +97,14 @@ class _Gathering:
             self._refuse(item)
             return
         decoded = decode_object(item.content)
-        self._report(item, decoded)
-        if decoded.key is None or decoded.object is None:
-            if decoded.draft is not None:
-                more = tuple(_certain(validate(decoded.draft), decoded.doubtful))
-                self._report(item, Decoded(decoded.label, decoded.key, violations=more))
+        judged = judge(decoded)
+        self._report(item, judged.findings)
+        if decoded.key is None or judged.object is None:
             self._give_up(decoded)
             return
-        violations = validate(decoded.object)
-        self._report(item, Decoded(decoded.label, decoded.key, violations=violations))
-        if not is_acceptable(violations):
-            self._give_up(decoded)
-            return
-        self._report_untranslated(item, decoded.label, decoded.key, decoded.object)
         place = Place(self._file, item.document, item.line)
         excerpt = item.excerpt() if decoded.key.kind in ANALYZERS else None
-        self._objects.append(PlacedObject(decoded.key, decoded.object, place, excerpt))
+        self._objects.append(PlacedObject(decoded.key, judged.object, place, excerpt))
 
     def _refuse(self, fault: "_Fault") -> None:
         place = Place(self._file, fault.document, fault.line)
@@ -130,16 +120,10 @@ class _Gathering:
         elif not decoded.ignored:
             self._is_complete = False
 
-    def _report(self, item: _Item, decoded: Decoded) -> None:
-        for violation in decoded.violations:
-            place = Place(self._file, item.document, item.line_of(violation.path))
-            self._findings.append(Finding.of_violation(violation, decoded.label, decoded.key, place))
-
-    def _report_untranslated(self, item: _Item, label: str, key: ObjectKey, found: MeshObject) -> None:
-        for violation in untranslated(found):
-            place = Place(self._file, item.document, item.line_of(violation.path))
-            finding = Finding.of_violation(violation, label, key, place)
-            self._findings.append(msgspec.structs.replace(finding, code=UNTRANSLATED))
+    def _report(self, item: _Item, findings: tuple[Finding, ...]) -> None:
+        for finding in findings:
+            place = Place(self._file, item.document, item.line_of(finding.path))
+            self._findings.append(msgspec.structs.replace(finding, place=place))
 
 
 class _Fault(NamedTuple):
@@ -233,24 +217,3 @@ class _JsonLines:
             roots = (document.root for document in read_documents(self._source))
             self._nodes = [node for root in roots if root is not None for node in _iter_nodes(root)]
         return line_of(self._nodes[position], path) if position < len(self._nodes) else 0
-
-
-def _certain(found: Iterable[Violation], doubtful: Collection[str]) -> Iterator[Violation]:
-    """The errors that hold whatever should stand at the doubtful paths: not what is said of, within or around those.
-
-    Warnings are left for when the object can be read: many compare one part of an object with another.
-    """
-    doubted = set(doubtful)
-    around = {ancestor for path in doubtful for ancestor in _ancestors(path)}
-    for violation in found:
-        path = violation.path
-        if violation.severity is not Severity.ERROR:
-            continue
-        if path not in around and path not in doubted and doubted.isdisjoint(_ancestors(path)):
-            yield violation
-
-
-def _ancestors(path: str) -> Iterator[str]:
-    """``a.b``, ``a`` and the empty path for ``a.b[0]``; not the path itself."""
-    yield from (path[: match.start()] for match in _STEP.finditer(path))
-    yield ""

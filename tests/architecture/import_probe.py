@@ -49,6 +49,11 @@ def registered_metrics() -> set[str]:
     return {metric.name for metric in REGISTRY.collect()}
 
 
+def load_kubernetes_client() -> None:
+    """The HTTP library below it tries out IPv6 when it is imported: loaded before effects are noted."""
+    import kubernetes.aio.config  # noqa: F401, PLC0415
+
+
 def import_all(package: str) -> None:
     """Import the package and every module below it that is the project's own."""
     importlib.import_module(package)
@@ -61,6 +66,7 @@ def main() -> None:
     """Probe the package that the command line names."""
     sys.path.insert(0, str(ROOT))
     metrics = registered_metrics()
+    load_kubernetes_client()
     handlers = list(logging.root.handlers)
     sys.addaudithook(record_sockets)
     record_environment_reads()

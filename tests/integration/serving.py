@@ -68,16 +68,22 @@ class Rig:
 @asynccontextmanager
 async def serving(root: Path, *, wait: bool = True, withholds_secrets: bool = False) -> AsyncIterator[Rig]:
     """Serve a folder; ``withholds_secrets``: on an address that other machines reach as well."""
+    xds = Address("0.0.0.0", 0) if withholds_secrets else ANYWHERE  # noqa: S104 - that is the point
+    async with serve(ServeSettings(config_dir=root, xds=xds, admin=ANYWHERE, grace=0.2), wait=wait) as rig:
+        yield rig
+
+
+@asynccontextmanager
+async def serve(settings: ServeSettings, *, wait: bool = True) -> AsyncIterator[Rig]:
+    """Serve whatever the settings say."""
     with capture_logs() as logs:
-        xds = Address("0.0.0.0", 0) if withholds_secrets else ANYWHERE  # noqa: S104 - that is the point
-        settings = ServeSettings(config_dir=root, xds=xds, admin=ANYWHERE, grace=0.2)
         plane = ControlPlane(settings)
         task = asyncio.create_task(plane.run())
         try:
             if wait:
                 async with asyncio.timeout(DEADLINE):
                     await plane.ready.wait()
-            yield Rig(plane, root, logs)
+            yield Rig(plane, settings.config_dir or Path(), logs)
         finally:
             plane.stop()
             await task

@@ -253,7 +253,7 @@ def test_a_fault_of_our_own_costs_one_file(monkeypatch: pytest.MonkeyPatch) -> N
     def fail(_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("fairlead.sources.document.validate", fail)
+    monkeypatch.setattr("fairlead.sources.judgement.validate", fail)
     parsed = parse("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n")
     assert not parsed.is_complete
     assert "fault of Fairlead" in parsed.findings[0].message

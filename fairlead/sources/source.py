@@ -1,0 +1,46 @@
+"""What the control plane expects of a source."""
+
+from types import TracebackType
+from typing import Any, Protocol, Self, runtime_checkable
+
+from fairlead.finding import Place
+from fairlead.sources.batch import Sink
+from translator.objects.registry import ObjectKey
+
+
+@runtime_checkable
+class ClusterSource(Protocol):
+    """A source that can tell how its clusters are doing."""
+
+    def states(self) -> list[Any]:
+        """One record for each."""
+
+
+class Source(Protocol):
+    """Where the objects of the mesh come from. An async context manager, for what it holds open."""
+
+    def place_of(self, key: ObjectKey, path: str = "") -> Place | None:
+        """Where the version of an object that is in force stands, or a field of it; None if nobody knows."""
+
+    def describe(self) -> dict[str, Any]:
+        """What is followed: fields of a log record."""
+
+    def complaint(self) -> str:
+        """Why what is known may be old or incomplete; empty if all is well."""
+
+    async def load(self, sink: Sink) -> None:
+        """Hand over everything for the first time."""
+
+    async def follow(self, sink: Sink) -> None:
+        """Hand over every change, until cancelled."""
+
+    async def settled(self) -> None:
+        """Wait until what the mesh asked for by name was looked up."""
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End, and let go of everything."""
