@@ -41,7 +41,7 @@ async def python_client(server: ApiServer, tmp_path: Path) -> AsyncIterator[clie
     """The official client, configured by a kubeconfig."""
     configuration = client.Configuration()
     path = server.write_kubeconfig(tmp_path / "kubeconfig", token=server.tokens.issue("shop", "tester"))
-    await config.load_kube_config(str(path), client_configuration=configuration)  # type: ignore[no-untyped-call]
+    await config.load_kube_config(str(path), client_configuration=configuration)
     async with client.ApiClient(configuration) as api:
         yield api
 
@@ -59,7 +59,7 @@ async def test_the_official_client_reads_pages_and_watches(server: ApiServer, py
         assert page.metadata is not None
         token, revision = page.metadata._continue or "", page.metadata.resource_version
     assert found == [f"m-{number}" for number in range(5)]
-    events: Any = watch.Watch()  # type: ignore[no-untyped-call]
+    events: Any = watch.Watch()
     async with events.stream(core.list_namespaced_config_map, "default", resource_version=revision) as stream:
         server.remove("v1", "ConfigMap", "m-1")
         event = await anext(aiter(stream))
@@ -69,7 +69,7 @@ async def test_the_official_client_reads_pages_and_watches(server: ApiServer, py
 async def test_the_official_client_finds_custom_kinds(server: ApiServer, python_client: client.ApiClient) -> None:
     server.put(NAMESPACE, *mesh_definitions())
     server.put_yaml(VIRTUAL_SERVICE)
-    found: Any = await dynamic.DynamicClient(python_client)  # type: ignore[no-untyped-call]
+    found: Any = await dynamic.DynamicClient(python_client)
     kind = await found.resources.get(api_version="networking.istio.io/v1", kind="VirtualService")
     listed = await kind.get(namespace="shop")
     assert [item.spec.hosts for item in listed.items] == [["web"]]
