@@ -36,7 +36,13 @@ from translator.model.protocol import Protocol
 from translator.model.proxy import IpFamilies, Labels, Tuning
 from translator.model.scope import ScopeKey, TrafficPolicy, imports_rule, outbound_traffic_policy
 from translator.model.service import aliases
-from translator.names import BLACK_HOLE_CLUSTER, HTTP_PROXY_ROUTE, PASSTHROUGH_CLUSTER, outbound_cluster
+from translator.names import (
+    BLACK_HOLE_CLUSTER,
+    DYNAMIC_DNS_CLUSTER,
+    HTTP_PROXY_ROUTE,
+    PASSTHROUGH_CLUSTER,
+    outbound_cluster,
+)
 from translator.network_filters.http_connection_manager import ManagerInputs
 from translator.network_filters.tcp_proxy import TCPProxyInputs, to_cluster
 from translator.objects.sidecar import OutboundTrafficMode
@@ -58,11 +64,15 @@ class OutboundSite(msgspec.Struct, frozen=True):
 
 
 class OutboundInputs(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that an outbound listener is made of. ``unmatched`` is the cluster for what no chain takes."""
+    """Everything that an outbound listener is made of. ``unmatched`` is the cluster for what no chain takes.
+
+    ``resolves_unknown``: requests to unknown hosts go where DNS says.
+    """
 
     plan: PlannedListener
     chains: tuple[TCPChain, ...]
     unmatched: str
+    resolves_unknown: bool = False
     families: IpFamilies
     tuning: Tuning
     settings: ListenerSettings
@@ -87,10 +97,12 @@ def outbound_inputs(db: Database, site: OutboundSite, plan: PlannedListener) -> 
     if plan.backends and plan.backends[0].by_sni and not is_wildcard(plan.binds[0]):
         # Clients without SNI mean the oldest service, unless one is there that needs none.
         chains.append(TCPChain(proxy=_own_proxy(db, site, plan.backends[0])))
+    policy = outbound_traffic_policy(db, site.scope)
     return OutboundInputs(
         plan=plan,
         chains=keep_distinct(chains),
-        unmatched=unmatched_cluster(outbound_traffic_policy(db, site.scope)),
+        unmatched=unmatched_cluster(policy),
+        resolves_unknown=policy.mode is OutboundTrafficMode.ALLOW_ANY_DYNAMIC_DNS,
         families=site.families,
         tuning=site.tuning,
         settings=listener_settings(db),
@@ -193,7 +205,7 @@ def _build_http_chain(inputs: OutboundInputs) -> listener_components_pb2.FilterC
         stat_prefix=f"outbound_{plan.name};",
         route_name=plan.route_name,
         protocols=frozenset({Protocol.GRPC_WEB} if plan.grpc_web else ()),
-        dynamic_hosts=plan.dynamic_hosts,
+        dynamic_hosts=(*plan.dynamic_hosts, *((DYNAMIC_DNS_CLUSTER,) if inputs.resolves_unknown else ())),
         families=inputs.families,
         http10=inputs.tuning.http10,
         idle_timeout=inputs.tuning.idle_timeout,

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import msgspec
+
 from translator.database import Database
 from translator.engine import query
 from translator.listeners.address import loopbacks
@@ -79,8 +81,10 @@ def _reference(key: OutboundKey, plan: PlannedListener, labels: Labels, tuning: 
 
 def _virtual_references(db: Database, view: ViewKey) -> Iterator[ResourceReference]:
     if view.capture is not Capture.NONE:
-        scope, idle = outbound_key(db, view).scope, view.outbound.idle_timeout
-        yield ResourceReference(VIRTUAL_OUTBOUND, virtual_outbound, (scope, view.capture, view.families, idle))
+        scope = outbound_key(db, view).scope
+        # It hands connections over to others, so that nothing is gained by spreading them here.
+        tuning = msgspec.structs.replace(view.outbound, exact_balance=False)
+        yield ResourceReference(VIRTUAL_OUTBOUND, virtual_outbound, (scope, view.capture, view.families, tuning))
         yield ResourceReference(VIRTUAL_INBOUND, virtual_inbound, (inbound_key(db, view), view.inbound))
 
 

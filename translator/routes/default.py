@@ -3,7 +3,7 @@
 from typing import Final
 
 import msgspec
-from envoy.config.route.v3 import route_components_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2
 
 from translator.database import Database
 from translator.engine import query
@@ -12,6 +12,7 @@ from translator.model.proxy import Labels
 from translator.model.scope import ScopeKey, TrafficPolicy, outbound_traffic_policy
 from translator.names import DYNAMIC_DNS_CLUSTER, PASSTHROUGH_CLUSTER, outbound_cluster
 from translator.objects.sidecar import OutboundTrafficMode
+from translator.pb import boolean
 from translator.routes.action import ActionDefaults, add_hash_policies, open_action
 from translator.routes.destination import Target
 from translator.routes.hash_policy import consistent_hash
@@ -84,3 +85,14 @@ def build_unknown_route(policy: TrafficPolicy) -> route_components_pb2.Route:
     else:
         action.cluster = PASSTHROUGH_CLUSTER
     return route_components_pb2.Route(name=name, match=_ANY_PATH, route=action)
+
+
+def build_unknown_table(policy: TrafficPolicy) -> route_pb2.RouteConfiguration:
+    """The inline table of a listener that knows no hosts at all."""
+    route = build_unknown_route(policy)
+    host = route_components_pb2.VirtualHost(name=route.name, domains=["*"], routes=[route])
+    return route_pb2.RouteConfiguration(
+        name=route.name,
+        virtual_hosts=[host],
+        validate_clusters=boolean(False),  # noqa: FBT003 - a wrapped value
+    )

@@ -453,3 +453,19 @@ def test_what_concerns_inbound_listeners_alone_does_not_tell_outbound_ones_apart
     one, two = resources(mesh), resources(mesh, replace(SIDECAR, balances_inbound=True))
     assert {name for name in one if one[name] is not two[name]} == {"virtualInbound"}
     assert mesh.view(replace(GATEWAY, balances_inbound=True, http_proxy_port=15080)) == mesh.view(GATEWAY)
+
+
+def test_requests_to_unknown_hosts_can_go_where_dns_says() -> None:
+    policy = MeshOutboundTrafficPolicy(mode=OutboundTrafficMode.ALLOW_ANY_DYNAMIC_DNS)
+    found = listeners(Mesh(kube_service("web", HTTP), mesh=MeshConfig(outbound_traffic_policy=policy)))
+    unknown = found["virtualOutbound"]
+    assert [(each["name"], each["to"], each["alpn"]) for each in chains(unknown)] == [
+        ("virtualOutbound-blackhole", "BlackHoleCluster", []),
+        ("virtualOutbound-catchall-tcp-http", "inline allow_any_dynamic_dns", PLAIN_HTTP),
+        ("virtualOutbound-catchall-tcp", "PassthroughCluster", []),
+    ]
+    assert filter_names(unknown) == ["original_dst", "http_inspector"]
+    assert unknown.continue_on_listener_filters_timeout
+    assert unknown.listener_filters_timeout.nanos, "who lets the server speak first must not wait for ever"
+    for listener in (unknown, found["0.0.0.0_80"]):
+        assert manager(listener).http_filters[-2].name == "envoy.filters.http.dynamic_forward_proxy"

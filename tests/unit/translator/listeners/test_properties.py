@@ -34,7 +34,14 @@ from translator.model.peer_authentication import MutualTLS
 from translator.model.protocol import Protocol
 from translator.model.proxy import Capture, IpFamilies, Proxy, Tuning
 from translator.objects.duration import Duration
-from translator.objects.mesh_config import AccessLogEncoding, MeshConfig, NormalizationType, ProxyPathNormalization
+from translator.objects.mesh_config import (
+    AccessLogEncoding,
+    MeshConfig,
+    MeshOutboundTrafficPolicy,
+    NormalizationType,
+    ProxyPathNormalization,
+)
+from translator.objects.sidecar import OutboundTrafficMode
 from translator.routes.selection import route_references
 from translator.settings import Settings
 from xds.types import CLUSTER, ROUTE
@@ -88,6 +95,7 @@ OBJECTS = (
     ),
 )
 LOGGED = MeshConfig(
+    outbound_traffic_policy=MeshOutboundTrafficPolicy(mode=OutboundTrafficMode.ALLOW_ANY_DYNAMIC_DNS),
     access_log_file="/dev/null",
     access_log_encoding=AccessLogEncoding.JSON,
     proxy_http_port=15007,
