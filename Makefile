@@ -51,8 +51,8 @@ bench: setup ## Run the benchmarks and print their tables
 	$(BIN)/python -m bench $(ARGS)
 
 .PHONY: fuzz
-fuzz: setup ## Run the property tests with 10,000 examples each
-	FAIRLEAD_FUZZ=1 $(BIN)/pytest -q -m hypothesis -n $(TEST_WORKERS) --timeout 3600 $(ARGS)
+fuzz: setup ## Run the property tests with 10,000 examples each, and 10,000 messages of garbage
+	FAIRLEAD_FUZZ=1 $(BIN)/pytest -q -m 'hypothesis or fuzz' -n $(TEST_WORKERS) --timeout 3600 $(ARGS)
 
 .PHONY: lock
 lock: setup ## Refresh the lock files after a change in pyproject.toml (ARGS=--upgrade: newest versions)

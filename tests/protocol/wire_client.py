@@ -1,6 +1,7 @@
 """An xDS client over a real connection that reads and writes with ``envoy-data-plane``, and a server for it."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -136,6 +137,13 @@ class WireClient:
     async def ack(self, answer: Answer, names: Iterable[str] = ()) -> None:
         """Accept a response."""
         await self.ask(answer.type_url, () if self.delta else names, nonce=answer.nonce)
+
+    async def drain(self) -> None:
+        """Read until the stream ends, however it does."""
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            async with asyncio.timeout(DEADLINE):
+                while await self._call.read() is not grpc.aio.EOF:
+                    pass
 
     async def end(self) -> tuple[grpc.StatusCode, str]:
         """Read until the stream ends; its status."""
