@@ -54,6 +54,10 @@ bench: setup ## Run the benchmarks and print their tables
 fuzz: setup ## Run the property tests with 10,000 examples each, and 10,000 messages of garbage
 	FAIRLEAD_FUZZ=1 $(BIN)/pytest -q -m 'hypothesis or fuzz' -n $(TEST_WORKERS) --timeout 3600 $(ARGS)
 
+.PHONY: soak
+soak: setup ## Run the tests that repeat things, as often as it takes: a hundred restarts under load, ...
+	FAIRLEAD_SOAK=1 $(BIN)/pytest -q -m soak -n $(TEST_WORKERS) --dist loadscope --timeout 3600 $(ARGS)
+
 .PHONY: lock
 lock: setup ## Refresh the lock files after a change in pyproject.toml (ARGS=--upgrade: newest versions)
 	tools/lock $(ARGS)

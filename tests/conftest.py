@@ -19,6 +19,7 @@ from tests import leaks
 
 ROOT = Path(__file__).resolve().parent.parent
 FUZZ = os.environ.get("FAIRLEAD_FUZZ") == "1"
+SOAK = os.environ.get("FAIRLEAD_SOAK") == "1"
 
 # A test may ask for fewer examples as a fraction of settings().max_examples; so it scales with the profile.
 hypothesis.settings.register_profile(

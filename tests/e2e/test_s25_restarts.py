@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from fairlead.mesh.clients import HttpClient, Request
@@ -13,7 +14,7 @@ from fairlead.mesh.mesh import LocalMesh
 from fairlead.mesh.proxy import Proxy, Stream
 from fairlead.mesh.waiting import NotYetError, wait_until
 from fairlead.mesh.workload import Workload
-from tests.conftest import FUZZ
+from tests.conftest import SOAK
 from tests.e2e.stage import GATEWAY, Entry, ingress_route, open_mesh, start_ingress
 
 HOST = "httpbin.default.svc.cluster.local"
@@ -22,8 +23,8 @@ REQUEST = Request("/ip", HOST)
 RATE = 100
 # After many failures Envoy waits for up to 30 seconds before it connects again.
 RECONNECT = 60.0
-# With FAIRLEAD_FUZZ=1 a hundred in a row.
-RESTARTS = 100 if FUZZ else 3
+# With FAIRLEAD_SOAK=1 a hundred in a row.
+RESTARTS = 100 if SOAK else 3
 
 
 # A mesh per test: whatever is started again must not outlive it.
@@ -94,6 +95,7 @@ def has_everything(proxy: dict[str, Any]) -> bool:
     return {"cds", "eds", "lds", "rds"} <= set(proxy["types"])
 
 
+@pytest.mark.soak
 async def test_no_request_fails_while_the_control_plane_is_killed_again_and_again(
     mesh: LocalMesh, sleep: Proxy, ingress: Proxy, httpbin: Workload
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from fairlead.mesh.load import LoadGenerator
 from fairlead.mesh.waiting import NotYetError, wait_until
-from tests.conftest import FUZZ
+from tests.conftest import SOAK
 from tests.protocol.envoys import Edge, running_edge
 from tests.protocol.messages import broken_cluster, cluster, endpoints, routes
 from xds.client import SyncState
@@ -16,7 +16,7 @@ from xds.types import CLUSTER, ENDPOINT
 
 pytestmark = [pytest.mark.envoy, pytest.mark.parametrize("api_type", ["GRPC", "DELTA_GRPC"])]
 
-RESTARTS = 100 if FUZZ else 5
+RESTARTS = 100 if SOAK else 5
 
 
 def status_of(edge: Edge, type_url: str) -> SyncState:
@@ -33,6 +33,17 @@ async def synced(edge: Edge) -> None:
             raise NotYetError(str(states))
 
     await wait_until(probe, context=edge.envoy.describe)
+
+
+async def stable_config(edge: Edge) -> object:
+    """What the Envoy says that it has, but for the time when each part came and the version it came with."""
+
+    def strip(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: strip(inner) for key, inner in value.items() if key not in {"last_updated", "version_info"}}
+        return [strip(inner) for inner in value] if isinstance(value, list) else value
+
+    return strip(await edge.envoy.admin.config_dump("include_eds"))
 
 
 async def test_changes_take_effect_without_a_failed_request(tmp_path: Path, api_type: str) -> None:
@@ -100,12 +111,14 @@ async def test_a_service_leaves_after_its_routes(tmp_path: Path, api_type: str) 
         assert order[1][0] is Acked, "the cluster goes only after the route table was acknowledged"
 
 
-async def test_restarts_of_the_server_go_unnoticed(tmp_path: Path, api_type: str) -> None:
+@pytest.mark.soak
+async def test_case_35_a_restarts_of_the_server_go_unnoticed(tmp_path: Path, api_type: str) -> None:
     async with running_edge(tmp_path, api_type, {"v1": 100}) as edge:
         await synced(edge)
         before = await edge.envoy.admin.stats(
             "listener_manager.(listener_modified|listener_removed)|cluster_(added|modified)"
         )
+        config = await stable_config(edge)
         async with LoadGenerator(lambda: edge.client.get("/ip"), rate=100) as load:
             for _ in range(RESTARTS):
                 await edge.server.stop(0.1)
@@ -120,11 +133,12 @@ async def test_restarts_of_the_server_go_unnoticed(tmp_path: Path, api_type: str
             "listener_manager.(listener_modified|listener_removed)|cluster_(added|modified)"
         )
         assert after == before
+        assert await stable_config(edge) == config
         edge.cache.update("edge", [routes("front", {"v1": 1}), endpoints("v1", [edge.backend("v2")])])
         await edge.envoy.wait_healthy_hosts("v1", {edge.backend("v2")})
 
 
-async def test_connections_that_reached_their_age_are_renewed_unnoticed(tmp_path: Path, api_type: str) -> None:
+async def test_case_35_b_connections_of_a_certain_age_are_renewed_unnoticed(tmp_path: Path, api_type: str) -> None:
     options = ServerOptions(max_connection_age=0.5, max_connection_age_grace=0.2)
     async with running_edge(tmp_path, api_type, {"v1": 100}, options=options) as edge:
         async with LoadGenerator(lambda: edge.client.get("/ip"), rate=100) as load:

@@ -1,14 +1,18 @@
 """The server over real connections: streams, their ends, and what one of them does to the others."""
 
 import asyncio
+import itertools
+import random
+from time import perf_counter
 
 import grpc
 import grpc.aio
 import pytest
 from envoy_data_plane.envoy.config.core.v3 import Node
 
+from tests.conftest import SOAK
 from tests.protocol.models import made
-from tests.protocol.wire_client import DELTA, SOTW, WireClient, connected, serving
+from tests.protocol.wire_client import DEADLINE, DELTA, SOTW, WireClient, connected, serving
 from xds.cache import SnapshotCache
 from xds.client import Client, SyncState
 from xds.errors import Code, StreamRejected
@@ -221,6 +225,40 @@ async def test_a_stream_waits_for_its_turn() -> None:
             await client.ask(CLUSTER)
         await asyncio.gather(*(client.hear() for client in clients))
         assert not rig.of(StreamRefused)
+
+
+# How many streams come at once, and how many are admitted per second.
+STORM, RATE = (500, 25) if SOAK else (200, 100)
+
+
+async def join(channel: grpc.aio.Channel) -> int:
+    """Ask for clusters until a stream is admitted, as clients do; how often it took."""
+    for attempt in itertools.count(1):
+        client = WireClient(channel)
+        started = perf_counter()
+        await client.ask(CLUSTER)
+        if await client.is_admitted():
+            return attempt
+        code, _ = await client.end()
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert perf_counter() - started < 1 + DEADLINE
+        # What clients do between attempts: they back off, and not all for the same time.
+        await asyncio.sleep(random.uniform(0.1, 1))
+    raise AssertionError
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+async def test_case_28_a_storm_of_streams_is_let_in_as_the_rate_allows() -> None:
+    limits = Limits(streams_per_second=RATE, admission_wait=1.0)
+    async with serving(options=ServerOptions(limits=limits)) as rig, connected(rig) as channel:
+        attempts = await asyncio.gather(*(join(channel) for _ in range(STORM)))
+        assert len(rig.server.clients) == STORM
+        refused = rig.of(StreamRefused)
+        assert sum(attempts) - STORM == len(refused)
+        assert {event.code for event in refused} <= {Code.RESOURCE_EXHAUSTED}
+        opened = [event.at for event in rig.of(StreamOpened)]
+        assert opened[-1] - opened[0] >= (STORM - 1 - RATE) / RATE, "no faster than the rate allows"
 
 
 class Choosy:
