@@ -137,7 +137,7 @@ def _decode_faulty_json(spec: KindSpec, raw: bytes) -> Decoded:
     if not isinstance(document, dict):
         return Decoded(str(spec.kind), violations=(Violation("", "expected an object"),))
     # List responses leave apiVersion and kind out of their items.
-    label = _label({**document, "kind": str(spec.kind)}, "")
+    label = _label({**document, "kind": spec.kind.bare}, "")
     return _decode_known(spec, document, label, "")
 
 

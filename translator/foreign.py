@@ -3,6 +3,7 @@
 from typing import Final
 
 from translator.diagnostics import Severity, Violation
+from translator.objects.gateway_api import GROUP
 from translator.objects.registry import KINDS, KindSpec
 from translator.shape import suggest
 
@@ -23,7 +24,6 @@ _CORE_KINDS: Final = frozenset(
     }
 )
 _KUBERNETES_GROUPS: Final = frozenset({"apps", "autoscaling", "batch", "extensions", "policy"})
-_GATEWAY_API: Final = "gateway.networking.k8s.io"
 _INGRESS: Final = ("networking.k8s.io", "Ingress")
 
 
@@ -34,10 +34,10 @@ def judge_foreign(api_version: str, kind: str) -> Violation | None:
     """
     group, _, version = api_version.rpartition("/")
     peers = [spec for spec in KINDS if spec.group == group]
-    if group == _GATEWAY_API or (group, kind) == _INGRESS:
+    if (group, kind) == _INGRESS or (group == GROUP and all(spec.kind.bare != kind for spec in peers)):
         return Violation("kind", f"{kind} of {group} is not translated yet", Severity.WARNING)
-    if any(spec.kind == kind for spec in peers):
-        served = next(spec.versions for spec in peers if spec.kind == kind)
+    if any(spec.kind.bare == kind for spec in peers):
+        served = next(spec.versions for spec in peers if spec.kind.bare == kind)
         return Violation(
             "apiVersion", f"version {version!r} of {kind} is not served; use {_api_version(group, served)}"
         )
@@ -53,22 +53,22 @@ def judge_foreign(api_version: str, kind: str) -> Violation | None:
 def _judge_core(kind: str, peers: list[KindSpec]) -> Violation | None:
     if kind in _CORE_KINDS:
         return None
-    home = next((spec for spec in KINDS if spec.kind == kind), None)
+    home = next((spec for spec in KINDS if spec.kind.bare == kind), None)
     if home is not None:
         return Violation("apiVersion", f"{kind} belongs to {_api_version(home.group, home.versions)}")
-    known = sorted({*_CORE_KINDS, *(str(spec.kind) for spec in peers)})
+    known = sorted({*_CORE_KINDS, *(spec.kind.bare for spec in peers)})
     return Violation("kind", f"unknown kind {kind!r} in v1{suggest(kind, known)}")
 
 
 def _judge_group(group: str, kind: str) -> Violation:
     meant = suggest(group, sorted({spec.group for spec in KINDS if spec.group}))
-    if meant and any(spec.kind == kind for spec in KINDS):
+    if meant and any(spec.kind.bare == kind for spec in KINDS):
         return Violation("apiVersion", f"unknown API group {group!r}{meant}")
     return Violation("kind", f"{kind} of {group} is not a kind that is read here", Severity.WARNING)
 
 
 def _suggest_kind(kind: str, peers: list[KindSpec]) -> str:
-    return suggest(kind, sorted(str(spec.kind) for spec in peers))
+    return suggest(kind, sorted(spec.kind.bare for spec in peers))
 
 
 def _api_version(group: str, versions: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from translator.analysis.destination import analyze_destinations, analyze_weights
 from translator.analysis.destination_rule import analyze_destination_rule
 from translator.analysis.gateway import analyze_selector, analyze_servers
+from translator.analysis.gateway_api import analyze_kubernetes_gateway, analyze_kubernetes_route
 from translator.analysis.gateway_binding import analyze_gateways
 from translator.analysis.gateway_credential import analyze_credentials
 from translator.analysis.host_conflict import analyze_host_conflicts
@@ -23,6 +24,8 @@ ANALYZERS: Final[Mapping[Kind, tuple[Analyzer, ...]]] = {
     Kind.DESTINATION_RULE: (analyze_destination_rule, analyze_client_mode),
     Kind.ISTIO_GATEWAY: (analyze_selector, analyze_servers, analyze_credentials, analyze_server_mode),
     Kind.PEER_AUTHENTICATION: (analyze_peer_mode,),
+    Kind.GATEWAY: (analyze_kubernetes_gateway,),
+    Kind.HTTP_ROUTE: (analyze_kubernetes_route,),
 }
 
 

@@ -27,7 +27,7 @@ def analyze_selector(db: Database, source: IstioGateway) -> Iterator[Diagnostic]
 def analyze_servers(db: Database, source: IstioGateway) -> Iterator[Diagnostic]:
     """Find servers that are left out because of an older one on the same port."""
     key = key_of(source)
-    plan = gateway_plan(db, tuple(sorted(source.spec.selector.items())), (), False)  # noqa: FBT003 - a query
+    plan = gateway_plan(db, key.namespace, tuple(sorted(source.spec.selector.items())), (), False)  # noqa: FBT003 - a query
     for rejected in plan.rejected:
         if rejected.server.gateway == key:
             path = _path_of(source, rejected.server.number, rejected.server.port_name)

@@ -7,7 +7,8 @@ from translator.database import Database
 from translator.diagnostics import Diagnostic, Severity
 from translator.indexes import MESH, VIRTUAL_SERVICES
 from translator.model.export import PUBLIC, Export
-from translator.model.virtual_service import RoutingRule, routing_rule
+from translator.model.routing import routing_rule
+from translator.model.routing_rule import RoutingRule
 from translator.objects.registry import key_of
 from translator.objects.virtual_service import VirtualService
 
@@ -19,7 +20,11 @@ def analyze_host_conflicts(db: Database, source: VirtualService) -> Iterator[Dia
     if rule is None or MESH not in rule.gateways:
         return
     for index, host in enumerate(rule.hosts):
-        others = (routing_rule(db, each) for each in db.members(VIRTUAL_SERVICES, (MESH, host)) if each != key)
+        others = (
+            routing_rule(db, each)
+            for each in db.members(VIRTUAL_SERVICES, (MESH, host))
+            if each != key and each.kind is key.kind
+        )
         rivals = [other for other in others if other is not None and _meet(rule, other)]
         winner = min([rule, *rivals], key=lambda each: each.precedence(key.namespace))
         if winner is not rule:

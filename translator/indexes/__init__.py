@@ -5,6 +5,13 @@ Reading an entry is a dependency on that entry alone, so entries are chosen as n
 
 from typing import Any, Final
 
+from translator.indexes.gateway_api import (
+    KUBERNETES_GATEWAYS,
+    REFERENCE_GRANTS,
+    ROUTES_OF_PARENT,
+    RouteParent,
+    service_parents,
+)
 from translator.indexes.policies import (
     DESTINATION_RULE_PATTERNS,
     DESTINATION_RULES,
@@ -93,6 +100,9 @@ INDEXES: Final[tuple[Index[Any, Any], ...]] = (
     LABELLED_HOSTS,
     VIRTUAL_SERVICES_OF_GATEWAY,
     GATEWAYS,
+    KUBERNETES_GATEWAYS,
+    ROUTES_OF_PARENT,
+    REFERENCE_GRANTS,
     SIDECARS,
     PEER_AUTHENTICATIONS,
     SELECTED_LABELS,
@@ -116,6 +126,7 @@ __all__ = [
     "HOST_NAMESPACES",
     "HOST_OBJECTS",
     "INDEXES",
+    "KUBERNETES_GATEWAYS",
     "LABELLED_HOSTS",
     "LOCALITY_RULES",
     "MESH",
@@ -130,6 +141,8 @@ __all__ = [
     "POD_LABEL_SETS",
     "POD_NAMESPACES",
     "POLICY_LABELS",
+    "REFERENCE_GRANTS",
+    "ROUTES_OF_PARENT",
     "RULE_CREDENTIALS",
     "SECRET_NAMESPACES",
     "SELECTED_LABELS",
@@ -144,9 +157,11 @@ __all__ = [
     "VIRTUAL_SERVICE_HOSTS",
     "WORKLOAD_ENTRIES_IN_NAMESPACE",
     "HostWithoutAddress",
+    "RouteParent",
     "external_name_of",
     "gateways_of",
     "hosts_of",
     "last_label",
     "qualify_gateway",
+    "service_parents",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from translator.indexes.extraction import Pairs, by_namespace
+from translator.indexes.gateway_api import gateway_name_label
 from translator.indexes.routing import gateway_labels, source_labels
 from translator.indexes.services import DISTRIBUTION_ANNOTATION
 from translator.model.host import is_wildcard, resolve_short_name
@@ -130,6 +131,7 @@ SELECTED_LABELS: Final[Index[str, str]] = Index(
         Kind.VIRTUAL_SERVICE: source_labels,
         Kind.ISTIO_GATEWAY: gateway_labels,
         Kind.PEER_AUTHENTICATION: _peer_labels,
+        Kind.GATEWAY: gateway_name_label,
     },
 )
 """Namespace, "" (any namespace) or "gateway" -> the label names that some rule selects proxies by."""

@@ -3,8 +3,10 @@
 from typing import Final
 
 from translator.indexes.extraction import Pairs
+from translator.indexes.gateway_api import mesh_route_hosts
 from translator.model.host import normalize_host, resolve_short_name
 from translator.objects.gateway import IstioGateway
+from translator.objects.kubernetes_route import KubernetesRoute
 from translator.objects.registry import Kind, ObjectKey
 from translator.objects.virtual_service import (
     HTTPMatchRequest,
@@ -82,6 +84,31 @@ def _virtual_service_gateways(key: ObjectKey, source: VirtualService, _suffix: s
             yield gateway, key
 
 
+def mesh_rule_key(namespace: str, host: str) -> ObjectKey:
+    """Stands for all that HTTPRoutes of a namespace say about the host of a service: one rule of the mesh."""
+    return ObjectKey(Kind.HTTP_ROUTE, namespace, f"{MESH}~{host}")
+
+
+def _route_hosts(key: ObjectKey, source: KubernetesRoute, suffix: str) -> Pairs:
+    for host in mesh_route_hosts(source, suffix):
+        yield (MESH, host), mesh_rule_key(key.namespace, host)
+
+
+def _route_host_names(_key: ObjectKey, source: KubernetesRoute, suffix: str) -> Pairs:
+    for host in mesh_route_hosts(source, suffix):
+        yield MESH, host
+
+
+def _route_mesh_hosts(key: ObjectKey, source: KubernetesRoute, suffix: str) -> Pairs:
+    for host in mesh_route_hosts(source, suffix):
+        yield key.namespace, host
+
+
+def _mesh_rules(key: ObjectKey, source: KubernetesRoute, suffix: str) -> Pairs:
+    for host in mesh_route_hosts(source, suffix):
+        yield MESH, mesh_rule_key(key.namespace, host)
+
+
 def _gateway(key: ObjectKey, _source: IstioGateway, _suffix: str) -> Pairs:
     yield "", key
 
@@ -104,17 +131,20 @@ def gateway_labels(_key: ObjectKey, source: IstioGateway, _suffix: str) -> Pairs
 
 
 VIRTUAL_SERVICES: Final[Index[tuple[str, str], ObjectKey]] = Index(
-    "virtual-services", {Kind.VIRTUAL_SERVICE: _virtual_service_hosts}
+    "virtual-services", {Kind.VIRTUAL_SERVICE: _virtual_service_hosts, Kind.HTTP_ROUTE: _route_hosts}
 )
-"""(``mesh`` or qualified gateway, host or pattern) -> VirtualServices."""
+"""(``mesh`` or qualified gateway, host or pattern) -> VirtualServices, and for ``mesh`` the rules of HTTPRoutes."""
 
 VIRTUAL_SERVICE_HOSTS: Final[Index[str, str]] = Index(
-    "virtual-service-hosts", {Kind.VIRTUAL_SERVICE: _virtual_service_host_names}
+    "virtual-service-hosts",
+    {Kind.VIRTUAL_SERVICE: _virtual_service_host_names, Kind.HTTP_ROUTE: _route_host_names},
 )
-"""``mesh`` or qualified gateway -> hosts and patterns of VirtualServices bound to it."""
+"""``mesh`` or qualified gateway -> hosts and patterns of VirtualServices, for ``mesh`` of HTTPRoutes, bound to it."""
 
-MESH_HOSTS: Final[Index[str, str]] = Index("mesh-hosts", {Kind.VIRTUAL_SERVICE: _mesh_hosts})
-"""Namespace -> hosts and patterns of its VirtualServices that are bound to ``mesh``."""
+MESH_HOSTS: Final[Index[str, str]] = Index(
+    "mesh-hosts", {Kind.VIRTUAL_SERVICE: _mesh_hosts, Kind.HTTP_ROUTE: _route_mesh_hosts}
+)
+"""Namespace -> hosts and patterns of its VirtualServices and HTTPRoutes that are bound to ``mesh``."""
 
 PARTIAL_PATTERNS: Final[Index[str, str]] = Index("partial-patterns", {Kind.VIRTUAL_SERVICE: _partial_patterns})
 """``mesh`` or qualified gateway -> patterns of VirtualServices whose first label is more than ``*`` (``*-a.com``)."""
@@ -123,9 +153,11 @@ LABELLED_HOSTS: Final[Index[str, tuple[str, str]]] = Index("labelled-hosts", {Ki
 """Empty string -> (host or pattern, label): by which labels HTTP rules for a host select proxies."""
 
 VIRTUAL_SERVICES_OF_GATEWAY: Final[Index[str, ObjectKey]] = Index(
-    "virtual-services-of-gateway", {Kind.VIRTUAL_SERVICE: _virtual_service_gateways}
+    "virtual-services-of-gateway",
+    {Kind.VIRTUAL_SERVICE: _virtual_service_gateways, Kind.HTTP_ROUTE: _mesh_rules},
 )
-"""``mesh`` or qualified gateway -> VirtualServices bound to it (delegates, which have no hosts, are not)."""
+"""``mesh`` or qualified gateway -> VirtualServices bound to it (delegates, which have no hosts, are not), and for
+``mesh`` the rules of HTTPRoutes."""
 
 GATEWAYS: Final[Index[str, ObjectKey]] = Index("gateways", {Kind.ISTIO_GATEWAY: _gateway})
 """Empty string -> all Gateways."""

@@ -19,8 +19,9 @@ from translator.model.destination_rule import DestinationPolicy, effective_polic
 from translator.model.export import is_exported
 from translator.model.host import is_wildcard, overlaps
 from translator.model.proxy import Labels
+from translator.model.routing import routing_rule, ruled_patterns
+from translator.model.routing_rule import RoutingRule
 from translator.model.service import Resolution, Service, visible_service
-from translator.model.virtual_service import RoutingRule, routing_rule, ruled_patterns
 from translator.model.workload import has_labels
 from translator.names import outbound_cluster
 from translator.network_filters.tcp_proxy import TCPProxyInputs, WeightedCluster

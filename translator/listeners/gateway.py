@@ -32,7 +32,7 @@ from translator.model.gateway import GatewayListener, GatewayServer
 from translator.model.host import overlaps
 from translator.model.protocol import Protocol
 from translator.model.proxy import IpFamilies, Labels, Role, Tuning
-from translator.model.virtual_service import RoutingRule
+from translator.model.routing_rule import RoutingRule
 from translator.names import listener as listener_name
 from translator.names import subset_sni
 from translator.network_filters.http_connection_manager import ManagerInputs

@@ -8,6 +8,12 @@ import msgspec
 from translator.database import Database
 from translator.engine import query
 from translator.indexes import GATEWAYS
+from translator.model.gateway_api.listener import (
+    applicable_kubernetes_gateways,
+    build_server,
+    listener_key,
+    served_listeners,
+)
 from translator.model.host import normalize_host
 from translator.model.protocol import Protocol, parse_protocol
 from translator.model.proxy import Labels, Role, ServiceTarget, ViewKey
@@ -104,30 +110,39 @@ class GatewayPlan(msgspec.Struct, frozen=True):
 
 
 @query
-def applicable_gateways(db: Database, labels: Labels) -> tuple[ObjectKey, ...]:
-    """The Gateways that select a gateway proxy by its labels, oldest first; no selector selects every one."""
+def applicable_gateways(
+    db: Database, namespace: str, labels: Labels, targets: tuple[ServiceTarget, ...]
+) -> tuple[ObjectKey, ...]:
+    """The gateways that a gateway proxy serves, oldest first.
+
+    Those of Istio select it by its labels; no selector selects every proxy.
+    """
     carried = dict(labels)
     found = [
-        (source.metadata.creation_timestamp, key.name, key.namespace, key)
+        (source.metadata.creation_timestamp, key)
         for key in db.members(GATEWAYS, "")
         if isinstance(source := db.row(key), IstioGateway) and has_labels(carried, source.spec.selector)
     ]
-    return tuple(key for *_, key in sorted(found))
+    found.extend(applicable_kubernetes_gateways(db, namespace, labels, targets))
+    return tuple(key for _, key in sorted(found, key=lambda each: (each[0], each[1].name, each[1].namespace)))
 
 
 @query
-def gateway_plan(db: Database, labels: Labels, targets: tuple[ServiceTarget, ...], unprivileged: bool) -> GatewayPlan:  # noqa: FBT001 - a query takes positional arguments only
+def gateway_plan(
+    db: Database,
+    namespace: str,
+    labels: Labels,
+    targets: tuple[ServiceTarget, ...],
+    unprivileged: bool,  # noqa: FBT001 - a query takes positional arguments only
+) -> GatewayPlan:
     """The servers of all applicable Gateways, merged by socket.
 
     ``targets`` translate the port of a server to that of the workload; an unprivileged workload gets no port
     below 1024.
     """
     ports: dict[int, _SharedPort] = {}
-    for key in applicable_gateways(db, labels):
-        source = db.row(key)
-        if not isinstance(source, IstioGateway):
-            continue
-        for server in source.spec.servers:
+    for gateway in applicable_gateways(db, namespace, labels, targets):
+        for key, server in _servers(db, gateway):
             port = _target_port(server.port.number, targets)
             if not unprivileged or port >= _FIRST_UNPRIVILEGED_PORT:
                 ports.setdefault(port, _SharedPort(port)).add(server.bind, _convert(server, key, port))
@@ -139,7 +154,7 @@ def gateway_plan(db: Database, labels: Labels, targets: tuple[ServiceTarget, ...
 
 def gateway_servers(db: Database, view: ViewKey) -> tuple[GatewayListener, ...]:
     """What a gateway proxy listens on: sockets with their servers, in order of first mention."""
-    return gateway_plan(db, view.labels, view.targets, view.unprivileged).listeners
+    return gateway_plan(db, view.namespace, view.labels, view.targets, view.unprivileged).listeners
 
 
 def passed_hosts(db: Database, view: ViewKey) -> tuple[str, ...]:
@@ -148,6 +163,17 @@ def passed_hosts(db: Database, view: ViewKey) -> tuple[str, ...]:
         return ()
     servers = (server for listener in gateway_servers(db, view) for server in listener.servers)
     return tuple(sorted({host for server in servers if server.passes_mesh_tls for host in server.sni_hosts}))
+
+
+def _servers(db: Database, gateway: ObjectKey) -> Iterator[tuple[ObjectKey, Server]]:
+    """The servers of a gateway, each with what routing rules are bound to: the gateway, or a listener of it."""
+    source = db.row(gateway)
+    if isinstance(source, IstioGateway):
+        for server in source.spec.servers:
+            yield gateway, server
+    else:
+        for listener in served_listeners(db, gateway):
+            yield listener_key(gateway, listener.name), build_server(gateway, listener)
 
 
 def _target_port(number: int, targets: Iterable[ServiceTarget]) -> int:

@@ -17,6 +17,8 @@ from translator.model.export import is_exported
 from translator.model.host import covers, normalize_host, overlaps
 from translator.model.protocol import Protocol, parse_protocol
 from translator.model.proxy import Labels, Role, ViewKey
+from translator.model.routing import routing_rules
+from translator.model.routing_rule import RoutingRule
 from translator.model.service import (
     Service,
     cluster_addresses,
@@ -25,7 +27,6 @@ from translator.model.service import (
     service,
     visible_service,
 )
-from translator.model.virtual_service import RoutingRule, routing_rules
 from translator.model.workload import has_labels
 from translator.objects.registry import PRIMARY, ObjectKey
 from translator.objects.sidecar import CaptureMode, EgressListener, OutboundTrafficMode, OutboundTrafficPolicy, Sidecar

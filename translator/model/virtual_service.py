@@ -1,8 +1,4 @@
-"""Routing rules: VirtualServices in normal form, delegates merged in, and the order in which proxies see them.
-
-In a rule every name is complete: destination hosts are fully qualified, gateways are ``namespace/name``. What
-reads a rule therefore needs to know nothing of the namespace that it comes from.
-"""
+"""Routing rules from VirtualServices: names completed, delegates merged in."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeVar
@@ -12,15 +8,13 @@ import msgspec
 from translator.database import Database
 from translator.engine import query
 from translator.indexes import (
-    MESH,
-    PARTIAL_PATTERNS,
-    VIRTUAL_SERVICES_OF_GATEWAY,
     gateways_of,
     qualify_gateway,
 )
 from translator.model.delegate import merge_rules
-from translator.model.export import PUBLIC, Export, is_exported, normalize_export
-from translator.model.host import covering_patterns, covers, resolve_short_name, specificity
+from translator.model.export import Export, is_exported, normalize_export
+from translator.model.host import resolve_short_name
+from translator.model.routing_rule import RoutingRule
 from translator.objects.registry import Kind, ObjectKey
 from translator.objects.virtual_service import (
     Destination,
@@ -36,47 +30,6 @@ from translator.objects.virtual_service import (
 M = TypeVar("M", L4MatchAttributes, TLSMatchAttributes)
 
 
-class RuleTarget(NamedTuple):
-    """A destination that a rule names; ``port`` 0 means any port of the host."""
-
-    host: str
-    port: int
-
-
-class RoutingRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A VirtualService in normal form. ``gateways`` holds ``mesh`` and qualified gateway names, sorted."""
-
-    key: ObjectKey
-    created: str
-    hosts: tuple[str, ...]
-    gateways: tuple[str, ...]
-    export: Export
-    http: tuple[HTTPRoute, ...] = ()
-    tls: tuple[TLSRoute, ...] = ()
-    tcp: tuple[TCPRoute, ...] = ()
-
-    def precedence(self, namespace: str) -> tuple[int, str, str, str]:
-        """Sort key among the rules that a namespace sees, first one first.
-
-        Istio: rules that a namespace keeps to itself come before those exported to it by name, and these before
-        public ones; only within such a class does age count.
-        """
-        private = self.key.namespace == namespace
-        visibility = 2 if self.export == PUBLIC else int(not private)
-        return (visibility, self.created, self.key.name, self.key.namespace)
-
-    def targets(self, namespace: str) -> tuple[RuleTarget, ...]:
-        """Every destination, mirrors included, that clients of a namespace can be sent to; sorted, each once."""
-        routes: tuple[HTTPRoute | TLSRoute | TCPRoute, ...] = (*self.http, *self.tls, *self.tcp)
-        targets = {
-            RuleTarget(destination.host, destination.port.number if destination.port else 0)
-            for route in routes
-            if not route.match or any(match.source_namespace in ("", namespace) for match in route.match)
-            for destination in destinations(route)
-        }
-        return tuple(sorted(targets))
-
-
 class Delegate(msgspec.Struct, frozen=True):
     """The rules of a VirtualService without hosts, in normal form, and who may refer to them."""
 
@@ -85,7 +38,7 @@ class Delegate(msgspec.Struct, frozen=True):
 
 
 @query
-def routing_rule(db: Database, key: ObjectKey) -> RoutingRule | None:
+def virtual_service_rule(db: Database, key: ObjectKey) -> RoutingRule | None:
     """The rule of a VirtualService; None when there is none, or when it is a delegate."""
     source = db.row(key)
     if not isinstance(source, VirtualService) or not source.spec.hosts:
@@ -101,21 +54,6 @@ def routing_rule(db: Database, key: ObjectKey) -> RoutingRule | None:
         tls=tuple(map(names.tls_route, spec.tls)),
         tcp=tuple(map(names.tcp_route, spec.tcp)),
     )
-
-
-@query
-def routing_rules(db: Database, gateway: str, namespace: str) -> tuple[RoutingRule, ...]:
-    """The rules bound to ``mesh`` or to a gateway that proxies of a namespace see, in order of precedence."""
-    rules = (routing_rule(db, key) for key in db.members(VIRTUAL_SERVICES_OF_GATEWAY, gateway))
-    visible = (rule for rule in rules if rule is not None and is_exported(rule.export, namespace))
-    return tuple(sorted(visible, key=lambda rule: rule.precedence(namespace)))
-
-
-def ruled_patterns(db: Database, hostname: str) -> Iterable[str]:
-    """The hosts and patterns by which rules for sidecars may name a host, most specific first."""
-    partial = [pattern for pattern in db.members(PARTIAL_PATTERNS, MESH) if covers(pattern, hostname)]
-    known = covering_patterns(hostname)
-    return sorted((*known, *partial), key=specificity) if partial else known
 
 
 @query
@@ -148,17 +86,6 @@ def _with_delegates(db: Database, namespace: str, routes: Iterable[HTTPRoute]) -
 def _export(db: Database, source: VirtualService) -> Export:
     default = db.settings.mesh.default_virtual_service_export_to
     return normalize_export(source.spec.export_to, source.metadata.namespace, default)
-
-
-def destinations(route: HTTPRoute | TLSRoute | TCPRoute) -> Iterator[Destination]:
-    """Every destination that a rule sends to, mirrors included."""
-    for entry in route.route:
-        yield entry.destination
-    if isinstance(route, HTTPRoute):
-        if route.mirror is not None:
-            yield route.mirror
-        for mirror in route.mirrors:
-            yield mirror.destination
 
 
 class _Names(NamedTuple):

@@ -8,6 +8,8 @@ from translator.objects.core import ConfigMap, EndpointSlice, KubeNode, Namespac
 from translator.objects.destination_rule import DestinationRule
 from translator.objects.extension import EnvoyFilter, ProxyConfig, TrafficExtension, WasmPlugin
 from translator.objects.gateway import IstioGateway
+from translator.objects.gateway_api import GROUP, GatewayClass, KubernetesGateway, ReferenceGrant
+from translator.objects.kubernetes_route import KubernetesRoute
 from translator.objects.meta import MeshObject
 from translator.objects.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from translator.objects.service_entry import ServiceEntry
@@ -18,7 +20,7 @@ from translator.objects.workload import WorkloadEntry, WorkloadGroup
 
 
 class Kind(enum.StrEnum):
-    """A kind of object; the value is what users read."""
+    """A kind of object; the value is what users read, with the API group where two groups share a name."""
 
     NAMESPACE = "Namespace"
     SERVICE = "Service"
@@ -42,6 +44,15 @@ class Kind(enum.StrEnum):
     REQUEST_AUTHENTICATION = "RequestAuthentication"
     AUTHORIZATION_POLICY = "AuthorizationPolicy"
     TELEMETRY = "Telemetry"
+    GATEWAY_CLASS = "GatewayClass"
+    GATEWAY = "Gateway.gateway.networking.k8s.io"
+    HTTP_ROUTE = "HTTPRoute"
+    REFERENCE_GRANT = "ReferenceGrant"
+
+    @property
+    def bare(self) -> str:
+        """The name as it stands under ``kind``."""
+        return self.value.partition(".")[0]
 
 
 PRIMARY: Final = ""
@@ -108,13 +119,17 @@ KINDS: Final = (
     KindSpec(Kind.REQUEST_AUTHENTICATION, _SECURITY, ("v1", "v1beta1"), RequestAuthentication),
     KindSpec(Kind.AUTHORIZATION_POLICY, _SECURITY, ("v1", "v1beta1"), AuthorizationPolicy),
     KindSpec(Kind.TELEMETRY, "telemetry.istio.io", ("v1", "v1alpha1"), Telemetry),
+    KindSpec(Kind.GATEWAY_CLASS, GROUP, ("v1", "v1beta1"), GatewayClass, namespaced=False),
+    KindSpec(Kind.GATEWAY, GROUP, ("v1", "v1beta1"), KubernetesGateway),
+    KindSpec(Kind.HTTP_ROUTE, GROUP, ("v1", "v1beta1"), KubernetesRoute),
+    KindSpec(Kind.REFERENCE_GRANT, GROUP, ("v1", "v1beta1"), ReferenceGrant),
 )
 # What is read from clusters other than the primary one: the services and what is behind them.
 SERVICE_KINDS: Final = frozenset({Kind.NAMESPACE, Kind.NODE, Kind.SERVICE, Kind.ENDPOINT_SLICE, Kind.POD})
 BY_KIND: Final = {spec.kind: spec for spec in KINDS}
 KIND_OF: Final[dict[type[MeshObject], Kind]] = {spec.struct: spec.kind for spec in KINDS}
 BY_NAME: Final = {
-    (f"{spec.group}/{version}" if spec.group else version, str(spec.kind)): spec
+    (f"{spec.group}/{version}" if spec.group else version, spec.kind.bare): spec
     for spec in KINDS
     for version in spec.versions
 }

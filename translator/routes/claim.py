@@ -15,9 +15,10 @@ from translator.indexes import LABELLED_HOSTS, MESH, MESH_HOSTS, VIRTUAL_SERVICE
 from translator.model.export import is_exported
 from translator.model.host import covers, is_wildcard
 from translator.model.proxy import Labels
+from translator.model.routing import routing_rule, ruled_patterns
+from translator.model.routing_rule import RoutingRule
 from translator.model.scope import ScopeKey, egress_scopes, imports_rule, rule_namespaces, scope_service
 from translator.model.service import Service
-from translator.model.virtual_service import RoutingRule, routing_rule, ruled_patterns
 from translator.objects.registry import ObjectKey
 from translator.routes.context import RouteContext
 from translator.routes.rule import has_routes

@@ -12,9 +12,10 @@ from translator.engine import query
 from translator.indexes import VIRTUAL_SERVICES_OF_GATEWAY
 from translator.model.export import is_exported
 from translator.model.gateway import GatewayServer, ServerHost, gateway_servers
+from translator.model.gateway_api.attachment import attached_rules
 from translator.model.host import covers, specificity
 from translator.model.proxy import Labels, ViewKey
-from translator.model.virtual_service import routing_rule
+from translator.model.routing import routing_rule
 from translator.objects.registry import ObjectKey
 from translator.reference import ResourceReference
 from translator.routes.context import RouteContext
@@ -74,9 +75,14 @@ def gateway_table(db: Database, key: GatewayKey, name: str) -> Resource | None:
 
 @query
 def bound_rules(db: Database, key: GatewayKey) -> tuple[ObjectKey, ...]:
-    """The rules that are bound to the Gateway of a server."""
+    """The rules that are bound to the Gateway of a server, or to the listener of one of the Gateway API."""
     gateways = sorted({server.gateway for server in key.servers})
-    bound = [db.members(VIRTUAL_SERVICES_OF_GATEWAY, name) for name in gateways]
+    bound = [
+        rules
+        for name in gateways
+        for rules in (db.members(VIRTUAL_SERVICES_OF_GATEWAY, name), attached_rules(db, name))
+        if rules
+    ]
     return bound[0] if len(bound) == 1 else tuple(dict.fromkeys(chain.from_iterable(bound)))
 
 

@@ -17,8 +17,8 @@ _JWT_FILTER: Final = "envoy.filters.http.jwt_authn"
 _JWT_PAYLOAD: Final = "payload"
 
 
-def build_match(match: HTTPMatchRequest | None) -> route_components_pb2.RouteMatch:
-    """The Envoy match of one VirtualService match; None matches every request.
+def build_match(match: HTTPMatchRequest | None, *, segments: bool = False) -> route_components_pb2.RouteMatch:
+    """The Envoy match of one match; None matches every request. ``segments``: prefixes are whole segments of a path.
 
     Ports, gateways, labels and namespaces of the source are not encoded: they decide whether there is a route at all.
     """
@@ -26,6 +26,8 @@ def build_match(match: HTTPMatchRequest | None) -> route_components_pb2.RouteMat
         return route_components_pb2.RouteMatch(prefix="/")
     built = route_components_pb2.RouteMatch(case_sensitive=pb.boolean(not match.ignore_uri_case))
     _match_path(built, match.uri)
+    if segments and built.prefix not in ("", "/"):
+        built.path_separated_prefix = built.prefix
     built.headers.extend(_header_matchers(match))
     built.query_parameters.extend(_query_matcher(name, match.query_params[name]) for name in sorted(match.query_params))
     built.dynamic_metadata.extend(_claim_matchers(match))
@@ -44,7 +46,7 @@ def describe_path(match: route_components_pb2.RouteMatch) -> str:
         return match.path
     if match.HasField("safe_regex"):
         return match.safe_regex.regex
-    return f"{match.prefix}*"
+    return f"{match.prefix or match.path_separated_prefix}*"
 
 
 def is_presence(match: StringMatch | None) -> bool:

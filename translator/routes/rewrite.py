@@ -14,7 +14,8 @@ from envoy.type.matcher.v3 import regex_pb2
 def mend_rewrite(route: route_components_pb2.Route) -> None:
     """Let the rewrite or redirect of a route join paths at a slash, where Envoy's own would not."""
     action = route.redirect if route.HasField("redirect") else route.route
-    if route.HasField("direct_response") or not action.prefix_rewrite or not route.match.prefix:
+    separated = route.match.path_separated_prefix
+    if route.HasField("direct_response") or not action.prefix_rewrite or not (route.match.prefix or separated):
         return
     mended = build_rewrite(route.match, action.prefix_rewrite)
     if mended is not None:
@@ -24,7 +25,7 @@ def mend_rewrite(route: route_components_pb2.Route) -> None:
 
 def build_rewrite(match: route_components_pb2.RouteMatch, replacement: str) -> regex_pb2.RegexMatchAndSubstitute | None:
     """A rewrite of the matched prefix that joins paths at one slash; None where a plain one does."""
-    prefix = match.prefix
+    prefix = match.prefix or match.path_separated_prefix
     if prefix.endswith("/") == replacement.endswith("/"):
         return None
     folded = match.HasField("case_sensitive") and not match.case_sensitive.value

@@ -1,6 +1,7 @@
 """Routes: the rules of one VirtualService as an ordered list of Envoy routes."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 import msgspec
 from envoy.config.route.v3 import route_components_pb2
@@ -8,7 +9,7 @@ from google.protobuf import any_pb2
 
 from translator import pb
 from translator.names import parse_outbound_cluster
-from translator.objects.registry import ObjectKey
+from translator.objects.registry import Kind, ObjectKey
 from translator.objects.virtual_service import Destination, HTTPMatchRequest, HTTPRoute
 from translator.routes.action import ActionDefaults, build_action
 from translator.routes.cors import CORS_FILTER, build_cors
@@ -19,9 +20,14 @@ from translator.routes.match import build_match, describe_path, is_catch_all
 from translator.routes.redirect import build_direct_response, build_redirect
 from translator.routes.rewrite import mend_rewrite
 
+_NOT_FOUND_500: Final = route_components_pb2.RouteAction.INTERNAL_SERVER_ERROR
+
 
 class RuleInputs(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the routes of a rule are made of. ``http`` holds what applies at ``port`` and nothing else."""
+    """All that the routes of a rule are made of. ``http`` holds what applies at ``port`` and nothing else.
+
+    ``segments``: as with ``RoutingRule``.
+    """
 
     key: ObjectKey
     http: tuple[HTTPRoute, ...]
@@ -29,6 +35,7 @@ class RuleInputs(msgspec.Struct, frozen=True, kw_only=True):
     tls: bool = False
     targets: dict[Destination, Target]
     defaults: ActionDefaults = ActionDefaults()
+    segments: bool = False
 
 
 def build_routes(inputs: RuleInputs) -> Iterator[route_components_pb2.Route]:
@@ -47,15 +54,15 @@ def _build_route(
     rule: HTTPRoute, match: HTTPMatchRequest | None, inputs: RuleInputs
 ) -> route_components_pb2.Route | None:
     """One route; None when the rule has no action that Envoy would take: it refuses the table as a whole."""
-    route = route_components_pb2.Route(name=_name(rule, match), match=build_match(match))
+    route = route_components_pb2.Route(name=_name(rule, match), match=build_match(match, segments=inputs.segments))
     if not _set_action(route, rule, inputs):
         return None
     mend_rewrite(route)
     if match is not None and match.stat_prefix:
         route.stat_prefix = match.stat_prefix
-    key = inputs.key
-    path = f"/apis/networking.istio.io/v1/namespaces/{key.namespace}/virtual-service/{key.name}"
-    route.metadata.filter_metadata["istio"].update({"config": path})
+    if inputs.key.kind is Kind.VIRTUAL_SERVICE:
+        path = f"/apis/networking.istio.io/v1/namespaces/{inputs.key.namespace}/virtual-service/{inputs.key.name}"
+        route.metadata.filter_metadata["istio"].update({"config": path})
     route.decorator.operation = _operation(route, inputs)
     mutate_headers(route, rule.headers)
     if route.HasField("route") and len(rule.route) == 1:
@@ -78,6 +85,8 @@ def _set_action(route: route_components_pb2.Route, rule: HTTPRoute, inputs: Rule
     action = build_action(rule, inputs.targets, inputs.defaults)
     if action is not None:
         route.route.CopyFrom(action)
+        if inputs.segments:
+            route.route.cluster_not_found_response_code = _NOT_FOUND_500
     return action is not None
 
 

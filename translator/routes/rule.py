@@ -6,7 +6,8 @@ from translator.database import Database
 from translator.engine import query
 from translator.model.destination_rule import policy_labels
 from translator.model.proxy import Labels
-from translator.model.virtual_service import RoutingRule, destinations, routing_rule
+from translator.model.routing import routing_rule
+from translator.model.routing_rule import RoutingRule, destinations
 from translator.objects.registry import ObjectKey
 from translator.objects.virtual_service import HTTPRoute
 from translator.routes.action import ActionDefaults
@@ -37,7 +38,7 @@ def rule_inputs(db: Database, context: RouteContext, key: ObjectKey) -> RuleInpu
     """What the routes of a rule are made of; None when none of its HTTP rules can apply in the context."""
     rule = routing_rule(db, key)
     http = tuple(context.select(rule.http)) if rule else ()
-    if not http:
+    if rule is None or not http:
         return None
     return RuleInputs(
         key=key,
@@ -50,6 +51,7 @@ def rule_inputs(db: Database, context: RouteContext, key: ObjectKey) -> RuleInpu
             for destination in destinations(route)
         },
         defaults=action_defaults(db),
+        segments=rule.segments,
     )
 
 

@@ -18,6 +18,11 @@ from translator.simulation.traffic import Connection, Request
 from translator.simulation.upstream import forwarded_request, usable_endpoints
 
 _MANAGER: Final = "envoy.filters.network.http_connection_manager"
+_MISSING_CLUSTER: Final = {
+    route_components_pb2.RouteAction.SERVICE_UNAVAILABLE: 503,
+    route_components_pb2.RouteAction.NOT_FOUND: 404,
+    route_components_pb2.RouteAction.INTERNAL_SERVER_ERROR: 500,
+}
 _TCP_PROXY: Final = "envoy.filters.network.tcp_proxy"
 _REDIRECT_CODES: Final = {
     route_components_pb2.RedirectAction.MOVED_PERMANENTLY: 301,
@@ -147,25 +152,26 @@ class _Walk:
             for each in route.route.request_mirror_policies
             if share_of(each.runtime_fraction.default_value) > 0
         )
+        missing = _MISSING_CLUSTER[route.route.cluster_not_found_response_code]
         weights = list(route.route.weighted_clusters.clusters)
         total = sum(each.weight.value for each in weights)
         for weight in weights:
             share = Step("cluster", weight.name, f"{weight.weight.value} of {total}")
             host, path, headers = forwarded_request(route, weight, request)
             upstream = Upstream(weight.name, host=host, path=path, headers=headers, mirrors=mirrors)
-            yield self._reach(upstream, weight.weight.value / total, (share,))
+            yield self._reach(upstream, weight.weight.value / total, (share,), missing)
         if not weights:
             host, path, headers = forwarded_request(route, None, request)
             upstream = Upstream(route.route.cluster, host=host, path=path, headers=headers, mirrors=mirrors)
-            yield self._reach(upstream, 1.0, (Step("cluster", upstream.cluster),))
+            yield self._reach(upstream, 1.0, (Step("cluster", upstream.cluster),), missing)
 
-    def _reach(self, upstream: Upstream, share: float, steps: tuple[Step, ...]) -> Outcome:
-        """The end at a cluster: one of its endpoints, or that there is none."""
+    def _reach(self, upstream: Upstream, share: float, steps: tuple[Step, ...], missing: int = 503) -> Outcome:
+        """The end at a cluster: one of its endpoints, or none. ``missing`` is the status without the cluster."""
         cluster = self._snapshot.cluster(upstream.cluster)
         is_tcp = not upstream.host
         if cluster is None:
             ended = (*steps, Step("endpoint", "", "the proxy does not have the cluster"))
-            return self._fail(share, ended, "NC", is_tcp=is_tcp)
+            return self._fail(share, ended, "NC", is_tcp=is_tcp, status=missing)
         endpoints = usable_endpoints(self._snapshot, cluster, self._connection)
         if not endpoints:
             ended = (*steps, Step("endpoint", "", "no endpoint is healthy"))
@@ -173,10 +179,10 @@ class _Walk:
         found = msgspec.structs.replace(upstream, endpoints=endpoints)
         return self._end(Ending.FORWARDED, share, (*steps, Step("endpoint", ", ".join(endpoints))), upstream=found)
 
-    def _fail(self, share: float, steps: tuple[Step, ...], flag: str, *, is_tcp: bool) -> Outcome:
+    def _fail(self, share: float, steps: tuple[Step, ...], flag: str, *, is_tcp: bool, status: int = 503) -> Outcome:
         if is_tcp:
             return self._end(Ending.CLOSED, share, steps, flag=flag)
-        return self._end(Ending.ANSWERED, share, steps, status=503, flag=flag)
+        return self._end(Ending.ANSWERED, share, steps, status=status, flag=flag)
 
     def _note(self, what: str, found: str, reason: str = "") -> None:
         self._steps.append(Step(what, found, reason))

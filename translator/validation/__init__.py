@@ -11,6 +11,8 @@ from translator.diagnostics import Severity, Violation
 from translator.objects.core import EndpointSlice, Pod, Service
 from translator.objects.destination_rule import DestinationRule
 from translator.objects.gateway import IstioGateway
+from translator.objects.gateway_api import KubernetesGateway
+from translator.objects.kubernetes_route import KubernetesRoute
 from translator.objects.meta import MeshObject
 from translator.objects.security import PeerAuthentication
 from translator.objects.service_entry import ServiceEntry
@@ -20,6 +22,8 @@ from translator.objects.workload import WorkloadEntry, WorkloadGroup
 from translator.validation.core import validate_endpoint_slice, validate_pod, validate_service
 from translator.validation.destination_rule import validate_destination_rule
 from translator.validation.gateway import validate_gateway
+from translator.validation.gateway_api import validate_kubernetes_gateway
+from translator.validation.kubernetes_route import validate_kubernetes_route
 from translator.validation.peer_authentication import validate_peer_authentication
 from translator.validation.service_entry import validate_service_entry
 from translator.validation.sidecar import validate_sidecar
@@ -34,6 +38,8 @@ _VALIDATORS: Final[Mapping[type[MeshObject], Callable[[Any], tuple[Violation, ..
     VirtualService: validate_virtual_service,
     DestinationRule: validate_destination_rule,
     IstioGateway: validate_gateway,
+    KubernetesGateway: validate_kubernetes_gateway,
+    KubernetesRoute: validate_kubernetes_route,
     ServiceEntry: validate_service_entry,
     Sidecar: validate_sidecar,
     WorkloadEntry: validate_workload_entry,

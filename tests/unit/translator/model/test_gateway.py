@@ -176,7 +176,7 @@ def test_case_22_servers_of_one_port(
     mesh = Mesh(gw("a", *servers))
     assert served(mesh) == expected
     view = mesh.view(PROXY)
-    plan = gateway_plan(mesh.db, view.labels, view.targets, view.unprivileged)
+    plan = gateway_plan(mesh.db, view.namespace, view.labels, view.targets, view.unprivileged)
     assert len(plan.rejected) == rejected
     assert all(each.reason for each in plan.rejected)
 

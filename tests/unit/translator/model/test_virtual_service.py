@@ -5,7 +5,8 @@ import yaml
 
 from tests.unit.translator.mesh_kit import Mesh
 from translator.indexes import MESH
-from translator.model.virtual_service import RoutingRule, RuleTarget, routing_rule, routing_rules
+from translator.model.routing import routing_rule, routing_rules
+from translator.model.routing_rule import RoutingRule, RuleTarget
 from translator.objects.mesh_config import MeshConfig
 from translator.objects.registry import Kind, ObjectKey
 
@@ -226,4 +227,4 @@ def test_a_change_of_a_delegate_changes_its_roots_alone() -> None:
     mesh.db.runs.clear()
     mesh.add(virtual_service("http: [{route: [{destination: {host: b}}]}]", name="api", namespace="team"))
     assert routing_rules(mesh.db, MESH, "shop") != before
-    assert mesh.db.runs["translator.model.virtual_service.routing_rule"] == 1
+    assert mesh.db.runs["translator.model.virtual_service.virtual_service_rule"] == 1

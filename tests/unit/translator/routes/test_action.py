@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from tests.unit.translator.routes.tables import Tree, http_rule, tree
-from translator.model.virtual_service import destinations
+from translator.model.routing_rule import destinations
 from translator.objects.destination_rule import ConsistentHashLB
 from translator.objects.virtual_service import HTTPRetry
 from translator.routes.action import ActionDefaults, build_action

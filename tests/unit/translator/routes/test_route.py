@@ -5,7 +5,7 @@ import yaml
 
 from tests.unit.translator.mesh_kit import writes
 from tests.unit.translator.routes.tables import Tree, tree, virtual_service
-from translator.model.virtual_service import destinations
+from translator.model.routing_rule import destinations
 from translator.objects.virtual_service import VirtualService
 from translator.routes.destination import Target
 from translator.routes.route import RuleInputs, build_routes

@@ -18,6 +18,8 @@ _API_VERSIONS = {
     "Pod": "v1",
     "Namespace": "v1",
     "PeerAuthentication": "security.istio.io/v1",
+    "HTTPRoute": "gateway.networking.k8s.io/v1",
+    "Gateway.gateway.networking.k8s.io": "gateway.networking.k8s.io/v1",
 }
 
 
@@ -25,7 +27,7 @@ def object_of(kind: str, text: str, *, metadata: str = "{}") -> MeshObject:
     """The object of a namespace "shop" whose other parts ``text`` spells; it must decode."""
     document = {
         "apiVersion": _API_VERSIONS.get(kind, "networking.istio.io/v1"),
-        "kind": kind,
+        "kind": kind.partition(".")[0],
         "metadata": {"name": "subject", "namespace": "shop", **yaml.safe_load(metadata)},
         **yaml.safe_load(text),
     }
