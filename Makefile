@@ -50,6 +50,11 @@ golden: setup ## Rewrite the expected files of the golden tests; review the diff
 bench: setup ## Run the benchmarks and print their tables
 	$(BIN)/python -m bench $(ARGS)
 
+PEERS := bench/peers
+.PHONY: bench-peers
+bench-peers: setup ## Build what "fairlead bench --compare" compares with; needs Go
+	cd $(PEERS)/gocontrolplane && go build -o build/gocontrolplane .
+
 .PHONY: fuzz
 fuzz: setup ## Run the property tests with 10,000 examples each, and 10,000 messages of garbage
 	FAIRLEAD_FUZZ=1 $(BIN)/pytest -q -m 'hypothesis or fuzz' -n $(TEST_WORKERS) --timeout 3600 $(ARGS)

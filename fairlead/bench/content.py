@@ -145,12 +145,12 @@ class Reader:
                 self._parts.clear()
             hosts = frozenset(host.decode() for host in _CLUSTER_NAMES.findall(body)) if type_url == ROUTE else Names()
             part = Part("", _references(type_url, body), hosts)
-            found = self._parts[key] = (part, _name(body))
+            found = self._parts[key] = (part, split_name(body))
         return found
 
 
-def _name(body: bytes) -> str:
-    """The name of a resource: the first field of all types that Envoy asks for by name."""
+def split_name(body: bytes) -> str:
+    """The name of an encoded resource: the first field of all types that are asked for by name."""
     if len(body) < 2 or body[0] != 0x0A:
         return ""
     length, place, shift = 0, 1, 0

@@ -1,7 +1,7 @@
 """Where the load is written: what the control plane reads."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -11,6 +11,9 @@ from fairlead.bench.load import Document
 
 _DRAFT: Final = ".draft"
 
+Write = Callable[[], Awaitable[None]]
+"""Does what was prepared: the time of a change begins with this call."""
+
 
 class Destination(Protocol):
     """Keeps objects for a control plane to read."""
@@ -18,8 +21,8 @@ class Destination(Protocol):
     async def fill(self, documents: Iterable[Document]) -> None:
         """Write the whole load."""
 
-    async def apply(self, documents: Iterable[Document]) -> None:
-        """Write some objects anew, at once."""
+    def prepare(self, documents: Iterable[Document]) -> Write:
+        """Prepare to write some objects anew."""
 
 
 class FolderDestination:
@@ -32,29 +35,35 @@ class FolderDestination:
 
     def __init__(self, root: Path, *, yaml: bool = False) -> None:
         self.root = root
-        self._yaml = yaml
+        self._suffix = "yaml" if yaml else "json"
+        self._encode = msgspec.yaml.encode if yaml else msgspec.json.encode
 
     async def fill(self, documents: Iterable[Document]) -> None:
         """Write the whole load; the folder is made if it does not exist."""
         shared: dict[str, list[Document]] = defaultdict(list)
         for document in documents:
             if document["kind"] in self._OWN_FILE:
-                self._write(_own_path(document), document)
+                self._replace(_own_path(document), self._encode(document))
             else:
                 shared[_shared_path(document)].append(document)
         for path, items in shared.items():
-            self._write(path, {"apiVersion": "v1", "kind": "List", "items": items})
+            self._replace(path, self._encode({"apiVersion": "v1", "kind": "List", "items": items}))
 
-    async def apply(self, documents: Iterable[Document]) -> None:
+    def prepare(self, documents: Iterable[Document]) -> Write:
         """Replace the files of some objects, each at once: a reader sees the old or the new text."""
-        for document in documents:
-            self._write(_own_path(document), document)
+        encoded = [(_own_path(document), self._encode(document)) for document in documents]
 
-    def _write(self, name: str, document: Document) -> None:
-        path = self.root / f"{name}.{'yaml' if self._yaml else 'json'}"
+        async def write() -> None:
+            for path, text in encoded:
+                self._replace(path, text)
+
+        return write
+
+    def _replace(self, name: str, text: bytes) -> None:
+        path = self.root / f"{name}.{self._suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}{_DRAFT}")
-        draft.write_bytes(msgspec.yaml.encode(document) if self._yaml else msgspec.json.encode(document))
+        draft.write_bytes(text)
         draft.replace(path)
 
 

@@ -9,7 +9,7 @@ from fairlead.bench.modes.memory import measure_memory
 from fairlead.bench.modes.push import measure_push
 from fairlead.bench.plan import Mode, Plan
 from fairlead.bench.result import Result
-from fairlead.bench.session import Session, Tell, stage
+from fairlead.bench.session import Session, Tell, stage, stage_peer
 
 _MEASURES: Final[Mapping[Mode, Callable[[Session], Awaitable[Result]]]] = {
     Mode.PUSH: measure_push,
@@ -20,7 +20,15 @@ _MEASURES: Final[Mapping[Mode, Callable[[Session], Awaitable[Result]]]] = {
 }
 
 
-async def measure(plan: Plan, tell: Tell) -> Result:
-    """Set everything up, measure, and take everything down. BenchError with what to do when it cannot be done."""
+async def measure(plan: Plan, tell: Tell) -> list[Result]:
+    """Set everything up, measure, and take everything down, for the subject of the plan and then for each peer.
+
+    BenchError, with what to do, when it cannot be done.
+    """
+    run = _MEASURES[plan.mode]
     async with stage(plan, tell) as session:
-        return await _MEASURES[plan.mode](session)
+        results = [await run(session)]
+    for peer in plan.peers:
+        async with stage_peer(peer, plan, tell) as session:
+            results.append(await run(session))
+    return results

@@ -2,7 +2,6 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -20,8 +19,12 @@ class Mode(StrEnum):
     MEMORY = "memory"
 
 
-# How many sidecars a mode has unless told otherwise.
-SIDECARS: Final = {Mode.PUSH: 10, Mode.FANOUT: 1_000, Mode.CHURN: 500, Mode.CONNECT: 1_000, Mode.MEMORY: 1_000}
+class Peer(StrEnum):
+    """What we can be compared with, in one run."""
+
+    BARE = "grpc.aio"
+    GO_CONTROL_PLANE = "go-control-plane"
+    GO_CONTROL_PLANE_LINEAR = "go-control-plane-linear"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,3 +54,4 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     over: float = 0.0
     timeout: float = 60.0
     serve: tuple[str, ...] = ()
+    peers: tuple[Peer, ...] = ()

@@ -15,8 +15,11 @@ from fairlead.bench.fleet import BenchError, Connected, Fleet
 from fairlead.bench.load import Change, ChangeKind, Load
 from fairlead.bench.messages import Expect, Totals
 from fairlead.bench.nodes import encode_node, identities
-from fairlead.bench.plan import Plan
+from fairlead.bench.peers.servers import peer_subject
+from fairlead.bench.peers.translated import TranslatedLoad
+from fairlead.bench.plan import Peer, Plan
 from fairlead.bench.subject import Subject, foreign_subject, own_subject
+from fairlead.identity import ProxyIdentity
 
 _QUIET: Final = 0.25
 
@@ -91,8 +94,9 @@ class Session:
                 f"no proxy knows {change.sibling}, so nobody would see a changed {change.kind}: "
                 "does the control plane read the load that was written?"
             )
+        write = self.destination.prepare(change.documents)
         made_at, made = time(), monotonic()
-        await self.destination.apply(change.documents)
+        await write()
         return Sample(change=change, made=made, made_at=made_at, times=await self.fleet.seen(change.number, timeout))
 
 
@@ -104,10 +108,10 @@ def announcement(change: Change) -> Expect:
 @asynccontextmanager
 async def stage(plan: Plan, tell: Tell) -> AsyncIterator[Session]:
     """Write the load, start the control plane if it is to be ours, and the processes of the proxies."""
-    with _workdir(plan) as workdir:
+    with open_workdir(plan) as workdir:
         config = plan.folder if plan.target and plan.folder else workdir / "config"
         destination = FolderDestination(config, yaml=plan.yaml)
-        if plan.fill and (plan.target is None or plan.folder):
+        if plan.target is None or plan.folder:
             tell("writing the load", 0.0)
             await destination.fill(Load(plan.shape).documents())
         async with AsyncExitStack() as stack:
@@ -117,22 +121,37 @@ async def stage(plan: Plan, tell: Tell) -> AsyncIterator[Session]:
                 if plan.target
                 else await stack.enter_async_context(own_subject(plan, config, workdir))
             )
-            nodes = [
-                encode_node(each, delta=plan.delta)
-                for each in identities(plan.sidecars, plan.gateways, plan.shape.namespaces)
-            ]
-            fleet = await stack.enter_async_context(
-                Fleet(subject.endpoint, nodes, workdir, connections=plan.connections, processes=plan.processes)
-            )
+            fleet = await stack.enter_async_context(_fleet(plan, subject, workdir))
+            yield Session(plan, subject, fleet, destination, tell)
+
+
+@asynccontextmanager
+async def stage_peer(peer: Peer, plan: Plan, tell: Tell) -> AsyncIterator[Session]:
+    """As ``stage``, with a peer in the place of the control plane."""
+    with open_workdir(plan) as workdir:
+        tell(f"translating the load for {peer}", 0.0)
+        load = TranslatedLoad(Load(plan.shape).documents(), _identities(plan))
+        async with AsyncExitStack() as stack:
+            subject, destination = await stack.enter_async_context(peer_subject(peer, plan, load, workdir))
+            fleet = await stack.enter_async_context(_fleet(plan, subject, workdir))
             yield Session(plan, subject, fleet, destination, tell)
 
 
 @contextmanager
-def _workdir(plan: Plan) -> Iterator[Path]:
-    """Where our own control plane has its files: a folder that the user named, or one that is gone afterwards."""
+def open_workdir(plan: Plan) -> Iterator[Path]:
+    """Where files of a run are: a folder that the user named, or one that is gone afterwards."""
     if plan.target is None and plan.folder is not None:
         plan.folder.mkdir(parents=True, exist_ok=True)
         yield plan.folder
         return
     with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as folder:
         yield Path(folder)
+
+
+def _identities(plan: Plan) -> Iterator[ProxyIdentity]:
+    return identities(plan.sidecars, plan.gateways, plan.shape.namespaces)
+
+
+def _fleet(plan: Plan, subject: Subject, workdir: Path) -> Fleet:
+    nodes = [encode_node(each, delta=plan.delta) for each in _identities(plan)]
+    return Fleet(subject.endpoint, nodes, workdir, connections=plan.connections, processes=plan.processes)

@@ -1,4 +1,4 @@
-"""The control plane that is measured: one of our own, or one that runs already."""
+"""The control plane that is measured: one of our own, a peer, or one that runs already."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,35 +13,38 @@ from fairlead.bench.plan import Plan
 from fairlead.bench.usage import Usage, usage_of
 from fairlead.mesh.addresses import Addresses
 from fairlead.mesh.control_plane import ControlPlaneProcess
+from fairlead.mesh.process import ChildProcess
 
 OURSELVES: Final = "fairlead"
 
 
 class Subject:
-    """Where it is, and what can be learned of it. ``pid`` is None for one that is not a child of ours."""
+    """Where it is, and what can be learned of it; of one that is not a child of ours that is little.
 
-    def __init__(self, name: str, endpoint: Endpoint, process: ControlPlaneProcess | None, loaded: float) -> None:
+    ``loaded``: how many seconds it took from its start until it was ready.
+    """
+
+    def __init__(self, name: str, endpoint: Endpoint, process: ChildProcess | None = None, loaded: float = 0.0) -> None:
         self.name = name
         self.endpoint = endpoint
         self._process = process
         self.loaded = loaded
 
-    @property
-    def pid(self) -> int | None:
-        """Its process, if it is ours."""
-        return self._process.pid if self._process else None
-
     def usage(self) -> Usage | None:
-        """What it uses."""
-        return usage_of(self.pid) if self.pid is not None else None
+        """What it uses; None if that cannot be seen from here."""
+        pid = self._process.pid if self._process else None
+        return usage_of(pid) if pid is not None else None
 
     async def pushes(self) -> list[dict[str, Any]]:
         """The ledger of its pushes, the oldest first; empty if it has none."""
-        return list(reversed(await self._process.debug("pushes"))) if self._process else []
+        return list(reversed(await self._debug("pushes") or []))
 
     async def loop(self) -> dict[str, Any]:
         """How late its event loop was; empty if it does not say."""
-        return dict(await self._process.debug("loop")) if self._process else {}
+        return dict(await self._debug("loop") or {})
+
+    async def _debug(self, page: str) -> Any:  # noqa: ANN401 - JSON
+        return await self._process.debug(page) if isinstance(self._process, ControlPlaneProcess) else None
 
 
 @asynccontextmanager
@@ -63,4 +66,4 @@ async def own_subject(plan: Plan, config: Path, workdir: Path) -> AsyncIterator[
 
 def foreign_subject(endpoint: Endpoint, *, delta: bool) -> Subject:
     """A control plane that somebody else started."""
-    return Subject(str(endpoint), msgspec.structs.replace(endpoint, delta=delta), None, 0.0)
+    return Subject(str(endpoint), msgspec.structs.replace(endpoint, delta=delta))

@@ -1,11 +1,12 @@
 """A result as people read it in a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fairlead.bench.comparison import compare
 from fairlead.bench.result import Result
 
 
@@ -24,6 +25,16 @@ def render_result(result: Result) -> RenderableType:
         )
         parts.append(_pairs(("where the median change spent its time", "p50", "share"), rows))
     return Group(*parts)
+
+
+def render_comparison(results: Sequence[Result]) -> RenderableType:
+    """The first result beside the others: how many times its value theirs are (over 1: the first one is better)."""
+    ours, *others = results
+    table = _table(("compared; (times ours)", ours.server, *(other.server for other in others)))
+    for row in compare(ours, others):
+        cells = (f"{theirs} ({ratio:.2f})" for theirs, ratio in zip(row.theirs, row.ratios, strict=True))
+        table.add_row(row.name, str(row.ours), *cells)
+    return table
 
 
 def _distributions(result: Result) -> Table:

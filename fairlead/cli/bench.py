@@ -1,7 +1,7 @@
 """``fairlead bench``: how fast a control plane is, this one or any other."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +19,7 @@ from fairlead.cli.options import fail
 from fairlead.cli.records import expand_records
 
 if TYPE_CHECKING:
-    from fairlead.bench.plan import Plan
+    from fairlead.bench.plan import Peer, Plan
     from fairlead.bench.result import Result
 
 Change = Annotated[list[BenchChange], typer.Option(help="What is changed; may be repeated.")]
@@ -154,18 +154,37 @@ def _plan(
 def _report(plan: "Plan", options: OutputOptions) -> None:
     import json
 
+    import msgspec
     from rich.console import Console
 
-    from fairlead.bench.table import render_result
+    from fairlead.bench.comparison import document
+    from fairlead.bench.table import render_comparison, render_result
 
-    result = _run(plan)
+    results = _run(msgspec.structs.replace(plan, peers=tuple(_peers(options))))
     if options.output is BenchOutput.JSON:
-        typer.echo(json.dumps(result.document(), indent=2))
-    else:
+        typer.echo(json.dumps(document(results), indent=2))
+        return
+    for result in results:
         Console().print(render_result(result))
+    if len(results) > 1:
+        Console().print(render_comparison(results))
 
 
-def _run(plan: "Plan") -> "Result":
+def _peers(options: OutputOptions) -> "Iterator[Peer]":
+    from fairlead.bench.peers.servers import peer_command
+    from fairlead.bench.plan import Peer
+
+    wanted = [Peer(each.value) for each in options.peer or ()]
+    for peer in wanted or (Peer if options.compare else ()):
+        if peer_command(peer) is not None:
+            yield peer
+        elif wanted:
+            fail(f"{peer} is not built: 'make bench-peers' in a checkout of Fairlead builds it; it needs Go")
+        else:
+            typer.echo(f"without {peer}, which is not built (make bench-peers)", err=True)
+
+
+def _run(plan: "Plan") -> "list[Result]":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

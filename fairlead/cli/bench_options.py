@@ -33,6 +33,14 @@ class BenchOutput(StrEnum):
     JSON = "json"
 
 
+class BenchPeer(StrEnum):
+    """What we can be compared with."""
+
+    BARE = "grpc.aio"
+    GO_CONTROL_PLANE = "go-control-plane"
+    GO_CONTROL_PLANE_LINEAR = "go-control-plane-linear"
+
+
 class BenchChange(StrEnum):
     """What is changed."""
 
@@ -155,8 +163,18 @@ class ProxyOptions:
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """How the result is told."""
+    """How the result is told, and beside whose."""
 
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare", help="Measure all peers that are built (make bench-peers) too.", rich_help_panel=_OUTPUT
+        ),
+    ] = False
+    peer: Annotated[
+        list[BenchPeer] | None,
+        typer.Option(help="Measure this peer too; may be repeated.", show_default=False, rich_help_panel=_OUTPUT),
+    ] = None
     output: Annotated[
         BenchOutput, typer.Option("-o", "--output", help="Format on standard output.", rich_help_panel=_OUTPUT)
     ] = BenchOutput.TABLE

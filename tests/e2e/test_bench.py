@@ -76,6 +76,17 @@ def test_memory_is_told_of_each_state() -> None:
     assert figures["memory, all proxies gone"] > 0
 
 
+@pytest.mark.parametrize("protocol", ["delta", "sotw"])
+def test_a_peer_gets_the_same_changes(protocol: str) -> None:
+    kinds = ("--change", "endpoint", "--change", "service", "--changes", "5")
+    done = run("push", "--peer", "grpc.aio", *kinds, "--sidecars", "3", "--protocol", protocol, *SMALL)
+    ours, theirs = done["results"]
+    assert (ours["server"], theirs["server"]) == ("fairlead", "grpc.aio")
+    for name in ("endpoint: proxies concerned by a change", "service: proxies concerned by a change"):
+        assert ours["figures"][name] == theirs["figures"][name] == 3
+    assert {each["name"] for each in done["comparison"]} >= {"endpoint: change -> last ACK, p50"}
+
+
 def test_a_target_that_is_not_there() -> None:
     done = subprocess.run(
         (sys.executable, "-m", "fairlead", "bench", "push", "--target", "127.0.0.1:1"),

@@ -63,10 +63,11 @@ async def measure_churn(session: Session) -> Result:
     for turn in range(count):
         await asyncio.sleep(max(0.0, started + turn / plan.rate - monotonic()))
         change = session.next_change(plan.kinds[turn % len(plan.kinds)])
+        write = session.destination.prepare(change.documents)
         if change.kind is not ChangeKind.STATUS:
             fleet.announce(announcement(change))
             churn.made(change.number)
-        await session.destination.apply(change.documents)
+        await write()
         churn.collect()
         await timeline.note(1)
         session.tell(f"changing at {plan.rate:g}/s, {churn.waiting} not everywhere yet", turn / count)
