@@ -23,6 +23,7 @@ from fairlead.discovery import MeshDiscovery
 from fairlead.findings import FindingBoard
 from fairlead.ingest import Ingest
 from fairlead.ledger import PushLedger
+from fairlead.mesh_findings import find_in_mesh
 from fairlead.metrics import Metrics
 from fairlead.proxies import Proxies
 from fairlead.pusher import Pusher
@@ -65,6 +66,7 @@ class ControlPlane:
         self.ledger = PushLedger(self.metrics)
         self.watchdog = LoopWatchdog(self.metrics)
         self.board = FindingBoard(self.metrics)
+        self.board.replace("mesh", find_in_mesh(settings.mesh.mesh))
         self._blame = Blame(self.translator, self.proxies)
         self.pusher = Pusher(self.translator, self.proxies, self.ledger, self._blame)
         self._discovery = MeshDiscovery(self.translator, self.proxies, self.pusher)

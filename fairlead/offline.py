@@ -10,6 +10,7 @@ from google.protobuf import json_format
 from fairlead.analysis import locate
 from fairlead.finding import Finding, Place
 from fairlead.identity import ProxyIdentity
+from fairlead.mesh_findings import find_in_mesh
 from fairlead.sources.catalog import Catalog
 from fairlead.sources.document import ParsedFile
 from fairlead.sources.folder import DEFAULT_FILE_LIMIT, FolderReader, read_file
@@ -35,7 +36,7 @@ class OfflineMesh:
                 pass
             self.file_count += 1
         self.keys = self._apply(self._catalog.take_writes())
-        self.findings: tuple[Finding, ...] = self._catalog.take_findings() or ()
+        self.findings = (*find_in_mesh(settings.mesh), *(self._catalog.take_findings() or ()))
 
     def place_of(self, key: ObjectKey, path: str = "") -> Place | None:
         """Where an object stands, or a field of it."""

@@ -3,7 +3,7 @@
 Whoever translates a field takes its line out of the table; whoever accepts one without translating it adds a line.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -11,6 +11,8 @@ from typing import Final
 import msgspec
 
 from translator.diagnostics import Severity, Violation
+from translator.model.proxy_config import ProxySettings
+from translator.objects.mesh_config import MeshConfig
 from translator.objects.meta import MeshObject
 from translator.objects.registry import KINDS, Kind
 
@@ -52,6 +54,35 @@ GAPS: Final = (
         for policy in _TRAFFIC_POLICIES
     ),
 )
+
+# The same of MeshConfig: what there is to say about it, by path.
+SETTINGS_GAPS: Final[Mapping[str, str]] = {
+    "hboneIdleTimeout": "there is no ambient mode",
+    "ingressClass": "Ingress is not translated",
+    "ingressService": "Ingress is not translated",
+    "ingressControllerMode": "Ingress is not translated",
+    "ingressSelector": "Ingress is not translated",
+    "enableTracing": "requests are not traced",
+    "enableEnvoyAccessLogService": "access logs are written to files",
+    "outboundTrafficPolicy.tls": "",
+    "configSources": "the objects come from where the command line says",
+    "caCertificates[].pem": "",
+    "caCertificates[].spiffeBundleUrl": "",
+    "caCertificates[].certSigners": "",
+    "certificates": "deprecated by Istio",
+    "serviceScopeConfigs": "there is no ambient mode",
+    "enablePrometheusMerge": "it is for what runs beside the proxies",
+    "verifyCertificateAtClient": "the names in certificates are always verified where they are known",
+    "ca": "",
+    "extensionProviders": "",
+    "defaultProviders.tracing": "",
+    "defaultProviders.metrics": "",
+    "defaultProviders.accessLogging": "",
+}
+# What is read of ``defaultConfig``; the rest is for what starts proxies.
+_READ_OF_PROXIES: Final = frozenset(
+    {"discoveryAddress", *(field.encode_name for field in msgspec.structs.fields(ProxySettings))}
+)
 _KIND_OF: Final = {spec.struct: spec.kind for spec in KINDS}
 
 
@@ -59,12 +90,31 @@ def untranslated(obj: MeshObject, gaps: Iterable[Gap] = GAPS) -> tuple[Violation
     """A warning for everything that ``obj`` sets and that has no effect."""
     kind = _KIND_OF[type(obj)]
     return tuple(
-        Violation(path, f"accepted but not translated yet{f': {gap.note}' if gap.note else ''}", Severity.WARNING)
+        Violation(path, _reason(gap.note), Severity.WARNING)
         for gap in gaps
         if gap.kind is kind
         for path, value in _find_set(obj, gap.path.split(".") if gap.path else [], "")
         if gap.value is None or gap.value == value
     )
+
+
+def untranslated_settings(mesh: MeshConfig) -> tuple[Violation, ...]:
+    """A warning for everything that the settings of the mesh say and that has no effect."""
+    found = [
+        Violation(place, _reason(note), Severity.WARNING)
+        for path, note in SETTINGS_GAPS.items()
+        for place, _ in _find_set(mesh, path.split("."), "")
+    ]
+    found += (
+        Violation(f"defaultConfig.{name}", _reason("proxies are not configured from here"), Severity.WARNING)
+        for name in mesh.default_config
+        if name not in _READ_OF_PROXIES
+    )
+    return tuple(found)
+
+
+def _reason(note: str) -> str:
+    return f"accepted but not translated yet{f': {note}' if note else ''}"
 
 
 def _find_set(value: object, steps: list[str], path: str) -> Iterator[tuple[str, object]]:

@@ -1,16 +1,20 @@
 """How users learn of fields that are accepted without being translated."""
 
+import re
 import types
 import typing
+from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
-from translator.decode import decode_object
+from translator.decode import decode_object, decode_record
 from translator.diagnostics import Severity
+from translator.objects.mesh_config import MeshConfig
 from translator.objects.meta import MeshObject
 from translator.objects.registry import BY_KIND, Kind
-from translator.validation.coverage import GAPS, Gap, untranslated
+from translator.validation.coverage import GAPS, SETTINGS_GAPS, Gap, untranslated, untranslated_settings
 
 
 def virtual_service(**spec: object) -> MeshObject:
@@ -98,6 +102,54 @@ def test_every_gap_names_a_field_that_exists(gap: Gap) -> None:
         fields = [field for record in records for field in msgspec.structs.fields(record)]
         found = [field for field in fields if field.encode_name == step.removesuffix("[]")]
         assert found, f"{step} of {gap.path}"
+        records = {
+            member for field in found for member in member_types(field.type) if issubclass(member, msgspec.Struct)
+        }
+
+
+def mesh_config(text: str) -> MeshConfig:
+    found, violations = decode_record(yaml.safe_load(text), MeshConfig)
+    assert found is not None, violations
+    return found
+
+
+def test_settings_of_the_mesh_that_have_no_effect_are_told_where_they_are_set() -> None:
+    text = """
+trustDomain: example.org
+enableTracing: true
+extensionProviders: [{name: otel}]
+defaultProviders: {tracing: [otel]}
+caCertificates: [{trustDomains: [a.org]}, {pem: x}]
+defaultConfig: {concurrency: 2, discoveryAddress: 'fairlead:15012', proxyHeaders: {server: {disabled: true}}}
+"""
+    found = untranslated_settings(mesh_config(text))
+    assert [violation.path for violation in found] == [
+        "caCertificates[1].pem",
+        "extensionProviders",
+        "defaultProviders.tracing",
+        "defaultConfig.concurrency",
+    ]
+    assert all(violation.severity is Severity.WARNING for violation in found)
+    assert untranslated_settings(MeshConfig()) == ()
+
+
+# What the sources say of MeshConfig: fields that nothing reads would be left out of the table unnoticed.
+@pytest.mark.parametrize("name", [field.name for field in msgspec.structs.fields(MeshConfig)])
+def test_every_setting_of_the_mesh_is_read_or_reported(project_root: Path, name: str) -> None:
+    encoded = next(field.encode_name for field in msgspec.structs.fields(MeshConfig) if field.name == name)
+    reported = any(path.partition("[")[0].partition(".")[0] == encoded for path in SETTINGS_GAPS)
+    reads = re.compile(rf"\.{name}\b")
+    packages = [path for path in (project_root / "translator").rglob("*.py") if "validation" not in path.parts]
+    assert reported or any(reads.search(path.read_text()) for path in packages)
+
+
+@pytest.mark.parametrize("path", SETTINGS_GAPS)
+def test_every_gap_of_the_settings_names_a_field_that_exists(path: str) -> None:
+    records: set[type] = {MeshConfig}
+    for step in path.split("."):
+        fields = [field for record in records for field in msgspec.structs.fields(record)]
+        found = [field for field in fields if field.encode_name == step.removesuffix("[]")]
+        assert found, f"{step} of {path}"
         records = {
             member for field in found for member in member_types(field.type) if issubclass(member, msgspec.Struct)
         }
