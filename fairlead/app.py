@@ -29,6 +29,7 @@ from fairlead.proxies import Proxies
 from fairlead.pusher import Pusher
 from fairlead.settings import ServeSettings
 from fairlead.sources.directory import DirectorySource
+from fairlead.sources.mesh_file import MeshFile
 from fairlead.sources.source import ClusterSource, Source
 from fairlead.watchdog import LoopWatchdog, describe_loop
 from translator.translator import Translator
@@ -94,6 +95,9 @@ class ControlPlane:
                     tasks.create_task(self.analysis.run(), name="analysis"),
                     tasks.create_task(self._run_source(), name="source"),
                 ]
+                if self._settings.mesh_file is not None:
+                    file = MeshFile(self._settings.mesh_file, self.board)
+                    running.append(tasks.create_task(file.follow(self._ingest), name="mesh file"))
                 await self._stopping.wait()
                 self._discovery.is_open = False
                 self._log.info("serve.stopping", proxies=len(self.proxies))

@@ -7,11 +7,11 @@ import msgspec
 from fairlead.analysis import LiveAnalysis
 from fairlead.findings import FindingBoard
 from fairlead.ledger import Cause
+from fairlead.mesh_findings import find_in_mesh
 from fairlead.metrics import Metrics
 from fairlead.pace import Pace
 from fairlead.pusher import Pusher
 from fairlead.sources.batch import Batch
-from translator.objects.mesh_config import MeshConfig
 from translator.store import Write
 from translator.translator import Translator
 
@@ -38,8 +38,7 @@ class Ingest:
         read = perf_counter()
         if batch.findings is not None:
             self._board.replace("source", batch.findings)
-        if batch.mesh is not None:
-            self._configure(batch, batch.mesh, read)
+        self._configure(batch, read)
         pace = Pace()
         written: list[Write] = []
         for write in batch.writes:
@@ -56,9 +55,13 @@ class Ingest:
         self._analysis.note(keys)
         self._pusher.push(Cause(tuple(map(str, keys)), batch.received, perf_counter(), read))
 
-    def _configure(self, batch: Batch, mesh: MeshConfig, read: float) -> None:
-        settings = self._translator.db.settings
-        if settings.mesh == mesh:
+    def _configure(self, batch: Batch, read: float) -> None:
+        before = self._translator.db.settings
+        mesh = before.mesh if batch.mesh is None else batch.mesh
+        networks = before.networks if batch.networks is None else batch.networks
+        after = msgspec.structs.replace(before, mesh=mesh, networks=networks)
+        if after == before:
             return
-        self._translator.db.replace_settings(msgspec.structs.replace(settings, mesh=mesh))
+        self._translator.db.replace_settings(after)
+        self._board.replace("mesh", find_in_mesh(mesh))
         self._pusher.push(Cause(("MeshConfig",), batch.received, perf_counter(), read))

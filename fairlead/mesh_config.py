@@ -1,13 +1,20 @@
-"""Istio's MeshConfig out of YAML documents that are laid over one another."""
+"""Istio's MeshConfig and MeshNetworks out of YAML documents; those of MeshConfig are laid over one another."""
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from fairlead.sources.yaml_reader import YamlError, read_documents
 from translator.decode import decode_record
+from translator.diagnostics import Severity
 from translator.objects.mesh_config import MeshConfig
+from translator.objects.mesh_networks import MeshNetworks
+from translator.validation.mesh_config import validate_mesh_config
 
 Document = Mapping[str, Any]
+
+# Istio: what the ConfigMap keeps them under.
+MESH_KEY: Final = "mesh"
+NETWORKS_KEY: Final = "meshNetworks"
 
 _MERGED: Final = frozenset({"defaultConfig", "defaultProviders"})
 
@@ -17,6 +24,31 @@ class ReadMeshConfig(NamedTuple):
 
     mesh: MeshConfig | None
     faults: tuple[str, ...] = ()
+
+
+class ReadMeshNetworks(NamedTuple):
+    """The networks, or None and what is wrong with them."""
+
+    networks: MeshNetworks | None
+    faults: tuple[str, ...] = ()
+
+
+class MeshDocuments(NamedTuple):
+    """What a file of mesh-wide settings holds, as it was written."""
+
+    mesh: Document
+    networks: Document
+
+
+def read_mesh_documents(source: bytes) -> MeshDocuments:
+    """MeshConfig by itself, or both out of the ConfigMap ``istio``. Raises YamlError."""
+    document = read_document(source)
+    if document.get("kind") != "ConfigMap":
+        return MeshDocuments(document, {})
+    data = document.get("data")
+    texts = data if isinstance(data, dict) else {}
+    mesh, networks = (read_document(str(texts.get(key) or "").encode()) for key in (MESH_KEY, NETWORKS_KEY))
+    return MeshDocuments(mesh, networks)
 
 
 def read_document(source: bytes) -> Document:
@@ -41,7 +73,15 @@ def read_mesh_config(*documents: Document) -> ReadMeshConfig:
         for name, value in document.items():
             laid[name] = _overlay(name, laid[name], value) if name in laid else value
     mesh, violations = decode_record(laid, MeshConfig)
-    return ReadMeshConfig(mesh, tuple(map(str, violations)))
+    if mesh is not None:
+        violations = tuple(each for each in validate_mesh_config(mesh) if each.severity is Severity.ERROR)
+    return ReadMeshConfig(None if violations else mesh, tuple(map(str, violations)))
+
+
+def read_mesh_networks(document: Document) -> ReadMeshNetworks:
+    """MeshNetworks from a document."""
+    networks, violations = decode_record(document, MeshNetworks)
+    return ReadMeshNetworks(networks, tuple(map(str, violations)))
 
 
 def _overlay(name: str, below: Any, above: Any) -> Any:  # noqa: ANN401 - YAML

@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 
 from fairlead.address import Address
-from fairlead.mesh_config import Document, read_document, read_mesh_config
+from fairlead.mesh_config import MeshDocuments, read_mesh_config, read_mesh_documents, read_mesh_networks
 from fairlead.sources.folder import DEFAULT_FILE_LIMIT
 from fairlead.sources.kubernetes.access import ClusterAccess
 from fairlead.sources.yaml_reader import YamlError
 from translator.objects.mesh_config import MeshConfig
+from translator.objects.mesh_networks import MeshNetworks
 from translator.settings import Settings
 
 
@@ -22,8 +23,8 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which clusters are followed, and what this replica writes to the first of them.
 
     ``primary`` holds the configuration of the mesh, under the name ``cluster_id``; ``others`` are by their names.
-    ``mesh_config`` is the document over which the ConfigMap in ``root_namespace`` is laid. Other clusters are waited
-    for ``sync_timeout`` seconds at the start.
+    ``mesh_config`` is the document over which the ConfigMap in ``root_namespace`` is laid, ``networks`` are what holds
+    where it names none. Other clusters are waited for ``sync_timeout`` seconds at the start.
     """
 
     primary: ClusterAccess
@@ -31,13 +32,15 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     cluster_id: str = "Kubernetes"
     root_namespace: str = "istio-system"
     mesh_config: dict[str, Any] = {}
+    networks: MeshNetworks = MeshNetworks()
     sync_timeout: float = 30.0
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that ``fairlead serve`` can be told.
 
-    The objects come from ``config_dir`` or from ``kubernetes``.
+    The objects come from ``config_dir`` or from ``kubernetes``; ``mesh_file`` holds the settings of the mesh, and is
+    followed beside a folder.
     ``plaintext_secrets``: give Secrets to proxies although anybody on the network can claim to be one.
     """
 
@@ -46,6 +49,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     xds: Address = Address("127.0.0.1", 15010)
     admin: Address = Address("127.0.0.1", 15014)
     mesh: Settings = Settings()
+    mesh_file: Path | None = None
     file_limit: int = DEFAULT_FILE_LIMIT
     grace: float = 5.0
     plaintext_secrets: bool = False
@@ -63,23 +67,25 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
 def load_settings(
     mesh_config: Path | None, *, shadow_host_suffix: bool = False, cluster_id: str = "Kubernetes"
 ) -> Settings:
-    """The mesh-wide settings, with MeshConfig from a file if there is one. Raises SettingsError."""
-    mesh = load_mesh_config(mesh_config) if mesh_config else MeshConfig()
-    return Settings(mesh=mesh, shadow_host_suffix=shadow_host_suffix, cluster_id=cluster_id)
+    """The mesh-wide settings, with those from a file if there is one. Raises SettingsError."""
+    mesh, networks = load_mesh(mesh_config) if mesh_config else (MeshConfig(), MeshNetworks())
+    return Settings(mesh=mesh, networks=networks, shadow_host_suffix=shadow_host_suffix, cluster_id=cluster_id)
 
 
-def load_mesh_config(path: Path) -> MeshConfig:
-    """Istio's MeshConfig from a YAML file. Raises SettingsError with every fault."""
-    mesh, faults = read_mesh_config(load_mesh_document(path))
-    if mesh is None:
-        raise SettingsError("\n".join(f"{path}: {fault}" for fault in faults))
-    return mesh
+def load_mesh(path: Path) -> tuple[MeshConfig, MeshNetworks]:
+    """Istio's MeshConfig and MeshNetworks from a YAML file. Raises SettingsError with every fault."""
+    documents = load_mesh_documents(path)
+    mesh, faults = read_mesh_config(documents.mesh)
+    networks, more = read_mesh_networks(documents.networks)
+    if mesh is None or networks is None:
+        raise SettingsError("\n".join(f"{path}: {fault}" for fault in (*faults, *more)))
+    return mesh, networks
 
 
-def load_mesh_document(path: Path) -> Document:
-    """Istio's MeshConfig from a YAML file as it was written. Raises SettingsError."""
+def load_mesh_documents(path: Path) -> MeshDocuments:
+    """The same as they were written. Raises SettingsError."""
     try:
-        return read_document(path.read_bytes())
+        return read_mesh_documents(path.read_bytes())
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
     except YamlError as error:

@@ -75,8 +75,9 @@ class ClusterOptions(NamedTuple):
 
 def cluster_settings(options: ClusterOptions) -> "KubernetesSettings":
     """What the options amount to. Raises SettingsError; ends the program for options that contradict each other."""
-    from fairlead.settings import KubernetesSettings, load_mesh_document
+    from fairlead.settings import KubernetesSettings, load_mesh, load_mesh_documents
     from fairlead.sources.kubernetes.access import KubeconfigAccess
+    from translator.objects.mesh_networks import MeshNetworks
 
     if options.in_cluster and (options.kubeconfig or options.contexts):
         fail("--in-cluster uses the pod's service account: it does not go together with --kubeconfig or --context")
@@ -88,7 +89,8 @@ def cluster_settings(options: ClusterOptions) -> "KubernetesSettings":
         others={name: KubeconfigAccess(path=options.kubeconfig, context=name) for name in rest},
         cluster_id=options.cluster_id,
         root_namespace=options.root_namespace,
-        mesh_config=dict(load_mesh_document(options.mesh_config)) if options.mesh_config else {},
+        mesh_config=dict(load_mesh_documents(options.mesh_config).mesh) if options.mesh_config else {},
+        networks=load_mesh(options.mesh_config)[1] if options.mesh_config else MeshNetworks(),
     )
 
 

@@ -19,7 +19,10 @@ AdminAddress = Annotated[
     str, typer.Option(metavar="HOST:PORT", help="Where readiness, metrics and debug pages are served.")
 ]
 MeshConfigFile = Annotated[
-    Path | None, typer.Option(exists=True, dir_okay=False, help="Istio's MeshConfig, as a YAML file.")
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="Istio's MeshConfig, or the ConfigMap that holds it, as a YAML file."
+    ),
 ]
 PlaintextSecrets = Annotated[
     bool,
@@ -77,6 +80,7 @@ def serve(
             kubernetes=cluster_settings(clusters) if clusters.are_given else None,
             xds=parse_address(xds),
             admin=parse_address(admin),
+            mesh_file=mesh_config if config_dir else None,
             mesh=load_settings(mesh_config, shadow_host_suffix=shadow_host_suffix, cluster_id=cluster_id),
             file_limit=max_file_size * MEBIBYTE,
             plaintext_secrets=plaintext_secrets,

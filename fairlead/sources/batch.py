@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from fairlead.finding import Finding
 from translator.objects.mesh_config import MeshConfig
+from translator.objects.mesh_networks import MeshNetworks
 from translator.store import Write
 
 
@@ -12,13 +13,14 @@ class Batch(NamedTuple):
     """Writes to be applied together. ``received`` is when the first of them was noticed (``time.perf_counter``).
 
     ``findings`` is all that is wrong with what the source holds now, None if that is the same as before; ``mesh`` the
-    mesh-wide configuration, None where the source has nothing to say about it.
+    mesh-wide configuration and ``networks`` the networks, None where the source has nothing to say about them.
     """
 
     writes: list[Write]
     received: float
     findings: tuple[Finding, ...] | None = None
     mesh: MeshConfig | None = None
+    networks: MeshNetworks | None = None
 
 
 Sink = Callable[[Batch], Awaitable[None]]

@@ -1,11 +1,20 @@
-"""The mesh-wide configuration out of the ConfigMap ``istio``, laid over that of a file."""
+"""MeshConfig and MeshNetworks out of the ConfigMap ``istio``, the former laid over that of a file."""
 
 from typing import Final
 
 import msgspec
 
 from fairlead.finding import SCHEMA_ERROR, Finding
-from fairlead.mesh_config import Document, read_document, read_mesh_config
+from fairlead.mesh_config import (
+    MESH_KEY,
+    NETWORKS_KEY,
+    Document,
+    ReadMeshConfig,
+    ReadMeshNetworks,
+    read_document,
+    read_mesh_config,
+    read_mesh_networks,
+)
 from fairlead.sources.batch import Batch, Sink
 from fairlead.sources.kubernetes.faults import FaultBook
 from fairlead.sources.kubernetes.reflector import Change
@@ -13,19 +22,20 @@ from fairlead.sources.kubernetes.served import Collection
 from fairlead.sources.yaml_reader import YamlError
 from translator.diagnostics import Severity
 from translator.objects.core import ConfigMap
+from translator.objects.mesh_networks import MeshNetworks
 from translator.objects.registry import Kind, ObjectKey
 
 NAME: Final = "istio"
-_FIELD: Final = "mesh"
 
 
 class MeshConfigReader:
     """Receives the ConfigMap. One that cannot be read is a finding, and the last good one stays in force."""
 
-    def __init__(self, namespace: str, base: Document, faults: FaultBook, sink: Sink) -> None:
+    def __init__(self, namespace: str, base: Document, networks: MeshNetworks, faults: FaultBook, sink: Sink) -> None:
         self.collection = Collection(Kind.CONFIG_MAP, "", "v1", "configmaps").named(namespace, NAME)
         self._key = ObjectKey(Kind.CONFIG_MAP, namespace, NAME)
         self._base = base
+        self._networks = networks
         self._faults = faults
         self._sink = sink
 
@@ -33,22 +43,37 @@ class MeshConfigReader:
         """Put the newest version in force."""
         raw = changes[-1].raw
         try:
-            text = msgspec.json.decode(raw, type=ConfigMap).data.get(_FIELD, "") if raw is not None else ""
-            mesh, faults = read_mesh_config(self._base, read_document(text.encode()))
-        except YamlError as error:
-            mesh, faults = None, (f"line {error.line}: {error.reason}",)
+            data = msgspec.json.decode(raw, type=ConfigMap).data if raw is not None else {}
         except msgspec.DecodeError as error:
-            mesh, faults = None, (str(error),)
-        self._faults.note(self._key, tuple(map(self._finding, faults)))
-        if mesh is not None:
-            await self._sink(Batch([], received, mesh=mesh))
+            self._faults.note(self._key, (self._finding(MESH_KEY, str(error)),))
+            return
+        mesh, faults = self._read_mesh(data.get(MESH_KEY, ""))
+        networks, more = self._read_networks(data.get(NETWORKS_KEY))
+        findings = [self._finding(MESH_KEY, fault) for fault in faults]
+        self._faults.note(self._key, (*findings, *(self._finding(NETWORKS_KEY, fault) for fault in more)))
+        if mesh is not None or networks is not None:
+            await self._sink(Batch([], received, mesh=mesh, networks=networks))
 
-    def _finding(self, fault: str) -> Finding:
+    def _read_mesh(self, text: str) -> ReadMeshConfig:
+        try:
+            return read_mesh_config(self._base, read_document(text.encode()))
+        except YamlError as error:
+            return ReadMeshConfig(None, (f"line {error.line}: {error.reason}",))
+
+    def _read_networks(self, text: str | None) -> ReadMeshNetworks:
+        if text is None:
+            return ReadMeshNetworks(self._networks)
+        try:
+            return read_mesh_networks(read_document(text.encode()))
+        except YamlError as error:
+            return ReadMeshNetworks(None, (f"line {error.line}: {error.reason}",))
+
+    def _finding(self, field: str, fault: str) -> Finding:
         return Finding(
             severity=Severity.ERROR,
             code=SCHEMA_ERROR,
             subject=str(self._key),
-            path=f"data.{_FIELD}",
+            path=f"data.{field}",
             message=f"{fault}; the last good mesh configuration stays in force",
             key=self._key,
         )

@@ -39,7 +39,9 @@ class KubernetesSource:
         self._others = {name: self._make(name, access) for name, access in settings.others.items()}
         taken = frozenset({settings.cluster_id, *self._others})
         self._remotes = RemoteClusters(self.primary, settings.root_namespace, taken, self._make)
-        mesh = MeshConfigReader(settings.root_namespace, settings.mesh_config, self._faults, self._hand_over)
+        mesh = MeshConfigReader(
+            settings.root_namespace, settings.mesh_config, settings.networks, self._faults, self._hand_over
+        )
         self._mesh = Informer(self.primary.connection, mesh.collection, mesh)
         self._on_demand = OnDemandObjects(self.primary, database, ObjectReader(PRIMARY, self._faults, self._hand_over))
         self._running: asyncio.Task[None] | None = None
