@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions of the mesh's kinds, as Istio's installation brings them, but without their schemas."""
+"""CustomResourceDefinitions of the kinds of Istio and the Gateway API, but without their schemas."""
 
 from collections.abc import Iterator
 
@@ -7,17 +7,17 @@ from translator.objects.registry import KINDS, KindSpec
 
 
 def mesh_definitions() -> Iterator[Document]:
-    """One definition for every kind of Istio's that is translated."""
+    """One definition for every kind of Istio's and the Gateway API's that is translated."""
     for spec in KINDS:
-        if spec.is_istio:
+        if spec.is_custom:
             yield definition(spec)
 
 
 def definition(spec: KindSpec) -> Document:
     """The definition of one kind; the first version is the one that is stored."""
-    kind = str(spec.kind)
+    kind = spec.kind.bare
     singular = kind.lower()
-    plural = f"{singular[:-1]}ies" if singular.endswith(("ry", "cy")) else f"{singular}s"
+    plural = _pluralize(singular)
     names = {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": singular}
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     versions = [
@@ -30,7 +30,18 @@ def definition(spec: KindSpec) -> Document:
         }
         for version in spec.versions
     ]
-    body = {"group": spec.group, "names": names, "scope": "Namespaced", "versions": versions}
+    body = {
+        "group": spec.group,
+        "names": names,
+        "scope": "Namespaced" if spec.namespaced else "Cluster",
+        "versions": versions,
+    }
     api_version = "apiextensions.k8s.io/v1"
     metadata = {"name": f"{plural}.{spec.group}"}
     return {"apiVersion": api_version, "kind": "CustomResourceDefinition", "metadata": metadata, "spec": body}
+
+
+def _pluralize(singular: str) -> str:
+    if singular.endswith(("ry", "cy")):
+        return f"{singular[:-1]}ies"
+    return singular + ("es" if singular.endswith("s") else "s")

@@ -179,6 +179,11 @@ async def test_the_definitions_of_the_mesh_are_accepted(cluster: Cluster, namesp
         await install(cluster, document)
     spec = BY_KIND[Kind.VIRTUAL_SERVICE]
     path = f"/apis/{spec.group}/v1/{namespace}/virtualservices"
-    body = {"apiVersion": f"{spec.group}/v1", "kind": spec.kind, "metadata": {"name": "a"}, "spec": {"hosts": ["a"]}}
+    body = {
+        "apiVersion": f"{spec.group}/v1",
+        "kind": spec.kind.bare,
+        "metadata": {"name": "a"},
+        "spec": {"hosts": ["a"]},
+    }
     assert (await cluster.create(path, body))["spec"] == {"hosts": ["a"]}
     assert definition(spec)["metadata"]["name"] == f"virtualservices.{spec.group}"

@@ -90,6 +90,11 @@ class KindSpec:
         """Whether it is one of Istio's kinds, whose records are complete, so that unknown fields are mistakes."""
         return self.group.endswith(".istio.io")
 
+    @property
+    def is_custom(self) -> bool:
+        """Whether API servers know it only once its definition is installed."""
+        return self.is_istio or self.group == GROUP
+
 
 _NETWORKING: Final = "networking.istio.io"
 _SECURITY: Final = "security.istio.io"

@@ -122,7 +122,7 @@ async def _resources(connection: ApiConnection, group: str, version: str) -> dic
 
 def _best(spec: KindSpec, lists: dict[tuple[str, str], dict[str, str]]) -> Collection | None:
     for version in spec.versions:
-        plural = lists.get((spec.group, version), {}).get(str(spec.kind))
+        plural = lists.get((spec.group, version), {}).get(spec.kind.bare)
         if plural:
             return Collection(spec.kind, spec.group, version, plural)
     return None
