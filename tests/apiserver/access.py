@@ -174,7 +174,7 @@ def _names(binding: Document, user: User) -> bool:
 
 def _covers(rule: Document, call: Call) -> bool:
     names = rule.get("resourceNames") or ()
-    # Kubernetes: a rule with names covers no list, watch, create or deletecollection, for these name nothing.
+    # Kubernetes: a rule with names covers only what names an object; a list or watch does by its field selector.
     return (
         _has(rule.get("verbs"), call.verb)
         and _has(rule.get("apiGroups"), call.group)

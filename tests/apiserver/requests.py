@@ -1,5 +1,6 @@
 """What a request means: its path and query, read as Kubernetes reads them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +11,7 @@ from tests.apiserver.kinds import ServedKind
 
 _VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 _TRUE: Final = frozenset({"true", "1", "t", "T", "TRUE", "True"})
+_ONE_NAME: Final = re.compile(r"metadata\.name==?([^,]+)")
 # Subresources of a Namespace, which look like resources in one.
 _OF_NAMESPACES: Final = frozenset({"finalize", "status"})
 
@@ -97,6 +99,14 @@ def read_verb(method: str, path: ResourcePath, query: Mapping[str, str]) -> str:
     if method == "DELETE":
         return "delete" if path.name else "deletecollection"
     return _VERBS.get(method, "")
+
+
+def named_by(path: ResourcePath, query: Mapping[str, str]) -> str:
+    """The object that a request is about: a list or watch of one name is about that."""
+    if path.name:
+        return path.name
+    match = _ONE_NAME.fullmatch(query.get("fieldSelector", ""))
+    return match[1] if match else ""
 
 
 def read_list_query(query: Mapping[str, str], kind: ServedKind) -> ListQuery:

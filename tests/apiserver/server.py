@@ -23,7 +23,7 @@ from tests.apiserver.errors import ApiError, forbidden, no_such_path, unauthoriz
 from tests.apiserver.faults import ConnectionDropped, Faults
 from tests.apiserver.kinds import KindRegistry
 from tests.apiserver.objects import Objects
-from tests.apiserver.requests import Target, parse_path, read_verb
+from tests.apiserver.requests import Target, named_by, parse_path, read_verb
 from tests.apiserver.rest import RestApi, respond, respond_error
 from tests.apiserver.reviews import Reviews
 from tests.apiserver.storage import Storage
@@ -232,7 +232,8 @@ class ApiServer:
             return self._answer_path(request)
         verb = read_verb(request.method, path, request.query)
         resource = f"{path.plural}/{path.subresource}" if path.subresource else path.plural
-        user = await self._admit(request, Call("", verb, path.group, resource, path.namespace, path.name))
+        name = named_by(path, request.query)
+        user = await self._admit(request, Call("", verb, path.group, resource, path.namespace, name))
         target = self._rest.resolve(path, verb)
         return await self._rest.serve(target, request, user)
 
