@@ -33,6 +33,14 @@ async def greeting(listen: str = "127.0.0.1:0") -> AsyncIterator[str]:
         await server.stop(0)
 
 
+def write_bootstrap(path: Path, xds: str, node: Mapping[str, Any]) -> Path:
+    """The bootstrap of a client or server whose only server of configuration is at the address ``xds``."""
+    server = {"server_uri": xds, "channel_creds": [{"type": "insecure"}], "server_features": ["xds_v3"]}
+    template = {"server_listener_resource_name_template": "greeter/%s"}
+    path.write_text(json.dumps({"xds_servers": [server], "node": dict(node), **template}))
+    return path
+
+
 class Caller:
     """The client process."""
 
@@ -56,12 +64,42 @@ class Caller:
         return heard
 
 
+class Greeter:
+    """The process of a gRPC server that takes its own listener from a control plane."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def started(self) -> str:
+        """Wait until the process has asked for its listener; the address."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(DEADLINE):
+            return (await self._process.stdout.readline()).decode().strip()
+
+
+@asynccontextmanager
+async def greeting_by_xds(listen: str, bootstrap: Path) -> AsyncIterator[Greeter]:
+    """A server process that greets as ``greeting`` does, with xDS, and the bootstrap at this path."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(Path(__file__).with_name("xds_greeter.py")),
+        listen,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "GRPC_XDS_BOOTSTRAP": str(bootstrap)},
+    )
+    try:
+        yield Greeter(process)
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        await process.wait()
+
+
 @asynccontextmanager
 async def calling(target: str, xds: str, folder: Path, node: Mapping[str, Any] | None = None) -> AsyncIterator[Caller]:
     """A client process of a target whose only server of configuration is at the address ``xds``."""
-    bootstrap = folder / "bootstrap.json"
-    server = {"server_uri": xds, "channel_creds": [{"type": "insecure"}], "server_features": ["xds_v3"]}
-    bootstrap.write_text(json.dumps({"xds_servers": [server], "node": dict(node or {"id": "caller"})}))
+    bootstrap = write_bootstrap(folder / "bootstrap.json", xds, node or {"id": "caller"})
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(Path(__file__).with_name("xds_caller.py")),

@@ -21,6 +21,7 @@ from translator.proxyless.selection import (
     call_listener_references,
     call_route_references,
 )
+from translator.proxyless.server_listener import server_listener
 from translator.reference import ResourceReference
 from translator.routes.selection import route_references, unknown_route
 from translator.secrets.selection import secret_references
@@ -46,11 +47,11 @@ GENERATORS: Final = (
     Generator(SECRET, secret_references, lambda _name: None),
 )
 
-# gRPC waits a while for what is not there; an empty answer would end the wait.
+# gRPC waits a while for what is not there; an empty answer would end the wait. Which servers there are only they know.
 PROXYLESS_GENERATORS: Final = (
     Generator(CLUSTER, call_cluster_references, lambda _name: None),
     Generator(ENDPOINT, endpoint_references, lambda _name: None),
-    Generator(LISTENER, call_listener_references, lambda _name: None),
+    Generator(LISTENER, call_listener_references, server_listener),
     Generator(ROUTE, call_route_references, lambda _name: None),
 )
 

@@ -38,15 +38,21 @@ def bootstrap(
     cluster_id: Annotated[str, typer.Option(help="Name of the cluster that the pod is in.")] = "Kubernetes",
     network: Annotated[str, typer.Option(help="Name of the network that the pod is in.")] = "",
     locality: Annotated[str, typer.Option(metavar="REGION/ZONE/SUBZONE", help="Where the pod is.")] = "",
+    proxyless: Annotated[
+        bool, typer.Option("--proxyless", help="For an application with gRPC's own xDS instead of a sidecar.")
+    ] = False,
     output: Annotated[TextFormat, typer.Option("-o", "--output", help="Format.")] = TextFormat.YAML,
 ) -> None:
     """Write the bootstrap of an Envoy: `envoy -c FILE` is then all there is to start.
+
+    With --proxyless it is the file that a gRPC application finds by `GRPC_XDS_BOOTSTRAP`.
 
     `fairlead bootstrap sidecar --namespace shop --name web-1 --ip 10.1.2.3 --labels app=web --xds fairlead:15010`
 
     `fairlead bootstrap gateway --namespace istio-system --name gw --ip 127.0.0.2 > gw.yaml`
     """
     from fairlead.bootstrap import BootstrapSettings, build_bootstrap
+    from fairlead.grpc_bootstrap import build_grpc_bootstrap
     from fairlead.identity import ProxyIdentity
 
     settings = BootstrapSettings(xds=parse_address(xds), admin_port=admin_port, delta=delta)
@@ -66,4 +72,10 @@ def bootstrap(
         )
     except ValueError as error:
         fail(str(error))
+    if proxyless:
+        if role is not ProxyRole.SIDECAR:
+            fail("only a sidecar can be left out")
+        # gRPC reads no YAML.
+        print_structured(build_grpc_bootstrap(identity, settings.xds), TextFormat.JSON)
+        return
     print_structured(build_bootstrap(identity, settings), output)

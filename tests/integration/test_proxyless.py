@@ -1,6 +1,8 @@
 """Python's own gRPC client finds the services of a mesh through ``fairlead serve``, without any Envoy."""
 
 import asyncio
+import functools
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ from fairlead.mesh.mesh import LocalMesh
 from fairlead.mesh.services.backend import Instance
 from fairlead.mesh.waiting import NotYetError, wait_until
 from fairlead.mesh.workload import Workload
-from tests.greeter import Caller, calling, greeting
+from tests.greeter import Caller, calling, greeting, greeting_by_xds
 
 NODE = {"id": "sidecar~10.9.9.9~caller.default~default.svc.cluster.local", "metadata": {"GENERATOR": "grpc"}}
 HOST = "httpbin.default.svc.cluster.local"
@@ -56,6 +58,14 @@ spec:
 async def serve_greeter(instance: Instance) -> AsyncIterator[None]:
     """A pod that greets."""
     async with greeting(instance.address):
+        yield
+
+
+@asynccontextmanager
+async def serve_by_xds(instance: Instance, bootstrap: Path) -> AsyncIterator[None]:
+    """A pod that greets, as gRPC's own xDS server."""
+    async with greeting_by_xds(instance.address, bootstrap) as greeter:
+        await greeter.started()
         yield
 
 
@@ -140,3 +150,25 @@ async def test_it_waits_for_a_service_that_comes_later(stage: Stage) -> None:
     late = stage.mesh.workload("late", ports=(StandInPort(9000, 8080, "grpc"),), build_server=serve_greeter)
     await late.scale(1)
     assert {await call} == late.ready_addresses
+
+
+async def test_a_server_and_its_client_need_no_proxy_at_all(tmp_path: Path) -> None:
+    async with LocalMesh(tmp_path) as mesh, AsyncExitStack() as stack:
+        who = ("--namespace", "default", "--name", "greeter-1", "--ip", "127.0.0.1", "--xds", mesh.control_plane.xds)
+        command = (sys.executable, "-m", "fairlead", "bootstrap", "sidecar", "--proxyless", *who)
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        bootstrap = tmp_path / "server.json"
+        bootstrap.write_bytes((await process.communicate())[0])
+        workload = mesh.workload(
+            "httpbin",
+            ports=(StandInPort(8000, 8080, "grpc"),),
+            build_server=functools.partial(serve_by_xds, bootstrap=bootstrap),
+        )
+        await workload.scale(2)
+        target = f"xds:///{HOST}:8000"
+        caller = await stack.enter_async_context(calling(target, mesh.control_plane.xds, tmp_path, NODE))
+        assert set(await caller.until(set(workload.ready_addresses))) == workload.ready_addresses
+        proxies = {proxy["proxy"]: proxy["types"] for proxy in await mesh.control_plane.debug("proxies")}
+        names = [f"xds.istio.io/grpc/lds/inbound/{address}" for address in workload.ready_addresses]
+        assert set(proxies["greeter-1.default"]["lds"]["names"]) <= set(names)
+        assert not [kind for types in proxies.values() for kind in types.values() if kind["nacks"]]

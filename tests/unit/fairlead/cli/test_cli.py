@@ -95,6 +95,16 @@ def test_wrong_usage(run: Run, arguments: list[str]) -> None:
     assert result.stderr
 
 
+def test_bootstrap_of_an_application_without_proxy(run: Run) -> None:
+    who = ("--namespace", "shop", "--name", "web-1", "--ip", "10.0.0.1", "--xds", "fairlead:15010")
+    result = run("bootstrap", "sidecar", "--proxyless", *who)
+    found = json.loads(result.stdout)
+    assert found["xds_servers"][0]["server_uri"] == "fairlead:15010"
+    assert found["node"]["metadata"]["GENERATOR"] == "grpc"
+    assert found["server_listener_resource_name_template"] == "xds.istio.io/grpc/lds/inbound/%s"
+    assert run("bootstrap", "gateway", "--proxyless", *who).exit_code == 2
+
+
 @pytest.mark.parametrize("output", ["json", "yaml"])
 def test_bootstrap(run: Run, output: str) -> None:
     result = run(
