@@ -1,6 +1,6 @@
 """``fairlead bootstrap``: the file with which a stock Envoy joins the mesh."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,10 @@ from fairlead.cli.options import (
     parse_locality,
     print_structured,
 )
+
+if TYPE_CHECKING:
+    from fairlead.address import Address
+    from fairlead.identity import ProxyIdentity
 
 
 def bootstrap(
@@ -52,7 +56,6 @@ def bootstrap(
     `fairlead bootstrap gateway --namespace istio-system --name gw --ip 127.0.0.2 > gw.yaml`
     """
     from fairlead.bootstrap import BootstrapSettings, build_bootstrap
-    from fairlead.grpc_bootstrap import build_grpc_bootstrap
     from fairlead.identity import ProxyIdentity
 
     settings = BootstrapSettings(xds=parse_address(xds), admin_port=admin_port, delta=delta)
@@ -73,9 +76,16 @@ def bootstrap(
     except ValueError as error:
         fail(str(error))
     if proxyless:
-        if role is not ProxyRole.SIDECAR:
-            fail("only a sidecar can be left out")
-        # gRPC reads no YAML.
-        print_structured(build_grpc_bootstrap(identity, settings.xds), TextFormat.JSON)
-        return
-    print_structured(build_bootstrap(identity, settings), output)
+        _print_for_grpc(identity, settings.xds)
+    else:
+        print_structured(build_bootstrap(identity, settings), output)
+
+
+def _print_for_grpc(identity: "ProxyIdentity", xds: "Address") -> None:
+    from fairlead.grpc_bootstrap import build_grpc_bootstrap
+    from translator.model.proxy import Role
+
+    if identity.role is not Role.SIDECAR:
+        fail("only a sidecar can be left out")
+    # gRPC reads no YAML.
+    print_structured(build_grpc_bootstrap(identity, xds), TextFormat.JSON)
