@@ -49,6 +49,11 @@ def listener(bind: str, port: int) -> str:
     return f"{bind}_{port}"
 
 
+def datagram_listener(bind: str, port: int) -> str:
+    """The name of a listener on a UDP port: ``udp_0.0.0.0_443``."""
+    return f"udp_{listener(bind, port)}"
+
+
 def sniffed_route(host: str, port: int) -> str:
     """The route table of a single service's own address, whose protocol is detected: ``HOST:7000``."""
     return f"{host}:{port}"

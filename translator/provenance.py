@@ -12,6 +12,7 @@ from translator.listeners.gateway import GatewaySite, gateway_binds
 from translator.listeners.headless import headless_listeners
 from translator.listeners.outbound_plan import OutboundKey, outbound_key, outbound_plan
 from translator.listeners.planned_listener import PlannedListener
+from translator.listeners.quic import quic_listener_name
 from translator.model.gateway import GatewayListener, gateway_servers
 from translator.model.proxy import Role, ViewKey
 from translator.model.scope import scope_key, scope_services
@@ -40,14 +41,16 @@ def planned_from(db: Database, view: ViewKey, type_url: TypeUrl, name: str) -> s
 def _gateways(db: Database, view: ViewKey, type_url: TypeUrl, name: str) -> Iterator[ObjectKey]:
     site = GatewaySite(namespace=view.namespace, labels=view.labels, families=view.families, tuning=view.outbound)
     for each in gateway_servers(db, view):
-        is_whole = type_url == LISTENER and _listener_name(site, each) == name
+        is_whole = type_url == LISTENER and name in _listener_names(site, each)
         for server in each.servers:
             if is_whole or (type_url == ROUTE and server.route_name == name):
                 yield server.gateway
 
 
-def _listener_name(site: GatewaySite, each: GatewayListener) -> str:
-    return listener(gateway_binds(site, each)[0], each.port)
+def _listener_names(site: GatewaySite, each: GatewayListener) -> Iterator[str]:
+    yield listener(gateway_binds(site, each)[0], each.port)
+    if each.quic_port:
+        yield quic_listener_name(site, each)
 
 
 def _planned_services(db: Database, key: OutboundKey, plan: PlannedListener) -> set[tuple[str, str]]:

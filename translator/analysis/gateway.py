@@ -6,7 +6,7 @@ from translator.analysis.codes import GATEWAY_CONFLICT, MISSING_REFERENCE
 from translator.database import Database
 from translator.diagnostics import Diagnostic, Severity
 from translator.indexes import POD_LABEL_SETS
-from translator.model.gateway import gateway_plan
+from translator.model.gateway import GatewayProxy, gateway_plan
 from translator.model.workload import has_labels
 from translator.objects.gateway import IstioGateway
 from translator.objects.registry import key_of
@@ -27,7 +27,7 @@ def analyze_selector(db: Database, source: IstioGateway) -> Iterator[Diagnostic]
 def analyze_servers(db: Database, source: IstioGateway) -> Iterator[Diagnostic]:
     """Find servers that are left out because of an older one on the same port."""
     key = key_of(source)
-    plan = gateway_plan(db, key.namespace, tuple(sorted(source.spec.selector.items())), (), False)  # noqa: FBT003 - a query
+    plan = gateway_plan(db, GatewayProxy(namespace=key.namespace, labels=tuple(sorted(source.spec.selector.items()))))
     for rejected in plan.rejected:
         if rejected.server.gateway == key:
             path = _path_of(source, rejected.server.number, rejected.server.port_name)

@@ -42,9 +42,9 @@ def is_usable(address: str, families: IpFamilies) -> bool:
     return families is IpFamilies.DUAL or (":" in address) is (families is IpFamilies.V6)
 
 
-def bind_listener(listener: listener_pb2.Listener, binds: Iterable[str], port: int) -> None:
-    """Give a listener its address (the first bind) and its additional addresses (the rest)."""
-    first, *others = (build_address(bind, port) for bind in binds)
+def bind_listener(listener: listener_pb2.Listener, binds: Iterable[str], port: int, *, datagrams: bool = False) -> None:
+    """Give a listener its address (the first bind) and its additional addresses (the rest), of UDP if so wanted."""
+    first, *others = (build_address(bind, port, datagrams=datagrams) for bind in binds)
     listener.address.CopyFrom(first)
     for other in others:
         listener.additional_addresses.add(address=other)
@@ -55,8 +55,11 @@ def balance_exactly(listener: listener_pb2.Listener) -> None:
     listener.connection_balance_config.exact_balance.SetInParent()
 
 
-def build_address(bind: str, port: int) -> address_pb2.Address:
+def build_address(bind: str, port: int, *, datagrams: bool = False) -> address_pb2.Address:
     """The address of an IP and port, or of a ``unix://`` socket."""
     if bind.startswith(UNIX_PREFIX):
         return address_pb2.Address(pipe=address_pb2.Pipe(path=bind.removeprefix(UNIX_PREFIX)))
-    return address_pb2.Address(socket_address=address_pb2.SocketAddress(address=bind, port_value=port))
+    protocol = address_pb2.SocketAddress.UDP if datagrams else address_pb2.SocketAddress.TCP
+    return address_pb2.Address(
+        socket_address=address_pb2.SocketAddress(protocol=protocol, address=bind, port_value=port)
+    )

@@ -7,7 +7,7 @@ they were meant to go, so that what only the servers know (other kinds of record
 from functools import lru_cache
 from typing import Final
 
-from envoy.config.core.v3 import address_pb2, base_pb2, extension_pb2, resolver_pb2
+from envoy.config.core.v3 import base_pb2, extension_pb2, resolver_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.data.dns.v3 import dns_table_pb2
 from envoy.extensions.filters.udp.dns_filter.v3 import dns_filter_pb2
@@ -23,7 +23,7 @@ from translator.listeners.resource import listener_resource
 from translator.model.host import is_wildcard
 from translator.model.proxy import IpFamilies
 from translator.model.scope import ScopeKey, egress_scopes
-from translator.names import PASSTHROUGH_CLUSTER
+from translator.names import PASSTHROUGH_CLUSTER, datagram_listener
 from translator.names import listener as listener_name
 from translator.network_filters.tcp_proxy import to_cluster
 from translator.pb import pack, repeated, uint32
@@ -39,11 +39,6 @@ _RESOLVER_TIMEOUT: Final = Duration(seconds=5)
 _MOST_LOOKUPS: Final = 256
 
 _Table = dns_table_pb2.DnsTable
-
-
-def dns_listener_name(bind: str) -> str:
-    """The name of the listener for questions over UDP."""
-    return f"udp_{listener_name(bind, DNS_PORT)}"
 
 
 @query
@@ -88,14 +83,14 @@ def build_dns_listener(bind: str, table: bytes) -> listener_pb2.Listener:
             typed_dns_resolver_config=_build_resolver(),
         ),
     )
-    address = address_pb2.SocketAddress(protocol=address_pb2.SocketAddress.UDP, address=bind, port_value=DNS_PORT)
-    return listener_pb2.Listener(
-        name=dns_listener_name(bind),
-        address=address_pb2.Address(socket_address=address),
+    listener = listener_pb2.Listener(
+        name=datagram_listener(bind, DNS_PORT),
         traffic_direction=base_pb2.OUTBOUND,
         udp_listener_config={},
         listener_filters=[listener_components_pb2.ListenerFilter(name=_FILTER, typed_config=pack(config))],
     )
+    bind_listener(listener, (bind,), DNS_PORT, datagrams=True)
+    return listener
 
 
 def build_dns_connection_listener(bind: str) -> listener_pb2.Listener:

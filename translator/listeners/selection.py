@@ -7,7 +7,7 @@ import msgspec
 from translator.database import Database
 from translator.engine import query
 from translator.listeners.address import loopbacks
-from translator.listeners.dns import DNS_PORT, dns_connection_listener, dns_listener, dns_listener_name
+from translator.listeners.dns import DNS_PORT, dns_connection_listener, dns_listener
 from translator.listeners.gateway import GatewaySite, gateway_binds, gateway_listener
 from translator.listeners.headless import headless_listeners
 from translator.listeners.inbound import real_inbound, virtual_inbound
@@ -15,11 +15,12 @@ from translator.listeners.inbound_plan import inbound_key, inbound_plan
 from translator.listeners.outbound import OutboundSite, outbound_listener
 from translator.listeners.outbound_plan import OutboundKey, http_proxy_listener, outbound_key, outbound_plan
 from translator.listeners.planned_listener import PlannedListener
+from translator.listeners.quic import quic_listener, quic_listener_name
 from translator.listeners.settings import listener_settings
 from translator.listeners.virtual_outbound import virtual_outbound
 from translator.model.gateway import gateway_servers
 from translator.model.proxy import Capture, Labels, Role, Tuning, ViewKey
-from translator.names import VIRTUAL_INBOUND, VIRTUAL_OUTBOUND, listener
+from translator.names import VIRTUAL_INBOUND, VIRTUAL_OUTBOUND, datagram_listener, listener
 from translator.reference import ResourceReference
 
 
@@ -56,7 +57,7 @@ def _dns_references(db: Database, view: ViewKey) -> Iterator[ResourceReference]:
         return
     key = outbound_key(db, view)
     for bind in key.bind or loopbacks(view.families):
-        yield ResourceReference(dns_listener_name(bind), dns_listener, (key.scope, view.families, bind))
+        yield ResourceReference(datagram_listener(bind, DNS_PORT), dns_listener, (key.scope, view.families, bind))
         if view.capture is not Capture.NONE:
             # Only the kernel knows of an intercepted connection where it was meant to go.
             yield ResourceReference(listener(bind, DNS_PORT), dns_connection_listener, (bind,))
@@ -97,3 +98,5 @@ def _gateway_references(db: Database, view: ViewKey) -> Iterator[ResourceReferen
     site = GatewaySite(namespace=view.namespace, labels=view.labels, families=view.families, tuning=view.outbound)
     for each in gateway_servers(db, view):
         yield ResourceReference(listener(gateway_binds(site, each)[0], each.port), gateway_listener, (site, each))
+        if each.quic_port:
+            yield ResourceReference(quic_listener_name(site, each), quic_listener, (site, each))

@@ -19,6 +19,7 @@ from translator.security.mesh_tls import (
 )
 from translator.validation.server_tls import CIPHER_SUITES
 
+_HTTP3: Final = "h3"
 _VERIFYING: Final = (ServerTLSMode.MUTUAL, ServerTLSMode.OPTIONAL_MUTUAL, ServerTLSMode.ISTIO_MUTUAL)
 _DEMANDING: Final = (ServerTLSMode.MUTUAL, ServerTLSMode.ISTIO_MUTUAL)
 _VERSIONS: Final = {
@@ -43,6 +44,14 @@ def build_server_tls(tls: ServerTLSSettings, defaults: MeshTLSConfig) -> base_pb
     if tls.mode in _VERIFYING:
         _verify_clients(common, tls)
     return build_tls_socket(context)
+
+
+def build_quic_context(tls: ServerTLSSettings) -> tls_pb2.DownstreamTlsContext:
+    """The TLS of a server inside QUIC, which has one version of it and ciphers of its own."""
+    context = tls_pb2.DownstreamTlsContext(require_client_certificate=boolean(False))  # noqa: FBT003 - a wrapped value
+    context.common_tls_context.alpn_protocols.append(_HTTP3)
+    _present_certificates(context.common_tls_context, tls)
+    return context
 
 
 def server_secrets(tls: ServerTLSSettings) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Gateways: which servers a gateway proxy serves, merged into the sockets that it has to listen on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +16,7 @@ from translator.model.gateway_api.listener import (
 )
 from translator.model.host import normalize_host
 from translator.model.protocol import Protocol, parse_protocol
-from translator.model.proxy import Labels, Role, ServiceTarget, ViewKey
+from translator.model.proxy import DatagramPort, Labels, Role, ServiceTarget, ViewKey
 from translator.model.workload import has_labels
 from translator.names import http_gateway_route, https_gateway_route
 from translator.objects.gateway import IstioGateway, Server, ServerTLSMode, ServerTLSSettings
@@ -73,6 +73,14 @@ class GatewayServer(msgspec.Struct, frozen=True, kw_only=True):
         return self.protocol.is_http or (self.protocol is Protocol.HTTPS and self.is_terminating)
 
     @property
+    def speaks_http3(self) -> bool:
+        """Whether the server may be had over HTTP/3, too.
+
+        Envoy does not verify the certificates of clients there, so that servers which ask for them stay away from it.
+        """
+        return self.tls is not None and self.is_http and self.is_terminating and self.tls.mode is ServerTLSMode.SIMPLE
+
+    @property
     def redirects_to_https(self) -> bool:
         """Whether plain requests are answered with a redirect to https."""
         return self.tls is not None and self.tls.https_redirect
@@ -88,11 +96,33 @@ class GatewayServer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GatewayListener(msgspec.Struct, frozen=True, kw_only=True):
-    """The servers that share a socket; an empty ``bind`` is every interface. ``port`` is that of the workload."""
+    """The servers that share a socket; an empty ``bind`` is every interface. ``port`` is that of the workload.
+
+    ``quic_port`` is the UDP port of the workload on which they also take HTTP/3; 0 where they do not.
+    """
 
     bind: str
     port: int
     servers: tuple[GatewayServer, ...]
+    quic_port: int = 0
+
+
+class GatewayProxy(msgspec.Struct, frozen=True, kw_only=True):
+    """What the servers of a gateway proxy depend on.
+
+    ``targets`` translate the port of a server to that of the workload, ``datagram_ports`` to its UDP port; an
+    unprivileged workload gets no port below 1024.
+    """
+
+    namespace: str
+    labels: Labels = ()
+    targets: tuple[ServiceTarget, ...] = ()
+    datagram_ports: tuple[DatagramPort, ...] = ()
+    unprivileged: bool = False
+
+    def may_bind(self, port: int) -> bool:
+        """Whether it may listen on a port."""
+        return not self.unprivileged or port >= _FIRST_UNPRIVILEGED_PORT
 
 
 class RejectedServer(msgspec.Struct, frozen=True):
@@ -128,33 +158,31 @@ def applicable_gateways(
 
 
 @query
-def gateway_plan(
-    db: Database,
-    namespace: str,
-    labels: Labels,
-    targets: tuple[ServiceTarget, ...],
-    unprivileged: bool,  # noqa: FBT001 - a query takes positional arguments only
-) -> GatewayPlan:
-    """The servers of all applicable Gateways, merged by socket.
-
-    ``targets`` translate the port of a server to that of the workload; an unprivileged workload gets no port
-    below 1024.
-    """
+def gateway_plan(db: Database, proxy: GatewayProxy) -> GatewayPlan:
+    """The servers of all applicable Gateways, merged by socket."""
     ports: dict[int, _SharedPort] = {}
-    for gateway in applicable_gateways(db, namespace, labels, targets):
+    for gateway in applicable_gateways(db, proxy.namespace, proxy.labels, proxy.targets):
         for key, server in _servers(db, gateway):
-            port = _target_port(server.port.number, targets)
-            if not unprivileged or port >= _FIRST_UNPRIVILEGED_PORT:
+            port = _target_port(server.port.number, proxy.targets)
+            if proxy.may_bind(port):
                 ports.setdefault(port, _SharedPort(port)).add(server.bind, _convert(server, key, port))
+    usable = {each.number: each.target for each in proxy.datagram_ports if proxy.may_bind(each.target)}
     return GatewayPlan(
-        tuple(listener for port in ports.values() for listener in port.listeners()),
+        tuple(listener for port in ports.values() for listener in port.listeners(usable)),
         tuple(rejected for port in ports.values() for rejected in port.rejected),
     )
 
 
 def gateway_servers(db: Database, view: ViewKey) -> tuple[GatewayListener, ...]:
     """What a gateway proxy listens on: sockets with their servers, in order of first mention."""
-    return gateway_plan(db, view.namespace, view.labels, view.targets, view.unprivileged).listeners
+    proxy = GatewayProxy(
+        namespace=view.namespace,
+        labels=view.labels,
+        targets=view.targets,
+        datagram_ports=view.datagram_ports,
+        unprivileged=view.unprivileged,
+    )
+    return gateway_plan(db, proxy).listeners
 
 
 def passed_hosts(db: Database, view: ViewKey) -> tuple[str, ...]:
@@ -229,9 +257,11 @@ class _SharedPort:
         else:
             self._binds.setdefault(bind, present).append(server)
 
-    def listeners(self) -> Iterator[GatewayListener]:
+    def listeners(self, datagram_ports: Mapping[int, int]) -> Iterator[GatewayListener]:
         for bind, servers in self._binds.items():
-            yield GatewayListener(bind=bind, port=self.port, servers=tuple(servers))
+            ports = (datagram_ports.get(each.number, 0) for each in servers if each.speaks_http3)
+            quic_port = next((port for port in ports if port), 0)
+            yield GatewayListener(bind=bind, port=self.port, servers=tuple(servers), quic_port=quic_port)
 
 
 def _conflict(present: list[GatewayServer], server: GatewayServer) -> str:

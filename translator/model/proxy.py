@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from envoy.config.core.v3 import base_pb2
@@ -124,6 +124,13 @@ class ServiceTarget(msgspec.Struct, frozen=True):
     target_port: int
 
 
+class DatagramPort(NamedTuple):
+    """A UDP port of a service, and the port of the workload behind it."""
+
+    number: int
+    target: int
+
+
 class ViewKey(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about a proxy that its configuration depends on; proxies with equal keys share one View.
 
@@ -146,6 +153,7 @@ class ViewKey(msgspec.Struct, frozen=True, kw_only=True):
     families: IpFamilies = IpFamilies.V4
     bind: str = ""
     targets: tuple[ServiceTarget, ...] = ()
+    datagram_ports: tuple[DatagramPort, ...] = ()
     own_addresses: tuple[str, ...] = ()
     reserved_ports: tuple[int, ...] = ()
     unprivileged: bool = False
@@ -234,6 +242,7 @@ def view_key(db: Database, proxy: Proxy) -> ViewKey:
         families=families,
         bind=own if loopback_pod and proxy.role is Role.SIDECAR and not proxy.proxyless else "",
         targets=targets,
+        datagram_ports=datagram_ports(db, proxy) if proxy.role is Role.GATEWAY else (),
         own_addresses=proxy.addresses if _serves_headless(db, targets) else (),
         reserved_ports=proxy.reserved_ports,
         unprivileged=proxy.unprivileged,
@@ -278,6 +287,15 @@ def service_targets(db: Database, proxy: Proxy) -> tuple[ServiceTarget, ...]:
     return tuple(targets.values())
 
 
+@query
+def datagram_ports(db: Database, proxy: Proxy) -> tuple[DatagramPort, ...]:
+    """The UDP ports of the services that a proxy's workload serves, those of the oldest service first."""
+    found = sorted(_selecting(db, proxy) or _listing(db, proxy), key=lambda each: each.age)
+    ports = (port for owner in found for port in owner.ports if port.protocol is Protocol.UDP)
+    pairs = (DatagramPort(port.number, _resolve_target_port(db, proxy, port, "UDP")) for port in ports)
+    return tuple(dict.fromkeys(pair for pair in pairs if pair.target))
+
+
 def _selecting(db: Database, proxy: Proxy) -> list[Service]:
     cluster = home_cluster(db, proxy.cluster_id)
     pod = db.get(core.Pod, proxy.namespace, proxy.name, cluster)
@@ -295,7 +313,7 @@ def _listing(db: Database, proxy: Proxy) -> list[Service]:
     return [each for each in candidates if each is not None and not each.selector]
 
 
-def _resolve_target_port(db: Database, proxy: Proxy, port: ServicePort) -> int:
+def _resolve_target_port(db: Database, proxy: Proxy, port: ServicePort, transport: str = "TCP") -> int:
     """A named target port is looked up in the containers, then in restartable init containers; 0 if not found."""
     if isinstance(port.target_port, int):
         return port.target_port or port.number
@@ -311,7 +329,7 @@ def _resolve_target_port(db: Database, proxy: Proxy, port: ServicePort) -> int:
             for container in (*pod.spec.containers, *sidecars)
             for each in container.ports
         )
-    return next((number for name, transport, number in known if name == port.target_port and transport == "TCP"), 0)
+    return next((number for name, used, number in known if name == port.target_port and used == transport), 0)
 
 
 def failover_labels(mesh: MeshConfig) -> set[str]:

@@ -54,6 +54,7 @@ class ManagerInputs(msgspec.Struct, frozen=True, kw_only=True):
     http10: bool = False
     idle_timeout: objects.Duration | None = None
     forwards_proxy_requests: bool = False
+    http3: bool = False
     normalization: NormalizationType = NormalizationType.DEFAULT
     proxy: ProxySettings = DEFAULT_SETTINGS
     access_log: AccessLogFile | None = None
@@ -64,7 +65,7 @@ def build_connection_manager(
 ) -> listener_components_pb2.Filter:
     """The filter; ``routes`` is the inline table of managers that fetch none."""
     manager = _Manager(
-        codec_type=_Manager.AUTO,
+        codec_type=_Manager.HTTP3 if inputs.http3 else _Manager.AUTO,
         stat_prefix=inputs.stat_prefix,
         route_config=routes,
         rds=_rds(inputs.route_name) if inputs.route_name else None,
@@ -154,6 +155,8 @@ def _set_client_certificate(manager: _Manager, inputs: ManagerInputs) -> None:
 def _set_protocol_options(manager: _Manager, inputs: ManagerInputs) -> None:
     if inputs.side is Side.GATEWAY:
         manager.http_protocol_options.SetInParent()
+    if inputs.http3:
+        manager.http3_protocol_options.SetInParent()
     if inputs.http10:
         manager.http_protocol_options.accept_http_10 = True
     if inputs.forwards_proxy_requests:

@@ -46,13 +46,15 @@ class TableServer(msgspec.Struct, frozen=True):
 class GatewayKey(msgspec.Struct, frozen=True):
     """What a table of a gateway depends on: the proxy's namespace and labels, and the servers that share the table.
 
-    ``attempt_count`` says whether upstreams are told which attempt a request is.
+    ``attempt_count`` says whether upstreams are told which attempt a request is. ``http3_port`` is where clients can
+    have the same over HTTP/3; 0 for nowhere.
     """
 
     namespace: str
     labels: Labels
     servers: tuple[TableServer, ...]
     attempt_count: bool = True
+    http3_port: int = 0
 
 
 class Share(NamedTuple):
@@ -69,8 +71,8 @@ def gateway_table(db: Database, key: GatewayKey, name: str) -> Resource | None:
     """The table that some servers share."""
     hosts = ruled_hosts(db, key)
     if not hosts.records:
-        return join_table(name, list_hosts([encode_head(f"blackhole:{key.servers[0].number}", ("*",))], ()))
-    return join_table(name, hosts)
+        hosts = list_hosts([encode_head(f"blackhole:{key.servers[0].number}", ("*",))], ())
+    return join_table(name, hosts, http3_port=key.http3_port)
 
 
 @query
@@ -110,14 +112,19 @@ def rule_shares(db: Database, bound: ObjectKey, key: GatewayKey) -> tuple[Share,
 def gateway_tables(db: Database, view: ViewKey) -> tuple[ResourceReference, ...]:
     """The tables of a gateway proxy. Reads through the caller's query."""
     tables: dict[str, list[TableServer]] = {}
+    http3_ports: dict[str, int] = {}
     for listener in gateway_servers(db, view):
         for server in listener.servers:
             if server.route_name:
                 tables.setdefault(server.route_name, []).append(_convert(server))
+            if listener.quic_port and server.speaks_http3:
+                http3_ports[server.route_name] = server.number
     attempts = counts_attempts(db)
     return tuple(
         ResourceReference(
-            name, gateway_table, (GatewayKey(view.namespace, view.labels, tuple(servers), attempts), name)
+            name,
+            gateway_table,
+            (GatewayKey(view.namespace, view.labels, tuple(servers), attempts, http3_ports.get(name, 0)), name),
         )
         for name, servers in tables.items()
     )

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_pb2
 
 from translator import pb
@@ -13,6 +14,8 @@ from xds.types import CLUSTER, ROUTE
 _VIRTUAL_HOSTS = route_pb2.RouteConfiguration.VIRTUAL_HOSTS_FIELD_NUMBER
 # As much as validation lets a direct response have; Envoy's own limit is 4 KiB.
 _LARGEST_BODY = 1 << 20
+# For how many seconds clients may remember it.
+_ALTERNATIVE_LIFETIME = 86_400
 
 
 class HostList(NamedTuple):
@@ -97,8 +100,8 @@ class HostCollector:
                 self._references[position : position + (count == 0)] = found
 
 
-def join_table(name: str, hosts: HostList, *, ignore_port: bool = True) -> Resource:
-    """The table of some virtual hosts.
+def join_table(name: str, hosts: HostList, *, ignore_port: bool = True, http3_port: int = 0) -> Resource:
+    """The table of some virtual hosts; clients are told of a port at which they can have the same over HTTP/3.
 
     Clusters are not validated: a route to one that does not exist yet has to cost that route alone.
     ``ignore_port``: domains have no ports, and a port in the request's authority is not compared.
@@ -109,6 +112,10 @@ def join_table(name: str, hosts: HostList, *, ignore_port: bool = True) -> Resou
         max_direct_response_body_size_bytes=pb.uint32(_LARGEST_BODY),
         ignore_port_in_host_matching=ignore_port,
     )
+    if http3_port:
+        tail.response_headers_to_add.add().header.MergeFrom(
+            base_pb2.HeaderValue(key="alt-svc", value=f'h3=":{http3_port}"; ma={_ALTERNATIVE_LIFETIME}')
+        )
     return Resource(ROUTE, name, b"".join((head, *hosts.records, pb.encode(tail))), hosts.references)
 
 

@@ -78,6 +78,7 @@ SERVERS = (
 )
 OBJECTS = (
     kube_service("web", "{name: http, port: 80, targetPort: 8080}, {name: grpc-web, port: 81, targetPort: 8081}"),
+    kube_service("edge", "{name: https, port: 443}, {name: http3, port: 443, protocol: UDP}", selector={"app": "gw"}),
     kube_service("db", "{name: tcp, port: 5432}, {name: mongo, port: 27017}, {name: x, port: 9000}", ip="10.0.0.2"),
     kube_service("six", "{name: tcp, port: 5432}", ip="10.0.0.3", clusterIPs=["10.0.0.3", "fd00::3"]),
     kube_service("headless", "{name: tcp, port: 7000}, {name: x, port: 7001}", ip="None"),

@@ -5,7 +5,14 @@ from msgspec.structs import replace
 
 from tests.unit.translator.listeners.listener_kit import gateway, istio, kube_service
 from tests.unit.translator.mesh_kit import Mesh
-from translator.model.gateway import GatewayListener, GatewayServer, ServerHost, gateway_plan, gateway_servers
+from translator.model.gateway import (
+    GatewayListener,
+    GatewayProxy,
+    GatewayServer,
+    ServerHost,
+    gateway_plan,
+    gateway_servers,
+)
 from translator.model.protocol import Protocol
 from translator.model.proxy import Proxy
 
@@ -176,7 +183,8 @@ def test_case_22_servers_of_one_port(
     mesh = Mesh(gw("a", *servers))
     assert served(mesh) == expected
     view = mesh.view(PROXY)
-    plan = gateway_plan(mesh.db, view.namespace, view.labels, view.targets, view.unprivileged)
+    proxy = GatewayProxy(namespace=view.namespace, labels=view.labels, targets=view.targets)
+    plan = gateway_plan(mesh.db, proxy)
     assert len(plan.rejected) == rejected
     assert all(each.reason for each in plan.rejected)
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.simulation.test_gateway_api import gateway, kubernetes
 from tests.unit.translator.mesh_kit import Mesh
-from translator.model.gateway import GatewayListener, gateway_plan
+from translator.model.gateway import GatewayListener, GatewayProxy, gateway_plan
 from translator.model.gateway_api.listener import listener_faults
 from translator.model.protocol import Protocol
 from translator.model.proxy import Labels, ServiceTarget
@@ -20,7 +20,7 @@ TLS = "protocol: HTTPS, tls: {certificateRefs: [{name: cert, namespace: %s}]}"
 def listeners(
     mesh: Mesh, namespace: str, labels: Labels, targets: tuple[ServiceTarget, ...] = ()
 ) -> tuple[GatewayListener, ...]:
-    return gateway_plan(mesh.db, namespace, labels, targets, False).listeners  # noqa: FBT003 - a query
+    return gateway_plan(mesh.db, GatewayProxy(namespace=namespace, labels=labels, targets=targets)).listeners
 
 
 def faults(*texts: str) -> dict[str, str]:
