@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import Any, Final
@@ -33,6 +33,7 @@ from fairlead.sources.mesh_file import MeshFile
 from fairlead.sources.source import ClusterSource, Source
 from fairlead.watchdog import LoopWatchdog, describe_loop
 from translator.translator import Translator
+from xds.options import ServerOptions
 from xds.server import XdsServer
 
 # The worker thread gives the interpreter back to the event loop within this time (seconds).
@@ -54,6 +55,7 @@ class ControlPlane:
         # Where it really listens, once it does.
         self.xds_address = settings.xds
         self.admin_address = settings.admin
+        self.listening = asyncio.Event()
         self.ready = asyncio.Event()
         self._log: Any = structlog.get_logger("fairlead.serve")
         self.metrics = Metrics()
@@ -72,7 +74,9 @@ class ControlPlane:
         self.pusher = Pusher(self.translator, self.proxies, self.ledger, self._blame)
         self._discovery = MeshDiscovery(self.translator, self.proxies, self.pusher)
         self._server = XdsServer(
-            self._discovery, observers=(self.ledger.observe, self.metrics.istio.observe, self._blame.observe)
+            self._discovery,
+            options=ServerOptions(reuse_port=settings.shares_port),
+            observers=(self.ledger.observe, self.metrics.istio.observe, self._blame.observe),
         )
         self._source = _make_source(settings, self.translator)
         self.analysis = LiveAnalysis(self.translator, self.pusher, self.board, self._source)
@@ -87,13 +91,15 @@ class ControlPlane:
         async with AsyncExitStack() as stack:
             stack.enter_context(self.watchdog)
             self.admin_address = await self._open_admin(stack)
-            self.xds_address = await self._listen(stack)
+            if not self._settings.shares_port:
+                self.xds_address = await self._listen(stack)
+            self.listening.set()
             await stack.enter_async_context(self._source)
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(self.pusher.run(self._server), name="pusher"),
                     tasks.create_task(self.analysis.run(), name="analysis"),
-                    tasks.create_task(self._run_source(), name="source"),
+                    tasks.create_task(self._run_source(stack), name="source"),
                 ]
                 if self._settings.mesh_file is not None:
                     file = MeshFile(self._settings.mesh_file, self.board)
@@ -105,12 +111,15 @@ class ControlPlane:
                 for task in running:
                     task.cancel()
 
-    async def _run_source(self) -> None:
+    async def _run_source(self, stack: AsyncExitStack) -> None:
         """Read everything for the first time, open for proxies, and follow."""
         started = perf_counter()
         await self._source.load(self._ingest)
         _settle_memory()
         self._discovery.is_open = True
+        if self._settings.shares_port:
+            # Whoever connects before goes to another process, which can answer.
+            self.xds_address = await self._listen(stack)
         self._log.info(
             "serve.ready",
             xds=str(self.xds_address),
@@ -168,27 +177,40 @@ def _make_source(settings: ServeSettings, translator: Translator) -> Source:
     return DirectorySource(settings.config_dir, file_limit=settings.file_limit)
 
 
+Attend = Callable[[ControlPlane], Coroutine[Any, Any, None]]
+
+
 def run_control_plane(settings: ServeSettings) -> None:
     """Serve until SIGINT or SIGTERM. Raises ListenError."""
+    run_plane(settings, None)
+
+
+def run_plane(settings: ServeSettings, attend: Attend | None) -> None:
+    """``run_control_plane`` with somebody who attends to it for as long as it runs."""
     sys.setswitchinterval(_SWITCH_INTERVAL)
     gc.set_threshold(*_GC_THRESHOLDS)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_run(settings))
+    with asyncio.Runner(loop_factory=make_loop()) as runner:
+        runner.run(_run(settings, attend))
 
 
-async def _run(settings: ServeSettings) -> None:
+async def _run(settings: ServeSettings, attend: Attend | None) -> None:
     plane = ControlPlane(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, plane.stop)
+    attending = asyncio.ensure_future(attend(plane)) if attend else None
     try:
         await plane.run()
     except ExceptionGroup as group:
         # One failed task ends all; tell the reason, not the group.
         raise group.exceptions[0] from group
+    finally:
+        if attending is not None:
+            attending.cancel()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def make_loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    """What makes the event loop of a process."""
     if sys.platform == "win32":
         return asyncio.new_event_loop
     import uvloop  # noqa: PLC0415 - not available everywhere

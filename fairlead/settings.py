@@ -41,6 +41,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     The objects come from ``config_dir`` or from ``kubernetes``; ``mesh_file`` holds the settings of the mesh, and is
     followed beside a folder.
+    ``workers`` is how many processes serve proxies; ``worker`` is the number of this one if it is one of several.
     ``plaintext_secrets``: give Secrets to proxies although anybody on the network can claim to be one.
     """
 
@@ -53,6 +54,13 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     file_limit: int = DEFAULT_FILE_LIMIT
     grace: float = 5.0
     plaintext_secrets: bool = False
+    workers: int = 1
+    worker: int | None = None
+
+    @property
+    def shares_port(self) -> bool:
+        """Whether this process is one of several that listen on the xDS port."""
+        return self.worker is not None
 
     @property
     def discloses_secrets(self) -> bool:

@@ -1,12 +1,15 @@
 """``fairlead serve``: the control plane."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fairlead.cli.kubernetes import ClusterId, Contexts, FollowKubernetes, InCluster, Kubeconfig, RootNamespace
 from fairlead.cli.options import ShadowHostSuffix, fail, parse_address
+
+if TYPE_CHECKING:
+    from fairlead.settings import ServeSettings
 
 ConfigDir = Annotated[
     Path | None,
@@ -23,6 +26,9 @@ MeshConfigFile = Annotated[
     typer.Option(
         exists=True, dir_okay=False, help="Istio's MeshConfig, or the ConfigMap that holds it, as a YAML file."
     ),
+]
+Workers = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Processes that share the xDS port, each with its own proxies.")
 ]
 PlaintextSecrets = Annotated[
     bool,
@@ -48,6 +54,7 @@ def serve(
     mesh_config: MeshConfigFile = None,
     plaintext_secrets: PlaintextSecrets = False,
     shadow_host_suffix: ShadowHostSuffix = False,
+    workers: Workers = 1,
     max_file_size: Annotated[int, typer.Option(min=1, metavar="MIB", help="Larger files are refused.")] = 32,
 ) -> None:
     """Follow a cluster, or a folder of YAML, and serve what it says to Envoys over xDS.
@@ -62,12 +69,10 @@ def serve(
 
     Logs go to standard error: readable on a terminal, JSON otherwise. SIGTERM and Ctrl-C end it in order.
     """
-    from fairlead.app import ListenError, run_control_plane
     from fairlead.cli.kubernetes import ClusterOptions, cluster_settings
     from fairlead.logs import configure_logging, stderr
     from fairlead.settings import ServeSettings, SettingsError, load_settings
     from fairlead.sources.folder import MEBIBYTE
-    from fairlead.sources.kubernetes.access import AccessError
 
     clusters = ClusterOptions(
         kubernetes, kubeconfig, context or (), in_cluster, cluster_id, root_namespace, mesh_config
@@ -84,13 +89,26 @@ def serve(
             mesh=load_settings(mesh_config, shadow_host_suffix=shadow_host_suffix, cluster_id=cluster_id),
             file_limit=max_file_size * MEBIBYTE,
             plaintext_secrets=plaintext_secrets,
+            workers=workers,
         )
     except SettingsError as error:
         fail(str(error), code=1)
     configure_logging(stderr())
+    _run(settings)
+
+
+def _run(settings: "ServeSettings") -> None:
+    """Serve until told to stop."""
+    from fairlead.app import ListenError, run_control_plane
+    from fairlead.sources.kubernetes.access import AccessError
+    from fairlead.workers.supervisor import WorkerError, run_supervisor
+
     try:
-        run_control_plane(settings)
-    except ListenError as error:
+        if settings.workers > 1:
+            run_supervisor(settings)
+        else:
+            run_control_plane(settings)
+    except (ListenError, WorkerError) as error:
         fail(str(error))
     except AccessError as error:
         fail(str(error), code=1)
