@@ -78,10 +78,17 @@ def _select_inputs(db: Database, destination: Destination, *, by_name: bool) -> 
 
 def _told_endpoints(db: Database, owner: Service, destination: Destination, *, by_name: bool) -> tuple[Endpoint, ...]:
     found = _select_endpoints(db, owner, destination, by_name=by_name)
-    if not destination.has_identity:
-        return found
-    policy = destination_policy(db, destination)
-    return mark_tls_modes(db, found, policy_for(policy, destination.port, destination.subset).tls)
+    network = destination.place.network
+    if destination.by_sni:
+        # What comes is the mesh's TLS already, whatever rules say of one's own connections.
+        found = tuple(each for each in mark_tls_modes(db, found, None) if each.tls_mode)
+    elif destination.has_identity:
+        policy = destination_policy(db, destination)
+        found = mark_tls_modes(db, found, policy_for(policy, destination.port, destination.subset).tls)
+    if network is not None:
+        found = enter_networks(found, network_gateways(db), network, by_name=by_name)
+    # Envoy: a logical DNS cluster has exactly one endpoint.
+    return found[:1] if owner.resolution is Resolution.DNS_ROUND_ROBIN else found
 
 
 def encode_assignment(inputs: AssignmentInputs) -> bytes:
@@ -136,7 +143,7 @@ def _select_endpoints(db: Database, owner: Service, destination: Destination, *,
         own_endpoints(owner) if by_name and owner.unresolved else service_endpoints(db, owner.namespace, owner.hostname)
     )
     labels, place = subset.labels if subset else {}, destination.place
-    found = tuple(
+    return tuple(
         endpoint
         for endpoint in known
         if endpoint.port_name == port.name
@@ -148,10 +155,6 @@ def _select_endpoints(db: Database, owner: Service, destination: Destination, *,
         and (not owner.node_local or endpoint.workload.node == place.node)
         and (not place.cluster or endpoint.workload.cluster_id == place.cluster)
     )
-    if place.network is not None:
-        found = enter_networks(found, network_gateways(db), place.network, by_name=by_name)
-    # Envoy: a logical DNS cluster has exactly one endpoint.
-    return found[:1] if owner.resolution is Resolution.DNS_ROUND_ROBIN else found
 
 
 def _admitted_states(owner: Service, policy: PortPolicy) -> tuple[Health, ...]:

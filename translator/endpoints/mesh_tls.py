@@ -34,7 +34,7 @@ def mark_tls_modes(
     return tuple(
         msgspec.structs.replace(each, tls_mode=each.workload.tls_mode)
         if each.workload.tls_mode not in ("", TLS_MODE_DISABLED)
-        and (tls is not None or _is_gateway(each) or speaks_mesh_tls(each, peer_rules(db, each.workload.namespace)))
+        and (tls is not None or speaks_mesh_tls(each, peer_rules(db, each.workload.namespace)))
         else each
         for each in endpoints
     )
@@ -45,8 +45,3 @@ def build_tls_metadata(mode: str) -> Metadata:
     metadata = Metadata()
     metadata.filter_metadata[_MATCHED].fields["tlsMode"].string_value = mode
     return metadata
-
-
-def _is_gateway(endpoint: Endpoint) -> bool:
-    """Whether it stands for those of another network, and passes mesh TLS on to them."""
-    return not endpoint.workload.namespace

@@ -11,7 +11,7 @@ from translator.model.endpoint import Endpoint, Health
 from translator.model.host import is_ip
 from translator.model.network import NetworkGateway, gateways_into
 from translator.model.proxy import IpFamilies
-from translator.model.workload import TLS_MODE_DISABLED, TLS_MODE_ISTIO, Workload, augment_labels
+from translator.model.workload import TLS_MODE_ISTIO, Workload, augment_labels
 
 # What a gateway endpoint stands for: the locality of those behind it, and the gateway.
 _Share = tuple[str, NetworkGateway]
@@ -22,10 +22,10 @@ def enter_networks(
 ) -> tuple[Endpoint, ...]:
     """The endpoints as a client dials them: directly in its own network, through gateways in others.
 
-    Istio: gateways tell the destination by the SNI of the mesh's TLS, so endpoints that do not speak it cannot be
-    reached. To share loads exactly, all weights are multiplied by what the numbers of gateways have in common. A
-    gateway takes the place of those behind it in their locality. Gateways with names are for clients that resolve
-    names.
+    Istio: gateways tell the destination by the SNI of the mesh's TLS, so endpoints that are not dialled by it
+    (``tls_mode``) cannot be reached. To share loads exactly, all weights are multiplied by what the numbers of
+    gateways have in common. A gateway takes the place of those behind it in their locality. Gateways with names are
+    for clients that resolve names.
     """
     scale = math.lcm(*_counts(gateways)) if gateways else 1
     direct: dict[tuple[str, int], Endpoint] = {}
@@ -59,8 +59,7 @@ def _scaled(endpoint: Endpoint, scale: int) -> Endpoint:
 
 def _is_entered(endpoint: Endpoint) -> bool:
     """Whether there is load for it at a gateway: who is down or about to go is nobody's share."""
-    speaks = endpoint.workload.tls_mode not in ("", TLS_MODE_DISABLED)
-    return speaks and endpoint.health in (Health.HEALTHY, Health.UNKNOWN)
+    return bool(endpoint.tls_mode) and endpoint.health in (Health.HEALTHY, Health.UNKNOWN)
 
 
 def _dialled(ways: Sequence[NetworkGateway], families: IpFamilies, *, by_name: bool) -> Iterable[NetworkGateway]:
@@ -81,7 +80,6 @@ def _as_endpoint(share: _Share, weight: int) -> Endpoint:
         locality=locality,
         network=way.network,
         cluster_id=way.cluster_id,
-        tls_mode=TLS_MODE_ISTIO,
     )
     named = not is_ip(way.address)
-    return Endpoint(way.address, way.port, "", workload, Health.HEALTHY, weight, named)
+    return Endpoint(way.address, way.port, "", workload, Health.HEALTHY, weight, named, TLS_MODE_ISTIO)

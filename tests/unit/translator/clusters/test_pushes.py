@@ -397,6 +397,7 @@ def test_case_46_a_cluster_that_comes_or_goes_is_a_push_of_endpoints_alone() -> 
 def test_gateways_of_a_network_that_come_or_go_are_a_push_of_the_endpoints_behind_them() -> None:
     far = {"app": "web", "topology.istio.io/network": "n2", "security.istio.io/tlsMode": "istio"}
     fleet = Fleet(*BASE, pod("web-2", "10.1.0.2", labels=far))
+    # Without a certificate of the mesh nobody can use them: the endpoints behind them are gone, and come back.
     for declared in ({"n2": {"gateways": [{"address": "9.9.9.9", "port": 15443}]}}, {}):
         networks = msgspec.convert({"networks": declared}, MeshNetworks)
         fleet.translator.db.replace_settings(Settings(networks=networks))

@@ -19,7 +19,8 @@ def networks(text: str) -> MeshNetworks:
 
 
 def at(network: str, **changes: object) -> Proxy:
-    return msgspec.structs.replace(SIDECAR, network=network, **changes)
+    """A client with a certificate of the mesh."""
+    return msgspec.structs.replace(SIDECAR, network=network, **{"has_identity": True, **changes})
 
 
 def web(name: str, ip: str, network: str, tls: str = "istio") -> str:
@@ -71,6 +72,26 @@ def test_case_35_a_proxy_that_is_in_no_network_goes_through_the_gateways_too() -
 def test_case_35_without_gateways_everything_is_dialled_directly() -> None:
     mesh = two_networks("{}")
     assert mesh.addresses(WEB, at("n1")) == ["10.1.0.1", "10.2.0.1", "10.2.0.2", "10.2.0.3"]
+
+
+def test_without_a_certificate_of_the_mesh_no_gateway_can_be_used() -> None:
+    assert dialled(two_networks(), at("n1", has_identity=False)) == [("10.1.0.1", 8080, 2)]
+
+
+def test_where_a_rule_turns_mesh_tls_off_no_gateway_can_be_used() -> None:
+    mesh = two_networks()
+    mesh.add(rule("trafficPolicy: {tls: {mode: DISABLE}}"))
+    assert dialled(mesh, at("n1")) == [("10.1.0.1", 8080, 2)]
+
+
+def test_gateways_are_dialled_by_mesh_tls() -> None:
+    found = two_networks().assignment(WEB, at("n1"))
+    modes = [
+        each.metadata.filter_metadata["envoy.transport_socket_match"].fields["tlsMode"].string_value
+        for group in found.endpoints
+        for each in group.lb_endpoints
+    ]
+    assert modes == ["", "istio", "istio"]
 
 
 def test_gateways_that_come_later_are_taken_and_touch_no_cluster() -> None:

@@ -20,7 +20,7 @@ from tests.unit.translator.listeners.listener_kit import (
     resources,
     route_tables,
 )
-from tests.unit.translator.mesh_kit import Mesh, endpoint, endpoint_slice, entry, rule
+from tests.unit.translator.mesh_kit import Mesh, endpoint, endpoint_slice, entry, pod, rule
 from tests.unit.translator.model.test_gateway import HTTP, gw, https, server
 from translator.model.proxy import Role
 from translator.objects.duration import Duration
@@ -291,7 +291,9 @@ def test_case_26_mesh_tls_goes_unopened_where_its_sni_says() -> None:
             f"{{host: {host('h')}, trafficPolicy: {{tls: {{mode: SIMPLE}}}}, "
             "subsets: [{name: v1, labels: {version: v1}}]}"
         ),
-        endpoint_slice("h", endpoint("10.9.0.1"), service="h"),
+        pod("h-1", "10.9.0.1", labels={"security.istio.io/tlsMode": "istio"}),
+        # What does not speak the mesh's TLS is of no use here.
+        endpoint_slice("h", endpoint("10.9.0.1", "h-1"), endpoint("10.9.0.2"), service="h"),
     )
     (listener,) = listeners(mesh, PROXY).values()
     names = [f"outbound_.80_._.{host('h')}", f"outbound_.80_.v1_.{host('h')}"]
