@@ -41,7 +41,10 @@ def locate(diagnostics: Iterable[Diagnostic], place_of: PlaceOf) -> tuple[Findin
 
 
 class LiveAnalysis:
-    """Watches the findings of every object that can have any. A watcher of the engine."""
+    """Watches the findings of every object that can have any. A watcher of the engine.
+
+    ``noted`` is called with every object whose findings are others than before.
+    """
 
     def __init__(
         self,
@@ -58,7 +61,12 @@ class LiveAnalysis:
         self._stale: dict[ObjectKey, None] = {}
         self._findings: dict[ObjectKey, tuple[Finding, ...]] = {}
         self._due = asyncio.Event()
+        self.noted: Callable[[ObjectKey], None] = lambda _: None
         self._log: Any = structlog.get_logger("fairlead.analysis")
+
+    def findings_of(self, key: ObjectKey) -> tuple[Finding, ...]:
+        """The findings of one object."""
+        return self._findings.get(key, ())
 
     def note(self, keys: Iterable[ObjectKey]) -> None:
         """These objects were written: watch them, or forget them if they are gone."""
@@ -121,4 +129,5 @@ class LiveAnalysis:
             self._findings[key] = found
         else:
             del self._findings[key]
+        self.noted(key)
         return True

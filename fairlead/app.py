@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from time import perf_counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import structlog
@@ -35,6 +35,9 @@ from fairlead.watchdog import LoopWatchdog, describe_loop
 from translator.translator import Translator
 from xds.options import ServerOptions
 from xds.server import XdsServer
+
+if TYPE_CHECKING:
+    from fairlead.status.reporting import StatusReporting
 
 # The worker thread gives the interpreter back to the event loop within this time (seconds).
 _SWITCH_INTERVAL: Final = 0.0005
@@ -73,13 +76,14 @@ class ControlPlane:
         self._blame = Blame(self.translator, self.proxies)
         self.pusher = Pusher(self.translator, self.proxies, self.ledger, self._blame)
         self._discovery = MeshDiscovery(self.translator, self.proxies, self.pusher)
-        self._server = XdsServer(
-            self._discovery,
-            options=ServerOptions(reuse_port=settings.shares_port),
-            observers=(self.ledger.observe, self.metrics.istio.observe, self._blame.observe),
-        )
         self._source = _make_source(settings, self.translator)
         self.analysis = LiveAnalysis(self.translator, self.pusher, self.board, self._source)
+        self._reporting = _make_reporting(self._source, self.translator, self.proxies, self.analysis)
+        observers = [self.ledger.observe, self.metrics.istio.observe, self._blame.observe]
+        if self._reporting is not None:
+            observers.append(self._reporting.observe)
+        options = ServerOptions(reuse_port=settings.shares_port)
+        self._server = XdsServer(self._discovery, options=options, observers=observers)
         self._ingest = Ingest(self.translator, self.pusher, self.analysis, self.board, self.metrics)
 
     def stop(self) -> None:
@@ -100,6 +104,7 @@ class ControlPlane:
                     tasks.create_task(self.pusher.run(self._server), name="pusher"),
                     tasks.create_task(self.analysis.run(), name="analysis"),
                     tasks.create_task(self._run_source(stack), name="source"),
+                    tasks.create_task(self._report(), name="status"),
                 ]
                 if self._settings.mesh_file is not None:
                     file = MeshFile(self._settings.mesh_file, self.board)
@@ -138,6 +143,12 @@ class ControlPlane:
         self.ready.set()
         await self._source.follow(self._ingest)
 
+    async def _report(self) -> None:
+        """Write statuses, once there is something to say."""
+        await self.ready.wait()
+        if self._reporting is not None:
+            await self._reporting.run()
+
     async def _listen(self, stack: AsyncExitStack) -> Address:
         try:
             port = await self._server.start(str(self._settings.xds))
@@ -175,6 +186,18 @@ def _make_source(settings: ServeSettings, translator: Translator) -> Source:
     if settings.config_dir is None:
         raise ValueError("neither a folder nor a cluster to follow")
     return DirectorySource(settings.config_dir, file_limit=settings.file_limit)
+
+
+def _make_reporting(
+    source: Source, translator: Translator, proxies: Proxies, analysis: LiveAnalysis
+) -> "StatusReporting | None":
+    if not isinstance(source, ClusterSource) or not source.settings.writes_status:
+        return None
+    from fairlead.status.reporting import StatusReporting  # noqa: PLC0415 - the client takes a while
+
+    reporting = StatusReporting(source, translator, proxies, analysis.findings_of)
+    analysis.noted = reporting.writer.mark
+    return reporting
 
 
 Attend = Callable[[ControlPlane], Coroutine[Any, Any, None]]

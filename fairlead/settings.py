@@ -25,6 +25,9 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     ``primary`` holds the configuration of the mesh, under the name ``cluster_id``; ``others`` are by their names.
     ``mesh_config`` is the document over which the ConfigMap in ``root_namespace`` is laid, ``networks`` are what holds
     where it names none. Other clusters are waited for ``sync_timeout`` seconds at the start.
+
+    Unless ``writes_status`` is False, the replica that holds the Lease writes statuses, of each object every
+    ``status_interval`` seconds at most. ``identity`` is who this replica is.
     """
 
     primary: ClusterAccess
@@ -34,6 +37,10 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     mesh_config: dict[str, Any] = {}
     networks: MeshNetworks = MeshNetworks()
     sync_timeout: float = 30.0
+    writes_status: bool = True
+    identity: str = "fairlead"
+    lease_duration: float = 20.0
+    status_interval: float = 10.0
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):

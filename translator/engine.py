@@ -222,6 +222,21 @@ class Engine:
             else:
                 pending.extend(reversed(current.dependencies))
 
+    def iter_dependents(self, token: Token) -> Iterator[Node]:
+        """The results that depend on an input, directly or through others, each once.
+
+        The graph may change between two of them: then there may be too few or too many.
+        """
+        leaf = self._inputs.get(token)
+        seen: set[Node] = set()
+        pending: list[Input | Node] = [leaf] if leaf is not None else []
+        while pending:
+            for dependent in tuple(pending.pop().dependents):
+                if dependent not in seen:
+                    seen.add(dependent)
+                    pending.append(dependent)
+                    yield dependent
+
     def release_unused(self) -> None:
         """Drop results that were only asked for from outside and that nothing alive depends on."""
         loose, self._loose = self._loose, set()

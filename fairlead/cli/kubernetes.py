@@ -3,7 +3,9 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING, Annotated, NamedTuple
+from uuid import uuid4
 
 import typer
 
@@ -56,6 +58,17 @@ RootNamespace = Annotated[
 ]
 
 
+WriteStatus = Annotated[
+    bool,
+    typer.Option(
+        "--write-status/--no-write-status",
+        rich_help_panel=_PANEL,
+        help="Say in the status of each mesh object whether it is in force, and who rejects it; of several replicas "
+        "one does.",
+    ),
+]
+
+
 class ClusterOptions(NamedTuple):
     """The options of the command line."""
 
@@ -66,6 +79,7 @@ class ClusterOptions(NamedTuple):
     cluster_id: str
     root_namespace: str
     mesh_config: Path | None
+    write_status: bool
 
     @property
     def are_given(self) -> bool:
@@ -91,6 +105,9 @@ def cluster_settings(options: ClusterOptions) -> "KubernetesSettings":
         root_namespace=options.root_namespace,
         mesh_config=dict(load_mesh_documents(options.mesh_config).mesh) if options.mesh_config else {},
         networks=load_mesh(options.mesh_config)[1] if options.mesh_config else MeshNetworks(),
+        writes_status=options.write_status,
+        # Two processes of one machine are two replicas.
+        identity=f"{os.environ.get('POD_NAME') or gethostname()}_{uuid4().hex[:8]}",
     )
 
 

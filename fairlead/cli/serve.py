@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fairlead.cli.kubernetes import ClusterId, Contexts, FollowKubernetes, InCluster, Kubeconfig, RootNamespace
+from fairlead.cli.kubernetes import (
+    ClusterId,
+    Contexts,
+    FollowKubernetes,
+    InCluster,
+    Kubeconfig,
+    RootNamespace,
+    WriteStatus,
+)
 from fairlead.cli.options import ShadowHostSuffix, fail, parse_address
 
 if TYPE_CHECKING:
@@ -49,6 +57,7 @@ def serve(
     in_cluster: InCluster = False,
     cluster_id: ClusterId = "Kubernetes",
     root_namespace: RootNamespace = "istio-system",
+    write_status: WriteStatus = True,
     xds: XdsAddress = "127.0.0.1:15010",
     admin: AdminAddress = "127.0.0.1:15014",
     mesh_config: MeshConfigFile = None,
@@ -75,7 +84,7 @@ def serve(
     from fairlead.sources.folder import MEBIBYTE
 
     clusters = ClusterOptions(
-        kubernetes, kubeconfig, context or (), in_cluster, cluster_id, root_namespace, mesh_config
+        kubernetes, kubeconfig, context or (), in_cluster, cluster_id, root_namespace, mesh_config, write_status
     )
     if clusters.are_given == (config_dir is not None):
         fail("say what to follow: either a cluster with --kubernetes, or a folder with --config-dir")

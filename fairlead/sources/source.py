@@ -1,19 +1,15 @@
 """What the control plane expects of a source."""
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
-from fairlead.finding import Place
+import msgspec
+
+from fairlead.finding import Finding, Place
+from fairlead.settings import KubernetesSettings
 from fairlead.sources.batch import Sink
 from translator.objects.registry import ObjectKey
-
-
-@runtime_checkable
-class ClusterSource(Protocol):
-    """A source that can tell how its clusters are doing."""
-
-    def states(self) -> list[Any]:
-        """One record for each."""
 
 
 class Source(Protocol):
@@ -44,3 +40,24 @@ class Source(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End, and let go of everything."""
+
+
+@runtime_checkable
+class ClusterSource(Source, Protocol):
+    """A source whose objects come from clusters, and can be written to there.
+
+    ``observer`` sees the documents of the objects of the configuration's cluster, which is ``primary``.
+    """
+
+    settings: KubernetesSettings
+    observer: Callable[[Any, ObjectKey, msgspec.Raw | None], None]
+
+    @property
+    def connection(self) -> Any:  # noqa: ANN401 - that of the Kubernetes client, which is not imported for folders
+        """The connection to the configuration's cluster."""
+
+    def findings_of(self, key: ObjectKey) -> tuple[Finding, ...]:
+        """What is wrong with the newest version of an object, in force or not."""
+
+    def states(self) -> list[Any]:
+        """How every cluster is doing."""

@@ -25,7 +25,7 @@ def explain_fault(fault: Fault, collection: Collection | None = None) -> str:
     if fault.code == 403 and collection is not None:
         needed = collection.rule("get", "list", "watch")
         return f"not allowed to follow {collection.plural}: the ClusterRole of Fairlead lacks the rule {needed}"
-    return f"{fault}{': ' + fault.message if fault.message else ''}"
+    return str(fault)
 
 
 def fault_finding(cluster: str, fault: Fault, collection: Collection | None) -> Finding:

@@ -53,7 +53,8 @@ class ApiRefused(ApiError):
     """The API server answered with a refusal; ``retry_after`` (seconds) is its own wish."""
 
     def __init__(self, status: Status, request: str, retry_after: float = 0.0) -> None:
-        super().__init__(f"{request}: {status.code} {status.reason or status.message}".rstrip())
+        words = f"{status.code} {status.reason}".rstrip()
+        super().__init__(f"{request}: {words}{f': {status.message}' if status.message else ''}")
         self.code = status.code
         self.reason = status.reason
         self.message = status.message

@@ -6,19 +6,22 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Final, Self
 
+import msgspec
 import structlog
 
-from fairlead.finding import Place
+from fairlead.finding import Finding, Place
 from fairlead.settings import KubernetesSettings
 from fairlead.sources.batch import Batch, Sink
 from fairlead.sources.kubernetes.access import ClusterAccess
 from fairlead.sources.kubernetes.cluster import Cluster, ClusterState
+from fairlead.sources.kubernetes.connection import ApiConnection
 from fairlead.sources.kubernetes.faults import FaultBook
 from fairlead.sources.kubernetes.informer import Informer
 from fairlead.sources.kubernetes.mesh_config_map import MeshConfigReader
 from fairlead.sources.kubernetes.on_demand import OnDemandObjects
 from fairlead.sources.kubernetes.reader import ObjectReader, Observer
 from fairlead.sources.kubernetes.remote_clusters import RemoteClusters
+from fairlead.sources.kubernetes.served import Collection
 from translator.database import Database
 from translator.demand import ON_DEMAND
 from translator.objects.registry import PRIMARY, SERVICE_KINDS, Kind, ObjectKey
@@ -28,12 +31,15 @@ _GATHER: Final = 0.5
 
 
 class KubernetesSource:
-    """Follows all clusters. What an API server said last stays in force while it cannot be reached."""
+    """Follows all clusters. What an API server said last stays in force while it cannot be reached.
 
-    def __init__(self, settings: KubernetesSettings, database: Database, observer: Observer | None = None) -> None:
-        self._settings = settings
+    ``observer`` sees the documents of the primary cluster's objects.
+    """
+
+    def __init__(self, settings: KubernetesSettings, database: Database) -> None:
+        self.settings = settings
+        self.observer: Observer = _look_away
         self._faults = FaultBook()
-        self._observer = observer
         self._sink: Sink | None = None
         self.primary = self._make(PRIMARY, settings.primary)
         self._others = {name: self._make(name, access) for name, access in settings.others.items()}
@@ -53,7 +59,16 @@ class KubernetesSource:
 
     def describe(self) -> dict[str, Any]:
         """What is followed: fields of a log record."""
-        return {"clusters": [state.name or self._settings.cluster_id for state in self.states()]}
+        return {"clusters": [state.name or self.settings.cluster_id for state in self.states()]}
+
+    @property
+    def connection(self) -> ApiConnection:
+        """The connection to the configuration's cluster."""
+        return self.primary.connection
+
+    def findings_of(self, key: ObjectKey) -> tuple[Finding, ...]:
+        """What is wrong with the newest version of an object, in force or not."""
+        return self._faults.about(key)
 
     def states(self) -> list[ClusterState]:
         """How every cluster is doing."""
@@ -63,7 +78,7 @@ class KubernetesSource:
         """Why what is known may be old or incomplete; empty if all is well."""
         waiting = [cluster for cluster in self._clusters() if not cluster.synced.is_set()]
         faulty = [(cluster, cluster.fault) for cluster in self._clusters() if cluster.fault]
-        named = {cluster.name: f"cluster {cluster.name or self._settings.cluster_id}" for cluster in self._clusters()}
+        named = {cluster.name: f"cluster {cluster.name or self.settings.cluster_id}" for cluster in self._clusters()}
         texts = [f"{named[cluster.name]}: {fault}" for cluster, fault in faulty]
         texts += [f"{named[each.name]}: not read completely yet" for each in waiting if not each.fault]
         return "; ".join(texts)
@@ -124,7 +139,7 @@ class KubernetesSource:
         others = [cluster for cluster in self._clusters() if cluster is not self.primary]
         waits = [asyncio.ensure_future(cluster.synced.wait()) for cluster in others]
         if waits:
-            _, late = await asyncio.wait(waits, timeout=self._settings.sync_timeout)
+            _, late = await asyncio.wait(waits, timeout=self.settings.sync_timeout)
             for wait in late:
                 wait.cancel()
             names = [cluster.name for cluster in others if not cluster.synced.is_set()]
@@ -143,10 +158,17 @@ class KubernetesSource:
 
     def _make(self, name: str, access: ClusterAccess) -> Cluster:
         kinds = SERVICE_KINDS if name else frozenset(Kind) - ON_DEMAND
-        observer = None if name else self._observer
+        observer = None if name else self._observe
         return Cluster(name, access, kinds, ObjectReader(name, self._faults, self._hand_over, observer), self._faults)
+
+    def _observe(self, collection: Collection, key: ObjectKey, raw: msgspec.Raw | None) -> None:
+        self.observer(collection, key, raw)
 
     def _clusters(self) -> Iterator[Cluster]:
         yield self.primary
         yield from self._others.values()
         yield from self._remotes.clusters.values()
+
+
+def _look_away(collection: Collection, key: ObjectKey, raw: msgspec.Raw | None) -> None:
+    """Nobody wants to know more than what the mesh reads."""
