@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -78,10 +78,8 @@ class Following:
 
 
 @asynccontextmanager
-async def following(
-    server: ApiServer, tmp_path: Path, timing: Timing = LONG, **user: object
-) -> AsyncIterator[Following]:
-    path = server.write_kubeconfig(tmp_path / "config", **user)
+async def following(server: ApiServer, tmp_path: Path, timing: Timing = LONG) -> AsyncIterator[Following]:
+    path = server.write_kubeconfig(tmp_path / "config")
     connection, recorder = ApiConnection(KubeconfigAccess(path=str(path))), Recorder()
     informer = Informer(connection, PODS, recorder, timing=timing)
     task = asyncio.create_task(informer.run())
@@ -240,12 +238,12 @@ async def test_random_drops_lose_nothing(server: ApiServer, tmp_path: Path) -> N
     async with following(server, tmp_path, QUICK) as mesh:
         for number in range(60):
             mesh.pod(f"pod-{number % 7}")
-            match number % 6:
-                case 0:
-                    server.drop_connections()
-                case 2:
-                    server.end_watches(End.CLOSE)
-                case 4:
-                    server.compact()
+            faults: list[Callable[[], object]] = [
+                server.drop_connections,
+                lambda: server.end_watches(End.CLOSE),
+                server.compact,
+            ]
+            if number % 2 == 0:
+                faults[number // 2 % 3]()
             await asyncio.sleep(0)
         await mesh.agrees()
