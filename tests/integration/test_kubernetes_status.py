@@ -82,7 +82,7 @@ async def test_a_refusal_is_told_in_the_proxys_words_and_taken_back(tmp_path: Pa
 async def test_an_invalid_version_is_told_and_so_is_its_mending(tmp_path: Path) -> None:
     async with cluster(service(), virtual_service()) as server, following(server, tmp_path):
         await until(server, "Translated", "True")
-        server.put_yaml(virtual_service().replace("host: cart", "host: \"\""))
+        server.put_yaml(virtual_service().replace("host: cart", 'host: ""'))
         await until(server, "Translated", "False", "Invalid")
         status = server.read(ISTIO, "VirtualService", "cart", "shop")["status"]
         assert status["observedGeneration"] == 2
