@@ -38,7 +38,7 @@ class SotwLane(Lane[SotwRequest]):
         self._forget(before.names)
         self.debt.owed.update(self.subscription.names)
         self.debt.everything = self.subscription.wildcard
-        # Listeners and clusters are answered even if there are none, or Envoy would wait for them.
+        # These are answered even if there are none, or Envoy would wait for them.
         self.debt.reply = self.traits.full_state and not self.subscription.is_empty
 
     def _resubscribe(self, names: Iterable[str]) -> None:

@@ -31,7 +31,7 @@ EXTENSION_CONFIG: Final = _url("envoy.config.core.v3.TypedExtensionConfig")
 class TypeTraits:
     """How the protocol treats one resource type.
 
-    ``wildcard``: an empty first subscription means "everything" (listeners and clusters only).
+    ``wildcard``: an empty first subscription means "everything" (listeners, clusters and scoped routes only).
     ``full_state``: a state-of-the-world response must carry every subscribed resource, because
     absence means deletion; for the other types a response may be partial and deletes nothing.
     """
@@ -48,7 +48,8 @@ TYPES: Final = (
     TypeTraits(ENDPOINT, "eds"),
     TypeTraits(LISTENER, "lds", wildcard=True, full_state=True),
     TypeTraits(ROUTE, "rds"),
-    TypeTraits(SCOPED_ROUTE, "srds"),
+    # Envoy asks for all scopes, without names, and drops those that a response leaves out.
+    TypeTraits(SCOPED_ROUTE, "srds", wildcard=True, full_state=True),
     TypeTraits(VIRTUAL_HOST, "vhds"),
     TypeTraits(SECRET, "sds"),
     TypeTraits(RUNTIME, "rtds"),

@@ -1,10 +1,11 @@
 """Real Envoys fed from a SnapshotCache: a rig with backends behind one listener."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from google.protobuf.message import Message
 
@@ -22,8 +23,8 @@ from xds.server import XdsServer
 _HTTP2 = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def bootstrap(xds: str, admin: str, api_type: str) -> str:
-    """The bootstrap of an Envoy that gets everything from one server."""
+def bootstrap(xds: str, admin: str, api_type: str, more: Mapping[str, object]) -> str:
+    """The bootstrap of an Envoy that gets everything from one server; ``more`` is added to it."""
     source = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
     service = {"envoy_grpc": {"cluster_name": "xds"}}
     return json.dumps(
@@ -59,6 +60,7 @@ def bootstrap(xds: str, admin: str, api_type: str) -> str:
                 ]
             },
             "admin": {"address": _socket(admin)},
+            **more,
         }
     )
 
@@ -114,9 +116,17 @@ class Edge:
 
 @asynccontextmanager
 async def running_edge(
-    folder: Path, api_type: str, weights: dict[str, int], *, options: ServerOptions | None = None
+    folder: Path,
+    api_type: str,
+    content: dict[str, int] | Callable[[str], list[Message]],
+    *,
+    options: ServerOptions | None = None,
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> AsyncIterator[Edge]:
-    """A server, an Envoy that has its configuration, and backends named v1 and v2."""
+    """A server, an Envoy that has its configuration, and backends named v1 and v2.
+
+    The content is the weights of the backends, or everything that the Envoy needs to listen on an address.
+    """
     async with AsyncExitStack() as stack:
         addresses = stack.enter_context(Addresses())
         backends = {}
@@ -124,12 +134,12 @@ async def running_edge(
             instance = Instance("httpbin", name, addresses.ip(), 8080)
             backends[name] = await stack.enter_async_context(httpbin.build_backend(instance))
         edge = Edge(addresses, backends, options or ServerOptions())
-        edge.cache.set("edge", edge.mesh(weights))
+        edge.cache.set("edge", content(edge.front) if callable(content) else edge.mesh(content))
         await edge.serve()
         stack.push_async_callback(lambda: edge.server.stop(0.2))
         admin = f"{addresses.ip()}:15000"
         config = folder / "edge.json"
-        config.write_text(bootstrap(edge.xds, admin, api_type))
+        config.write_text(bootstrap(edge.xds, admin, api_type, more))
         edge.envoy = await stack.enter_async_context(EnvoyProcess("edge", config, admin))
         edge.client = await stack.enter_async_context(HttpClient(edge.front))
         yield edge

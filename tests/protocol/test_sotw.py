@@ -5,10 +5,10 @@ import pytest
 from tests.protocol.models import Talk, World, chain, made, routing
 from xds.errors import LimitExceeded, ProtocolViolation
 from xds.session import SessionRules
-from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, RUNTIME, SECRET, TRAITS, TypeUrl
+from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, RUNTIME, SCOPED_ROUTE, SECRET, TRAITS, TypeUrl
 
 NAMED = (ENDPOINT, ROUTE, SECRET)
-FULL = (CLUSTER, LISTENER)
+FULL = (CLUSTER, LISTENER, SCOPED_ROUTE)
 
 
 @pytest.mark.parametrize("type_url", FULL)
