@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -19,23 +19,26 @@ _READY = 200
 
 
 class ControlPlaneProcess(ChildProcess):
-    """``fairlead serve`` on a folder; an async context manager that is ready when the block is entered."""
+    """``fairlead serve`` on a source; an async context manager that is ready when the block is entered."""
 
     def __init__(
         self,
-        config_dir: Path,
+        source: Path | Sequence[str],
         addresses: tuple[str, str],
         log: Path,
         *arguments: str,
         namespace: NetworkNamespace | None = None,
     ) -> None:
-        """Prepare: the addresses (``host:port``) to listen on are for xDS and for the admin interface."""
+        """Prepare: the addresses (``host:port``) to listen on are for xDS and for the admin interface.
+
+        The source is a folder, or the arguments that name another one.
+        """
         xds, admin = addresses
-        serve = ("serve", "--config-dir", str(config_dir), "--xds", xds, "--admin", admin)
+        followed = ("--config-dir", str(source)) if isinstance(source, Path) else source
+        serve = ("serve", *followed, "--xds", xds, "--admin", admin)
         command = (sys.executable, "-m", "fairlead", *serve, *arguments)
         super().__init__("control plane", namespace.command(command) if namespace else command, log)
         self._namespace = namespace
-        self.config_dir = config_dir
         self.xds = xds
         self.admin = admin
 

@@ -2,11 +2,28 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
 from fairlead.mesh.documents import Document
+
+
+class MeshObjects(Protocol):
+    """Where the objects of a mesh are written, for its control plane to follow."""
+
+    @property
+    def source(self) -> Path | tuple[str, ...]:
+        """What ``fairlead serve`` is to follow: a folder, or arguments that name another source."""
+
+    def apply(self, *documents: Document) -> None:
+        """Write objects; one that was written before is replaced."""
+
+    def apply_yaml(self, text: str, namespace: str | None = None) -> list[Document]:
+        """Write every object of a YAML text, into a namespace if it names none; return them."""
+
+    def delete(self, *documents: Document) -> None:
+        """Remove objects that were applied; only kind, name and namespace matter."""
 
 
 class ConfigFolder:
@@ -16,6 +33,11 @@ class ConfigFolder:
         """Use a folder, making it if it does not exist."""
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def source(self) -> Path:
+        """What ``fairlead serve`` is to follow."""
+        return self.root
 
     def apply(self, *documents: Document) -> None:
         """Write objects, each to its own file; an object written before is replaced."""

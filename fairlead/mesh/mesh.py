@@ -23,7 +23,7 @@ from fairlead.mesh.documents import (
     pod_document,
     service_document,
 )
-from fairlead.mesh.folder import ConfigFolder
+from fairlead.mesh.folder import ConfigFolder, MeshObjects
 from fairlead.mesh.netns_addresses import NamespaceAddresses
 from fairlead.mesh.proxy import Place, Proxy, Stream
 from fairlead.mesh.services import httpbin
@@ -43,20 +43,23 @@ class LocalMesh:
         mesh_config: Document | None = None,
         addresses: Addresses | NamespaceAddresses | None = None,
         arguments: tuple[str, ...] = (),
+        objects: MeshObjects | None = None,
     ) -> None:
         """Keep configuration, bootstraps and logs in a folder of its own. The MeshConfig is Istio's default.
 
         The addresses are given back with the mesh. ``arguments`` are further ones of ``fairlead serve``.
+        ``objects``: where the mesh is described instead of in the folder.
         """
         self.workdir = workdir
         self.addresses = addresses or Addresses()
         self.folder = ConfigFolder(workdir / "config")
+        self.objects = objects or self.folder
         ip = self.addresses.ip()
         if mesh_config is not None:
             (workdir / "mesh.yaml").write_text(yaml.safe_dump(mesh_config))
             arguments = ("--mesh-config", str(workdir / "mesh.yaml"), *arguments)
         self.control_plane = ControlPlaneProcess(
-            self.folder.root,
+            self.objects.source,
             (str(Address(ip, 15010)), str(Address(ip, 15014))),
             workdir / "control-plane.log",
             *arguments,
@@ -72,7 +75,7 @@ class LocalMesh:
 
     async def __aenter__(self) -> Self:
         """Write what every mesh has and start the control plane."""
-        self.folder.apply(namespace_document("default"), namespace_document(GATEWAY_NAMESPACE), node_document())
+        self.objects.apply(namespace_document("default"), namespace_document(GATEWAY_NAMESPACE), node_document())
         self._running.callback(self.addresses.close)
         try:
             await self._running.enter_async_context(self.control_plane)
@@ -96,7 +99,7 @@ class LocalMesh:
     ) -> Workload:
         """A Service with as yet no pods."""
         service = StandInService(name, namespace, ports, *self._cluster_ips())
-        workload = Workload(service, self.folder, self.addresses, build_server, self._start_pod_sidecar)
+        workload = Workload(service, self.objects, self.addresses, build_server, self._start_pod_sidecar)
         self._running.push_async_callback(workload.close)
         return workload
 
@@ -126,7 +129,7 @@ class LocalMesh:
     ) -> Proxy:
         """Start the sidecar of a new pod that only calls others."""
         pod = self._pod(name, namespace, {"app": name})
-        self.folder.apply(pod_document(pod))
+        self.objects.apply(pod_document(pod))
         return await self.start_sidecar(pod, stream)
 
     async def start_gateway(
@@ -141,7 +144,7 @@ class LocalMesh:
         listened = tuple(StandInPort(number, target, f"http-{number}") for number, target in ports.items())
         service = StandInService(labels["app"], GATEWAY_NAMESPACE, listened, *self._cluster_ips())
         pod = self._pod(f"{name}-1", GATEWAY_NAMESPACE, labels)
-        self.folder.apply(service_document(service), pod_document(pod))
+        self.objects.apply(service_document(service), pod_document(pod))
         identity = ProxyIdentity(
             role=Role.GATEWAY, namespace=pod.namespace, name=pod.name, addresses=pod.ips, labels=labels
         )

@@ -17,7 +17,7 @@ from fairlead.mesh.documents import (
     service_document,
 )
 from fairlead.mesh.envoy import EnvoyProcess
-from fairlead.mesh.folder import ConfigFolder
+from fairlead.mesh.folder import MeshObjects
 from fairlead.mesh.netns_addresses import NamespaceAddresses
 from fairlead.mesh.services import httpbin
 from fairlead.mesh.services.backend import Instance
@@ -36,14 +36,14 @@ class Workload:
     def __init__(
         self,
         service: StandInService,
-        folder: ConfigFolder,
+        objects: MeshObjects,
         addresses: Addresses | NamespaceAddresses,
         build_server: BuildServer = httpbin.build_backend,
         start_sidecar: StartSidecar | None = None,
     ) -> None:
         """Write the Service, with no pods. ``start_sidecar`` is called for each pod before it is ready."""
         self.service = service
-        self._folder = folder
+        self._objects = objects
         self._addresses = addresses
         self._build_server = build_server
         self._start_sidecar = start_sidecar
@@ -53,7 +53,7 @@ class Workload:
         self._pods: dict[str, StandInPod] = {}
         # When the endpoints were last written, in seconds since the epoch.
         self.endpoints_written = 0.0
-        folder.apply(service_document(service))
+        objects.apply(service_document(service))
         self._write_endpoints()
 
     @property
@@ -76,10 +76,10 @@ class Workload:
         """Start pods of a version: they serve on every target port before anybody is told."""
         pods = tuple([await self._start(version, ready, labels or {}) for _ in range(replicas)])
         if self._start_sidecar is not None:
-            self._folder.apply(*(pod_document(replace(pod, ready=False)) for pod in pods))
+            self._objects.apply(*(pod_document(replace(pod, ready=False)) for pod in pods))
             self._sidecars += await asyncio.gather(*map(self._start_sidecar, pods))
         self._pods |= {pod.name: pod for pod in pods}
-        self._folder.apply(*map(pod_document, pods))
+        self._objects.apply(*map(pod_document, pods))
         self._write_endpoints()
         return pods
 
@@ -88,13 +88,13 @@ class Workload:
         for pod in pods:
             del self._pods[pod.name]
         self._write_endpoints()
-        self._folder.delete(*map(pod_document, pods))
+        self._objects.delete(*map(pod_document, pods))
 
     def mark_ready(self, *pods: StandInPod, ready: bool = True) -> None:
         """Let pods become ready, or unready."""
         changed = [replace(pod, ready=ready) for pod in pods]
         self._pods |= {pod.name: pod for pod in changed}
-        self._folder.apply(*map(pod_document, changed))
+        self._objects.apply(*map(pod_document, changed))
         self._write_endpoints()
 
     async def scale(self, replicas: int, version: str = "v1") -> None:
@@ -126,4 +126,4 @@ class Workload:
     def _write_endpoints(self) -> None:
         self.endpoints_written = time.time()
         pods = self._pods.values()
-        self._folder.apply(*(endpoint_slice_document(self.service, pods, each) for each in self._addresses.versions))
+        self._objects.apply(*(endpoint_slice_document(self.service, pods, each) for each in self._addresses.versions))

@@ -47,8 +47,8 @@ async def ingress(mesh: LocalMesh, stream: Stream) -> Proxy:
 @pytest_asyncio.fixture(loop_scope="session")
 async def httpbin(mesh: LocalMesh) -> AsyncIterator[Workload]:
     workload = mesh.workload("httpbin")
-    mesh.folder.apply_yaml(GATEWAY, "default")
-    mesh.folder.apply_yaml(ingress_route(HOST, 8000), "default")
+    mesh.objects.apply_yaml(GATEWAY, "default")
+    mesh.objects.apply_yaml(ingress_route(HOST, 8000), "default")
     await workload.add("v1", replicas=2)
     yield workload
     await workload.close()
