@@ -17,7 +17,7 @@ def headless_listeners(db: Database, key: OutboundKey, own: tuple[str, ...]) -> 
     entries: dict[tuple[str, int], Entry] = {}
     for headless in plan.headless:
         backend = headless.backend
-        for address in headless_addresses(db, backend.namespace, backend.hostname, headless.port_name):
+        for address in headless_addresses(db, key, (backend.namespace, backend.hostname), headless.port_name):
             place = (address, backend.port)
             if place not in taken and address not in own[:1] and is_usable(address, key.families):
                 entry = entries.setdefault(place, Entry((address,), backend.port, dedicated=True))

@@ -14,8 +14,10 @@ from translator.engine import query
 from translator.listeners.address import UNIX_PREFIX, is_usable, is_wildcard, loopbacks, wildcards
 from translator.listeners.planned_listener import Entry, PlannedListener, TCPBackend
 from translator.listeners.settings import ListenerSettings, listener_settings
+from translator.model.cluster import cluster_name, has_clusters, is_cluster_local
 from translator.model.endpoint import service_endpoints
 from translator.model.host import is_ip
+from translator.model.network import network_gateways
 from translator.model.protocol import Protocol
 from translator.model.proxy import Capture, IpFamilies, ViewKey
 from translator.model.scope import EgressScope, ScopeKey, egress_scopes, scope_key
@@ -27,9 +29,13 @@ _FIRST_UNPRIVILEGED_PORT: Final = 1024
 
 
 class OutboundKey(msgspec.Struct, frozen=True, kw_only=True):
-    """What the outbound listeners of a proxy depend on; an empty ``bind`` means that traffic is intercepted."""
+    """What the outbound listeners of a proxy depend on; an empty ``bind`` means that traffic is intercepted.
+
+    ``network`` is empty unless endpoints of others cannot be dialled.
+    """
 
     scope: ScopeKey
+    network: str = ""
     families: IpFamilies = IpFamilies.V4
     bind: tuple[str, ...] = ()
     reserved_ports: tuple[int, ...] = ()
@@ -57,6 +63,7 @@ def outbound_key(db: Database, view: ViewKey) -> OutboundKey:
         bind = (view.bind,) if view.bind else loopbacks(view.families)
     return OutboundKey(
         scope=scope_key(db, view),
+        network=view.network if network_gateways(db) else "",
         families=view.families,
         bind=bind,
         reserved_ports=view.reserved_ports,
@@ -86,11 +93,24 @@ def http_proxy_listener(db: Database, key: OutboundKey, port: int) -> PlannedLis
     return PlannedListener(binds=binds, port=port, real=True, route_name=HTTP_PROXY_ROUTE)
 
 
+def headless_addresses(db: Database, key: OutboundKey, name: tuple[str, str], port_name: str) -> tuple[str, ...]:
+    """The IPs behind a port of a service, ``name`` being its namespace and host, as far as they can be dialled."""
+    is_local = has_clusters(db) and is_cluster_local(db, name[1])
+    return _addresses(db, name, port_name, key.network, cluster_name(db, key.scope.cluster) if is_local else "")
+
+
 @query
-def headless_addresses(db: Database, namespace: str, hostname: str, port_name: str) -> tuple[str, ...]:
-    """The IPs behind a port, ready or not: what changes only when endpoints come and go."""
-    found = service_endpoints(db, namespace, hostname)
-    return tuple(sorted({each.address for each in found if each.port_name == port_name and is_ip(each.address)}))
+def _addresses(db: Database, name: tuple[str, str], port_name: str, network: str, cluster_id: str) -> tuple[str, ...]:
+    """Ready or not: what changes only when endpoints come and go. An empty network or cluster means all of them."""
+    found = {
+        each.address
+        for each in service_endpoints(db, *name)
+        if each.port_name == port_name
+        and is_ip(each.address)
+        and (not network or each.workload.network in ("", network))
+        and cluster_id in ("", each.workload.cluster_id)
+    }
+    return tuple(sorted(found))
 
 
 class _Destination(NamedTuple):
@@ -171,7 +191,7 @@ class _Planner:
             return False
         if service.kubernetes or service.selector:
             return True
-        return bool(headless_addresses(db, service.namespace, service.hostname, candidate.port.name))
+        return bool(headless_addresses(db, self._key, (service.namespace, service.hostname), candidate.port.name))
 
     def _destinations(self, service: Service) -> Iterator[_Destination]:
         """Where clients dial the service: its addresses, or any when it has none."""

@@ -25,7 +25,7 @@ from tests.unit.translator.listeners.listener_kit import (
     proxies,
     resources,
 )
-from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, endpoint, endpoint_slice, entry, rule
+from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, endpoint, endpoint_slice, entry, pod, rule, service
 from translator.model.proxy import Proxy
 from translator.objects.duration import Duration
 from translator.objects.mesh_config import MeshConfig, MeshOutboundTrafficPolicy
@@ -213,6 +213,33 @@ def test_case_09_a_headless_tcp_has_a_listener_for_each_endpoint_but_itself() ->
     own = replace(SIDECAR, labels=(("app", "client"),))
     assert outbound_names(mesh, own) == ["10.9.9.10_8080", "10.9.9.7_8080", "10.9.9.8_8080"]
     assert [each["to"] for each in chains(listeners(mesh, own)["10.9.9.7_8080"])] == [f"outbound|8080||{host('db')}"]
+
+
+def test_headless_tcp_has_no_listener_for_what_cannot_be_dialled() -> None:
+    near, far = ({"topology.istio.io/network": name} for name in ("n1", "n2"))
+    mesh = Mesh(
+        kube_service("db", "{name: tcp, port: 8080}", ip="None"),
+        pod("db-1", "10.9.9.7", labels=near),
+        pod("db-2", "10.9.9.8", labels=far),
+        endpoint_slice("db", endpoint("10.9.9.7", "db-1"), endpoint("10.9.9.8", "db-2"), service="db", port="tcp"),
+    )
+    client = replace(SIDECAR, network="n1")
+    assert outbound_names(mesh, client) == ["10.9.9.7_8080", "10.9.9.8_8080"]
+    gateway = kube_service("gate", "{name: tls, port: 15443}", externalIPs=["9.9.9.9"])
+    mesh.add(gateway.replace("metadata:", "metadata:\n  labels: {topology.istio.io/network: n2}", 1))
+    assert [name for name in outbound_names(mesh, client) if name.endswith("_8080")] == ["10.9.9.7_8080"]
+
+
+def test_headless_tcp_that_every_cluster_keeps_to_itself() -> None:
+    mesh = Mesh()
+    for cluster, address_ in (("", "10.9.9.7"), ("east", "10.9.9.8")):
+        mesh.add(
+            service("dns", namespace="kube-system", ports="{name: tcp, port: 53}", clusterIP="None"),
+            endpoint_slice("dns", endpoint(address_), service="dns", namespace="kube-system", port="tcp"),
+            cluster=cluster,
+        )
+    assert outbound_names(mesh) == ["10.9.9.7_53"]
+    assert outbound_names(mesh, replace(SIDECAR, cluster_id="east")) == ["10.9.9.8_53"]
 
 
 def test_case_09_b_headless_without_endpoints() -> None:
