@@ -8,11 +8,16 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import grpc
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, RequestReceived, StreamEnded
+from h2.exceptions import H2Error
 
 from fairlead.mesh.netns import NetworkNamespace
 from fairlead.mesh.services.backend import Instance
 
 METHOD: Final = "/echo.Echo/Say"
+_CHUNK: Final = 65_536
 GREETING: Final = b"5.7.0-like\n"
 
 # Runs in the namespace of a pod: gRPC makes its sockets in threads of its own.
@@ -43,6 +48,58 @@ async def serve_lines(
     finally:
         server.close()
         await server.wait_closed()
+
+
+@asynccontextmanager
+async def serve_http2(instance: Instance) -> AsyncIterator[None]:
+    """HTTP/2 without TLS, from clients that know: answers with the names of the headers that it was sent."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+        connection.initiate_connection()
+        writer.write(connection.data_to_send())
+        with suppress(ConnectionError, H2Error):
+            while data := await reader.read(_CHUNK):
+                for event in connection.receive_data(data):
+                    if isinstance(event, RequestReceived) and event.stream_id and event.headers:
+                        connection.send_headers(event.stream_id, [(":status", "200")])
+                        names = " ".join(str(name) for name, _ in event.headers)
+                        connection.send_data(event.stream_id, names.encode(), end_stream=True)
+                writer.write(connection.data_to_send())
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, sock=instance.listening)
+    try:
+        yield
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def call_http2(namespace: NetworkNamespace, ip: str, port: int, host: str) -> str:
+    """What a server says to one request over HTTP/2 without TLS. OSError without an answer."""
+    reader, writer = await asyncio.open_connection(sock=await namespace.connect(ip, port))
+    connection = H2Connection(H2Configuration(header_encoding="utf-8"))
+    connection.initiate_connection()
+    headers = [(":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", host)]
+    connection.send_headers(1, headers, end_stream=True)
+    writer.write(connection.data_to_send())
+    body = b""
+    try:
+        async with asyncio.timeout(5):
+            while data := await reader.read(_CHUNK):
+                for event in connection.receive_data(data):
+                    if isinstance(event, DataReceived):
+                        body += event.data or b""
+                    if isinstance(event, StreamEnded):
+                        return body.decode()
+                writer.write(connection.data_to_send())
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+    raise ConnectionResetError(f"closed after {body!r}")
 
 
 def build_grpc(namespace_of: Callable[[str], NetworkNamespace]) -> Callable[[Instance], Any]:

@@ -19,10 +19,10 @@ from fairlead.mesh.services.backend import Backend, Instance
 from fairlead.mesh.waiting import NotYetError, wait_until
 from fairlead.mesh.workload import Workload
 from tests.e2e.outside import Authority
-from tests.netns.applications import GREETING, build_grpc, call_grpc, serve_lines
+from tests.netns.applications import GREETING, build_grpc, call_grpc, call_http2, serve_http2, serve_lines
 
 HOST = "server.default.svc.cluster.local"
-HTTP, LINES, MYSQL, TLS, GRPC = 8080, 9000, 3306, 8443, 50051
+HTTP, LINES, MYSQL, TLS, GRPC, HTTP2 = 8080, 9000, 3306, 8443, 50051, 8090
 PORTS = (
     StandInPort(80, HTTP, "http"),
     StandInPort(8100, HTTP, "undeclared-http"),
@@ -33,6 +33,8 @@ PORTS = (
     StandInPort(8500, TLS, "undeclared-tls"),
     StandInPort(7000, GRPC, "grpc"),
     StandInPort(7100, GRPC, "undeclared-grpc"),
+    StandInPort(7200, HTTP2, "http2"),
+    StandInPort(7300, HTTP2, "undeclared-http2"),
 )
 # The application serves it, and no Service knows.
 UNKNOWN_PORT = 9999
@@ -55,6 +57,8 @@ async def server(mesh: NamespaceMesh, authority: Authority) -> Workload:
                 return serve_lines(instance, greeting=GREETING)
             case 8443:
                 return Backend(instance, httpbin.build_application(instance), authority.server(HOST))
+            case 8090:
+                return serve_http2(instance)
             case 50051:
                 return grpc_server(instance)
             case _:
@@ -121,8 +125,13 @@ async def test_http(caller: NetworkNamespace, virtual: str, port: int) -> None:
 
 
 @pytest.mark.parametrize("port", [7000, 7100])
-async def test_grpc_and_with_it_http2_without_tls(caller: NetworkNamespace, virtual: str, port: int) -> None:
+async def test_grpc(caller: NetworkNamespace, virtual: str, port: int) -> None:
     assert "x-request-id" in await call_grpc(caller, f"{virtual}:{port}")
+
+
+@pytest.mark.parametrize("port", [7200, 7300])
+async def test_http2_of_clients_that_know(caller: NetworkNamespace, virtual: str, port: int) -> None:
+    assert "x-request-id" in await call_http2(caller, virtual, port, HOST), "the sidecars took it for bytes"
 
 
 @pytest.mark.parametrize("port", [9000, 9100])
