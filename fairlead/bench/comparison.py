@@ -24,8 +24,8 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def compare(ours: Result, others: Sequence[Result]) -> Iterator[Row]:
-    """What all of them have and what is not nothing."""
-    for first, *rest in _rows([ours, *others]):
+    """What all that did not fail have, and what is not nothing."""
+    for first, *rest in _rows([ours, *(each for each in others if not each.failure)]):
         if first.value:
             yield Row(first.name, first, rest)
 

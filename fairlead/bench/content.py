@@ -29,6 +29,8 @@ _UNPACKED: Final[Mapping[str, type[Message]]] = {
 _ROOTS: Final[Mapping[TypeUrl, type[Message]]] = {CLUSTER: cluster_pb2.Cluster, LISTENER: listener_pb2.Listener}
 _CLUSTER_NAMES: Final = re.compile(rb"outbound\|\d+\|[^|]*\|([a-z0-9.-]+)")
 _TYPE_PREFIX: Final = b"type.googleapis.com/envoy."
+# The tag of a first field with a length.
+_FIRST_FIELD: Final = b"\x0a"
 _REMEMBERED: Final = 20_000
 
 Names = frozenset[str]
@@ -86,10 +88,12 @@ def split(raw: bytes, *, delta: bool) -> Reply:
 
 def _leading_version(raw: bytes) -> tuple[int, str]:
     """Where the field after the version starts, and the version; most servers write it first."""
-    if len(raw) < 2 or raw[0] != 0x0A or raw[1] > 0x7F:
+    if raw[:1] != _FIRST_FIELD:
         return 0, ""
-    end = 2 + raw[1]
-    return end, raw[2:end].decode()
+    start, end = _extent(raw)
+    if end > len(raw):
+        raise ValueError("these bytes are no discovery response")
+    return end, raw[start:end].decode()
 
 
 def _stamp(tail: bytes, version: str, *, delta: bool) -> Stamp:
@@ -151,14 +155,20 @@ class Reader:
 
 def split_name(body: bytes) -> str:
     """The name of an encoded resource: the first field of all types that are asked for by name."""
-    if len(body) < 2 or body[0] != 0x0A:
+    if body[:1] != _FIRST_FIELD:
         return ""
+    start, end = _extent(body)
+    return body[start:end].decode()
+
+
+def _extent(raw: bytes) -> tuple[int, int]:
+    """Where the content of the first field begins and ends."""
     length, place, shift = 0, 1, 0
     while True:
-        length |= (body[place] & 0x7F) << shift
+        length |= (raw[place] & 0x7F) << shift
         place, shift = place + 1, shift + 7
-        if body[place - 1] < 0x80:
-            return body[place : place + length].decode()
+        if raw[place - 1] < 0x80:
+            return place, place + length
 
 
 def _references(type_url: TypeUrl, body: bytes) -> References:

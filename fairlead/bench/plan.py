@@ -32,7 +32,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     ``target``: the control plane to measure, None for a ``fairlead serve`` of our own. ``folder``: where the load is
     written; of our own control plane also where everything is kept. ``connections``: over how many the proxies come,
-    0 for one each, as Envoys do. ``serve``: more arguments of our own control plane.
+    0 for one each, as Envoys do. ``serve``: more arguments of our own control plane. ``envoy``: a real one is among
+    the proxies.
     """
 
     mode: Mode
@@ -55,3 +56,4 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 60.0
     serve: tuple[str, ...] = ()
     peers: tuple[Peer, ...] = ()
+    envoy: bool = False

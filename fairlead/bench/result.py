@@ -1,9 +1,13 @@
 """What a run found."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+_BINS: Final = 30
+_SMALLEST: Final = 0.001
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +31,16 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
             "p99": round(self.quantile(0.99), 3),
             "max": round(max(self.samples), 3),
         }
+
+    def histogram(self) -> tuple[list[float], list[int]]:
+        """The upper edges of bins of equal ratio, as latencies want, and how many samples are in each."""
+        low, high = max(min(self.samples), _SMALLEST), max(*self.samples, _SMALLEST)
+        ratio = max(high / low, 1.0001) ** (1 / _BINS)
+        edges = [low * ratio ** (place + 1) for place in range(_BINS)]
+        counts = [0] * _BINS
+        for sample in self.samples:
+            counts[min(_BINS - 1, bisect_left(edges, sample))] += 1
+        return edges, counts
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -58,7 +72,7 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything about one run on one control plane."""
+    """Everything about one run on one control plane; ``failure`` says why there is nothing."""
 
     mode: str
     server: str
@@ -67,6 +81,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     figures: list[Figure] = []
     stages: list[Stage] = []
     seconds: list[Second] = []
+    failure: str = ""
 
     def figure(self, name: str) -> float:
         """A figure by its name. LookupError when there is none."""

@@ -18,6 +18,7 @@ from fairlead.bench.nodes import encode_node, identities
 from fairlead.bench.peers.servers import peer_subject
 from fairlead.bench.peers.translated import TranslatedLoad
 from fairlead.bench.plan import Peer, Plan
+from fairlead.bench.real import real_envoy
 from fairlead.bench.subject import Subject, foreign_subject, own_subject
 from fairlead.identity import ProxyIdentity
 
@@ -122,6 +123,9 @@ async def stage(plan: Plan, tell: Tell) -> AsyncIterator[Session]:
                 else await stack.enter_async_context(own_subject(plan, config, workdir))
             )
             fleet = await stack.enter_async_context(_fleet(plan, subject, workdir))
+            if plan.envoy:
+                tell("configuring a real Envoy", 0.0)
+                await stack.enter_async_context(real_envoy(plan, subject.endpoint, workdir))
             yield Session(plan, subject, fleet, destination, tell)
 
 

@@ -18,6 +18,16 @@ def stages_of(pushes: list[dict[str, Any]], samples: list[Sample]) -> list[Stage
     return [Stage(name, median([row[name] for row in rows])) for name in rows[0]]
 
 
+def ledger_acks(pushes: list[dict[str, Any]], samples: list[Sample], *, others: int) -> list[float]:
+    """Milliseconds from each change to the last ACK that the server read, of the proxies and of ``others`` beside."""
+    found = []
+    for sample in samples:
+        push = _push_of(sample, pushes)
+        if push is not None and push["acks"] >= len(sample.times) + others:
+            found.append((push["at"] - sample.made_at) * 1e3 + push["last_ack_ms"])
+    return found
+
+
 def _push_of(sample: Sample, pushes: list[dict[str, Any]]) -> dict[str, Any] | None:
     until = sample.made_at + sample.last / 1e3
     return next((push for push in pushes if sample.made_at - _SKEW <= push["at"] <= until and push["acks"]), None)

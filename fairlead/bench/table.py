@@ -12,6 +12,8 @@ from fairlead.bench.result import Result
 
 def render_result(result: Result) -> RenderableType:
     """Tables of everything that was found."""
+    if result.failure:
+        return Text(f"{result.mode} on {result.server} failed: {result.failure}", style="red")
     sizes = ", ".join(f"{value:,} {name}" if _is_count(value) else f"{name}: {value}" for name, value in _told(result))
     parts: list[RenderableType] = [Text(f"{result.mode} on {result.server}: {sizes}", style="bold")]
     if any(each.samples for each in result.distributions):
@@ -30,7 +32,7 @@ def render_result(result: Result) -> RenderableType:
 def render_comparison(results: Sequence[Result]) -> RenderableType:
     """The first result beside the others: how many times its value theirs are (over 1: the first one is better)."""
     ours, *others = results
-    table = _table(("compared; (times ours)", ours.server, *(other.server for other in others)))
+    table = _table(("compared; (times ours)", ours.server, *(other.server for other in others if not other.failure)))
     for row in compare(ours, others):
         cells = (f"{theirs} ({ratio:.2f})" for theirs, ratio in zip(row.theirs, row.ratios, strict=True))
         table.add_row(row.name, str(row.ours), *cells)

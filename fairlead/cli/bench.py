@@ -42,6 +42,9 @@ def push(
     *,
     change: Change = [BenchChange.ENDPOINT],  # noqa: B006 - typer copies it
     changes: Changes = 200,
+    envoy: Annotated[
+        bool, typer.Option("--envoy", help="With --self: a real Envoy connects too; its ACKs are told apart.")
+    ] = False,
     subject: SubjectOptions,
     load: LoadOptions,
     proxies: ProxyOptions,
@@ -53,9 +56,11 @@ def push(
 
     `fairlead bench push --self --change endpoint --change weight --change service` tells the three apart
 
+    `fairlead bench push --self --envoy --sidecars 1` also tells when a real Envoy has acknowledged
+
     `fairlead bench push --target 127.0.0.1:15010 --config-dir mesh/` measures a server that reads mesh/
     """
-    _report(_plan("push", 10, (subject, load, proxies), kinds=change, changes=changes), output)
+    _report(_plan("push", 10, (subject, load, proxies), kinds=change, changes=changes, envoy=envoy), output)
 
 
 def fanout(
@@ -158,9 +163,12 @@ def _report(plan: "Plan", options: OutputOptions) -> None:
     from rich.console import Console
 
     from fairlead.bench.comparison import document
+    from fairlead.bench.html import render_page
     from fairlead.bench.table import render_comparison, render_result
 
     results = _run(msgspec.structs.replace(plan, peers=tuple(_peers(options))))
+    if options.report is not None:
+        options.report.write_text(render_page(results))
     if options.output is BenchOutput.JSON:
         typer.echo(json.dumps(document(results), indent=2))
         return
@@ -190,6 +198,7 @@ def _run(plan: "Plan") -> "list[Result]":
 
     from fairlead.bench.fleet import BenchError
     from fairlead.bench.measuring import measure
+    from fairlead.mesh.envoy import EnvoyMissingError
     from fairlead.mesh.process import ProcessEndedError
     from fairlead.mesh.waiting import DeadlineExceededError
 
@@ -200,7 +209,7 @@ def _run(plan: "Plan") -> "list[Result]":
             return asyncio.run(
                 measure(plan, lambda what, share: progress.update(task, description=what, completed=share))
             )
-        except (BenchError, ProcessEndedError, DeadlineExceededError, ValueError) as error:
+        except (BenchError, EnvoyMissingError, ProcessEndedError, DeadlineExceededError, ValueError) as error:
             progress.stop()
             fail(str(error), code=1)
         except KeyboardInterrupt:

@@ -178,3 +178,7 @@ class OutputOptions:
     output: Annotated[
         BenchOutput, typer.Option("-o", "--output", help="Format on standard output.", rich_help_panel=_OUTPUT)
     ] = BenchOutput.TABLE
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", dir_okay=False, help="Also written as a page.", rich_help_panel=_OUTPUT),
+    ] = None

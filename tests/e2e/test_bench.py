@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,15 +25,34 @@ def run(*arguments: str) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.envoy
 @pytest.mark.parametrize("protocol", ["delta", "sotw"])
 def test_every_change_is_acknowledged_by_all_whom_it_concerns(protocol: str) -> None:
     kinds = ("endpoint", "weight", "service")
     flags = [flag for kind in kinds for flag in ("--change", kind)]
-    result = run("push", "--changes", "6", "--sidecars", "4", "--gateways", "1", "--protocol", protocol, *SMALL, *flags)
+    result = run(
+        "push",
+        "--envoy",
+        "--changes",
+        "6",
+        "--sidecars",
+        "4",
+        "--gateways",
+        "1",
+        "--protocol",
+        protocol,
+        *SMALL,
+        *flags,
+    )
     assert {each["name"]: each["count"] for each in result["distributions"]} == {
         f"{kind}: {what}": 6
         for kind in kinds
-        for what in ("change -> first ACK", "change -> last ACK", "first ACK -> last ACK")
+        for what in (
+            "change -> first ACK",
+            "change -> last ACK",
+            "first ACK -> last ACK",
+            "change -> last ACK, a real Envoy's included",
+        )
     }
     assert result["figures"]["endpoint: proxies concerned by a change"] == 5
     assert result["figures"]["weight: proxies concerned by a change"] == 5
@@ -77,13 +97,17 @@ def test_memory_is_told_of_each_state() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["delta", "sotw"])
-def test_a_peer_gets_the_same_changes(protocol: str) -> None:
+def test_a_peer_gets_the_same_changes(protocol: str, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
     kinds = ("--change", "endpoint", "--change", "service", "--changes", "5")
-    done = run("push", "--peer", "grpc.aio", *kinds, "--sidecars", "3", "--protocol", protocol, *SMALL)
+    done = run(
+        "push", "--peer", "grpc.aio", *kinds, "--sidecars", "3", "--protocol", protocol, "--report", str(page), *SMALL
+    )
     ours, theirs = done["results"]
     assert (ours["server"], theirs["server"]) == ("fairlead", "grpc.aio")
     for name in ("endpoint: proxies concerned by a change", "service: proxies concerned by a change"):
         assert ours["figures"][name] == theirs["figures"][name] == 3
+    assert page.read_text().startswith("<!doctype html>")
     assert {each["name"] for each in done["comparison"]} >= {"endpoint: change -> last ACK, p50"}
 
 

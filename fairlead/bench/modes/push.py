@@ -1,7 +1,7 @@
 """One change at a time, while nothing else goes on: how long until the proxies have it. Also with all concerned."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from fairlead.bench.fleet import BenchError
 from fairlead.bench.gauge import Gauge
@@ -10,7 +10,7 @@ from fairlead.bench.messages import Totals
 from fairlead.bench.result import Distribution, Figure, Result
 from fairlead.bench.session import Sample, Session
 from fairlead.bench.settings import describe_plan
-from fairlead.bench.stages import stages_of
+from fairlead.bench.stages import ledger_acks, stages_of
 from fairlead.bench.timeline import Timeline
 
 _WARM_UP: Final = 10
@@ -42,24 +42,34 @@ async def measure_push(session: Session) -> Result:
             await timeline.note(1)
             await asyncio.sleep(plan.pause)
         figures += _reach(kind, samples[kind], before, await session.settle(), session.fleet.size)
+    pushes = await session.subject.pushes()
     everything = [each for kind in samples for each in samples[kind]]
     return Result(
         mode=plan.mode.value,
         server=session.subject.name,
         settings=describe_plan(plan),
-        distributions=[each for kind, found in samples.items() for each in _distributions(kind, found)],
+        distributions=[
+            each for kind, found in samples.items() for each in _distributions(kind, found, pushes, envoy=plan.envoy)
+        ],
         figures=[*figures, *gauge.figures(), *await gauge.loop_figures()],
-        stages=stages_of(await session.subject.pushes(), everything),
+        stages=stages_of(pushes, everything),
         seconds=timeline.seconds,
     )
 
 
-def _distributions(kind: ChangeKind, samples: list[Sample]) -> list[Distribution]:
-    return [
+def _distributions(
+    kind: ChangeKind, samples: list[Sample], pushes: list[dict[str, Any]], *, envoy: bool
+) -> list[Distribution]:
+    distributions = [
         Distribution(name=f"{kind}: change -> first ACK", samples=[each.first for each in samples]),
         Distribution(name=f"{kind}: change -> last ACK", samples=[each.last for each in samples]),
         Distribution(name=f"{kind}: first ACK -> last ACK", samples=[each.last - each.first for each in samples]),
     ]
+    if envoy:
+        # By the server's ledger: nobody else sees when Envoy answers. It is the slowest of them.
+        acks = ledger_acks(pushes, samples, others=1)
+        distributions.append(Distribution(name=f"{kind}: change -> last ACK, a real Envoy's included", samples=acks))
+    return distributions
 
 
 def _reach(kind: ChangeKind, samples: list[Sample], before: Totals, after: Totals, proxies: int) -> list[Figure]:
