@@ -31,7 +31,7 @@ class LoadGenerator:
     async def wait_for(self, check: Callable[[Answer], bool], deadline: float = DEADLINE) -> Answer:
         """Wait for an answer, sent from now on, that passes a check. Raises DeadlineExceededError."""
         now = asyncio.get_running_loop().time()
-        found = await self._wait(lambda: next((a for a in self.traffic if a.sent >= now and check(a)), None), deadline)
+        found = await self._wait(lambda: next(filter(check, self.traffic.sent_since(now)), None), deadline)
         if found is None:
             fresh = self.traffic.sent_since(now)
             raise DeadlineExceededError(

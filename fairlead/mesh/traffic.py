@@ -1,12 +1,15 @@
 """What came back: the record of every request, and questions about many of them."""
 
 import json
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 _FIRST_FAILURE: Final = 500
+# Answers are filed this many seconds after they came, at most.
+_DISORDER: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,9 @@ class Traffic:
 
     def sent_since(self, moment: float) -> "Traffic":
         """Those whose request was sent at or after a moment of the event loop's clock."""
-        return Traffic(answer for answer in self.answers if answer.sent >= moment)
+        # An answer that was there before cannot be one of them. Hours of answers are not looked through again.
+        start = bisect_left(self.answers, moment - _DISORDER, key=lambda answer: answer.sent + answer.latency)
+        return Traffic(answer for answer in self.answers[start:] if answer.sent >= moment)
 
     def by_status(self) -> Counter[int | None]:
         """How many had which status."""
