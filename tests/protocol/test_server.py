@@ -6,6 +6,7 @@ import itertools
 import random
 from time import perf_counter
 
+import envoy_data_plane.envoy.service.discovery.v3 as discovery
 import grpc
 import grpc.aio
 import pytest
@@ -233,16 +234,19 @@ STORM, RATE = (500, 25) if SOAK else (200, 100)
 
 
 async def join(channel: grpc.aio.Channel) -> int:
-    """Ask for clusters until a stream is admitted, as clients do; how often it took."""
+    """Introduce oneself until a stream is admitted, as clients do; how often it took."""
+    # With one request at its beginning: gRPC's client loses track of a call that ends while it writes.
+    call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(SOTW)
+    request = bytes(discovery.DiscoveryRequest(node=Node(id="one-of-many"), type_url=CLUSTER))
     for attempt in itertools.count(1):
-        client = WireClient(channel)
+        stream = call(request)
         started = perf_counter()
-        # A stream may be refused before its first request is written.
-        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            await client.ask(CLUSTER)
-            if await client.is_admitted():
-                return attempt
-        code, _ = await client.end()
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            while await stream.read() is not grpc.aio.EOF:
+                pass
+        code = await stream.code()
+        if code is grpc.StatusCode.OK:
+            return attempt
         assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert perf_counter() - started < 1 + DEADLINE
         # What clients do between attempts: they back off, and not all for the same time.
@@ -256,11 +260,11 @@ async def test_case_28_a_storm_of_streams_is_let_in_as_the_rate_allows() -> None
     limits = Limits(streams_per_second=RATE, admission_wait=1.0)
     async with serving(options=ServerOptions(limits=limits)) as rig, connected(rig) as channel:
         attempts = await asyncio.gather(*(join(channel) for _ in range(STORM)))
-        assert len(rig.server.clients) == STORM
         refused = rig.of(StreamRefused)
         assert sum(attempts) - STORM == len(refused)
         assert {event.code for event in refused} <= {Code.RESOURCE_EXHAUSTED}
         opened = [event.at for event in rig.of(StreamOpened)]
+        assert len(opened) == STORM
         assert opened[-1] - opened[0] >= (STORM - 1 - RATE) / RATE, "no faster than the rate allows"
 
 

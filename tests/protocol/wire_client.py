@@ -138,14 +138,6 @@ class WireClient:
         """Accept a response."""
         await self.ask(answer.type_url, () if self.delta else names, nonce=answer.nonce)
 
-    async def is_admitted(self) -> bool:
-        """Read the first response; False if the stream ends without one."""
-        try:
-            async with asyncio.timeout(DEADLINE):
-                return await self._call.read() is not grpc.aio.EOF
-        except grpc.aio.AioRpcError:
-            return False
-
     async def drain(self) -> None:
         """Read until the stream ends, however it does."""
         with contextlib.suppress(grpc.aio.AioRpcError):
