@@ -4,13 +4,14 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from bench import endpoints, push, routes, translation
+from bench import endpoints, kubernetes, push, routes, translation
 
 BENCHMARKS: Final[dict[str, Callable[[], None]]] = {
     "translation": translation.run,
     "endpoints": endpoints.run,
     "push": push.run,
     "routes": routes.run,
+    "kubernetes": kubernetes.run,
 }
 
 
