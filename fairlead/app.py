@@ -166,6 +166,7 @@ class ControlPlane:
             **IstioPages(self.translator, self.proxies).pages(),
         }
         if isinstance(self._source, ClusterSource):
+            self.metrics.register(self._source.collector())
             states = self._source.states
             pages["/debug/clusters"] = lambda _: states()
         readiness = Readiness(lambda: self._discovery.is_open, self._source.complaint)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
 
 from fairlead.istio_metrics import IstioMetrics
 
@@ -48,6 +49,10 @@ class Metrics:
         self.response_bytes = Histogram(
             "fairlead_response_bytes", "Size of responses", ["type"], buckets=_BYTES, registry=registry
         )
+
+    def register(self, collector: Collector) -> None:
+        """Tell what a collector has to say as well."""
+        self._registry.register(collector)
 
     def exposition(self) -> bytes:
         """Everything in the text format of Prometheus."""

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
 import msgspec
+from prometheus_client.registry import Collector
 
 from fairlead.finding import Finding, Place
 from fairlead.settings import KubernetesSettings
@@ -61,3 +62,6 @@ class ClusterSource(Source, Protocol):
 
     def states(self) -> list[Any]:
         """How every cluster is doing."""
+
+    def collector(self) -> Collector:
+        """What Prometheus is told about the clusters."""

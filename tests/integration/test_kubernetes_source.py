@@ -72,6 +72,9 @@ async def test_what_was_known_last_is_served_while_the_api_server_is_away(tmp_pa
         await server.kill()
         page = await until_page(rig, "/ready", "cannot be reached")
         assert page.startswith("ready, with what was known last: cluster Kubernetes: ")
+        metrics = await rig.page("/metrics")
+        assert 'fairlead_cluster_faults{cluster="Kubernetes"} 0.0' not in metrics
+        assert 'fairlead_cluster_objects{cluster="Kubernetes",kind="EndpointSlice"} 1.0' in metrics
         async with DeltaClient(rig.plane.xds_address) as client:
             await connect(client)
             await client.until(lambda: client.endpoints(CART) == {"127.1.0.1"})
@@ -80,6 +83,7 @@ async def test_what_was_known_last_is_served_while_the_api_server_is_away(tmp_pa
             await client.until(lambda: client.endpoints(CART) == {"127.1.0.2"})
         await until_page(rig, "/ready", "ready\n")
         await until_no_findings(rig)
+        await until_page(rig, "/metrics", 'fairlead_cluster_faults{cluster="Kubernetes"} 0.0')
 
 
 async def test_a_right_that_lacks_is_named(tmp_path: Path) -> None:

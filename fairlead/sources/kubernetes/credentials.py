@@ -50,7 +50,8 @@ def credential_files(access: ClusterAccess, configuration: Configuration) -> tup
     files = [Path(name) for name in named if name]
     match access:
         case KubeconfigAccess(path=path):
-            files += _split_paths(path or default_kubeconfig())
+            for kubeconfig in _split_paths(path or default_kubeconfig()):
+                files += [kubeconfig, *_token_files(kubeconfig)]
         case PodAccess(folder=folder):
             files.append(folder / "token")
         case EmbeddedAccess():
@@ -90,6 +91,17 @@ def _contexts(files: list[Path]) -> list[str]:
             raise AccessError(f"{file} is no kubeconfig")
         names += [str(each.get("name")) for each in content.get("contexts") or () if isinstance(each, Mapping)]
     return names
+
+
+def _token_files(kubeconfig: Path) -> list[Path]:
+    """The files with tokens that a kubeconfig names, which rotate without it."""
+    try:
+        content = yaml.safe_load(kubeconfig.read_bytes())
+    except (OSError, yaml.YAMLError):
+        return []
+    users = content.get("users") or () if isinstance(content, Mapping) else ()
+    named = [(each.get("user") or {}).get("tokenFile") for each in users if isinstance(each, Mapping)]
+    return [kubeconfig.parent / str(name) for name in named if name]
 
 
 def _load_service_account(access: PodAccess, configuration: Configuration) -> None:

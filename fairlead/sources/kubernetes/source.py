@@ -14,6 +14,7 @@ from fairlead.settings import KubernetesSettings
 from fairlead.sources.batch import Batch, Sink
 from fairlead.sources.kubernetes.access import ClusterAccess
 from fairlead.sources.kubernetes.cluster import Cluster, ClusterState
+from fairlead.sources.kubernetes.cluster_metrics import ClusterMetrics
 from fairlead.sources.kubernetes.connection import ApiConnection
 from fairlead.sources.kubernetes.faults import FaultBook
 from fairlead.sources.kubernetes.informer import Informer
@@ -73,6 +74,10 @@ class KubernetesSource:
     def states(self) -> list[ClusterState]:
         """How every cluster is doing."""
         return [cluster.state() for cluster in self._clusters()]
+
+    def collector(self) -> ClusterMetrics:
+        """What Prometheus is told about the clusters."""
+        return ClusterMetrics(self.states, self.settings.cluster_id)
 
     def complaint(self) -> str:
         """Why what is known may be old or incomplete; empty if all is well."""
