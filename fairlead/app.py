@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -31,9 +31,13 @@ from fairlead.settings import ServeSettings
 from fairlead.sources.directory import DirectorySource
 from fairlead.sources.mesh_file import MeshFile
 from fairlead.sources.source import ClusterSource, Source
+from fairlead.trust import MeshTrust, open_folder
 from fairlead.watchdog import LoopWatchdog, describe_loop
 from translator.translator import Translator
+from xds.client import Client
+from xds.events import Observer
 from xds.options import ServerOptions
+from xds.resource import Resource
 from xds.server import XdsServer
 
 if TYPE_CHECKING:
@@ -62,8 +66,11 @@ class ControlPlane:
         self.ready = asyncio.Event()
         self._log: Any = structlog.get_logger("fairlead.serve")
         self.metrics = Metrics()
+        self.trust = self._open_trust(settings)
         disclosing = msgspec.structs.replace(
-            settings.mesh, discloses_secrets=settings.discloses_secrets, issues_certificates=False
+            settings.mesh,
+            discloses_secrets=settings.discloses_secrets,
+            issues_certificates=self.trust is not None,
         )
         self.translator = Translator(disclosing)
         self.proxies = Proxies()
@@ -75,15 +82,14 @@ class ControlPlane:
         self.board.replace("mesh", find_in_mesh(settings.mesh.mesh))
         self._blame = Blame(self.translator, self.proxies)
         self.pusher = Pusher(self.translator, self.proxies, self.ledger, self._blame)
-        self._discovery = MeshDiscovery(self.translator, self.proxies, self.pusher)
+        self._discovery = MeshDiscovery(self.translator, self.proxies, self.pusher, self.trust)
         self._source = _make_source(settings, self.translator)
         self.analysis = LiveAnalysis(self.translator, self.pusher, self.board, self._source)
         self._reporting = _make_reporting(self._source, self.translator, self.proxies, self.analysis)
         observers = [self.ledger.observe, self.metrics.istio.observe, self._blame.observe]
         if self._reporting is not None:
             observers.append(self._reporting.observe)
-        options = ServerOptions(reuse_port=settings.shares_port)
-        self._server = XdsServer(self._discovery, options=options, observers=observers)
+        self._server = self._build_server(observers)
         self._ingest = Ingest(self.translator, self.pusher, self.analysis, self.board, self.metrics)
 
     def stop(self) -> None:
@@ -109,12 +115,35 @@ class ControlPlane:
                 if self._settings.mesh_file is not None:
                     file = MeshFile(self._settings.mesh_file, self.board)
                     running.append(tasks.create_task(file.follow(self._ingest), name="mesh file"))
+                if self.trust is not None:
+                    running.append(tasks.create_task(self.trust.follow(), name="ca"))
                 await self._stopping.wait()
                 self._discovery.is_open = False
                 self._log.info("serve.stopping", proxies=len(self.proxies))
                 await self._server.stop(self._settings.grace)
                 for task in running:
                     task.cancel()
+
+    def _open_trust(self, settings: ServeSettings) -> MeshTrust | None:
+        """The CA and what depends on it, if there is to be one."""
+        if settings.trust.ca_dir is None:
+            return None
+        trust_domain = settings.mesh.mesh.trust_domain
+        return MeshTrust(settings.trust, open_folder(settings.trust.ca_dir, trust_domain), settings.xds, self._give)
+
+    def _give(self, client: Client, resources: Iterable[Resource]) -> None:
+        self._server.give(client, resources)
+
+    def _build_server(self, observers: Iterable[Observer]) -> XdsServer:
+        trust, plain = self.trust, ServerOptions(reuse_port=self._settings.shares_port)
+        if trust is None:
+            return XdsServer(self._discovery, options=plain, observers=observers)
+        return XdsServer(
+            self._discovery,
+            options=trust.server_options(plain, self._settings.mesh.mesh.root_namespace),
+            observers=(*observers, trust.enrolment.observe),
+            authenticator=trust.authenticator(lambda: self.translator.db.settings.mesh),
+        )
 
     async def _run_source(self, stack: AsyncExitStack) -> None:
         """Read everything for the first time, open for proxies, and follow."""

@@ -64,6 +64,7 @@ from envoy_data_plane.google.protobuf import Any as ProtoAny
 from envoy_data_plane.google.protobuf import Struct
 
 from fairlead.address import Address
+from fairlead.bootstrap_tls import ControlPlaneTLS, build_control_plane_socket, build_token_filters
 from fairlead.identity import PROMETHEUS_PORT, STATUS_PORT, ProxyIdentity
 from translator.model.proxy import Capture, Role
 
@@ -79,11 +80,15 @@ _REGEX_PROGRAM_SIZE: Final = 32_768
 
 
 class BootstrapSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a bootstrap says beside the proxy's identity: where the control plane is, which protocol variant."""
+    """What a bootstrap says beside the proxy's identity: where the control plane is, which protocol variant.
+
+    ``tls``: connect to the control plane over TLS.
+    """
 
     xds: Address = Address("127.0.0.1", 15010)
     admin_port: int = 15000
     delta: bool = True
+    tls: ControlPlaneTLS | None = None
 
 
 def build_bootstrap(identity: ProxyIdentity, settings: BootstrapSettings) -> dict[str, Any]:
@@ -94,7 +99,7 @@ def build_bootstrap(identity: ProxyIdentity, settings: BootstrapSettings) -> dic
         admin=Admin(address=_socket_address(admin)),
         dynamic_resources=_dynamic_resources(delta=settings.delta),
         static_resources=BootstrapStaticResources(
-            clusters=[_xds_cluster(settings.xds), _admin_cluster(admin)],
+            clusters=[_xds_cluster(settings.xds, settings.tls), _admin_cluster(admin)],
             listeners=_status_listeners(_status_hosts(identity)),
         ),
         layered_runtime=LayeredRuntime(
@@ -134,15 +139,18 @@ def _dynamic_resources(*, delta: bool) -> BootstrapDynamicResources:
     )
 
 
-def _xds_cluster(xds: Address) -> Cluster:
+def _xds_cluster(xds: Address, tls: ControlPlaneTLS | None) -> Cluster:
     """The control plane. Keepalive finds a dead connection within 40 seconds; a long-lived stream has no limits."""
     http2 = Http2ProtocolOptions(
         connection_keepalive=KeepaliveSettings(interval=timedelta(seconds=30), timeout=timedelta(seconds=10))
     )
     options = HttpProtocolOptions(
-        explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=http2)
+        explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=http2),
+        http_filters=build_token_filters(tls.token_secret) if tls and tls.token_secret else [],
     )
     cluster = _cluster(XDS_CLUSTER, xds)
+    if tls is not None:
+        cluster.transport_socket = build_control_plane_socket(tls, xds)
     cluster.typed_extension_protocol_options = {_HTTP_OPTIONS: ProtoAny.pack(options)}
     cluster.upstream_connection_options = UpstreamConnectionOptions(tcp_keepalive=TcpKeepalive(keepalive_time=300))
     limits = CircuitBreakersThresholds(

@@ -1,9 +1,13 @@
 """Decides which View a connecting Envoy is served from: the application's side of ``xds.discovery.Discovery``."""
 
+import msgspec
 from google.protobuf.message import DecodeError
 
+from fairlead.authentication.principal import Principal
+from fairlead.ca.authority import AuthorityError
 from fairlead.proxies import Proxies
 from fairlead.pusher import Pusher
+from fairlead.trust import MeshTrust
 from translator.model.proxy import NodeError, Proxy, parse_node
 from translator.translator import Translator
 from translator.view import View
@@ -14,8 +18,12 @@ from xds.errors import Code, StreamRejected
 class MeshDiscovery:
     """Binds proxies to Views. Closed until the first load is complete: an Envoy drops what it has for nothing."""
 
-    def __init__(self, translator: Translator, proxies: Proxies, pusher: Pusher) -> None:
+    def __init__(
+        self, translator: Translator, proxies: Proxies, pusher: Pusher, trust: MeshTrust | None = None
+    ) -> None:
+        """Give certificates to those proxies that ``trust`` vouches for, to none without."""
         self.is_open = False
+        self._trust = trust
         self._translator = translator
         self._proxies = proxies
         self._pusher = pusher
@@ -24,9 +32,13 @@ class MeshDiscovery:
         """The View of a client, built by the time this returns. Raises StreamRejected."""
         if not self.is_open:
             raise StreamRejected(Code.UNAVAILABLE, "the configuration is still being read for the first time")
-        binding = self._translator.bind(_proxy_of(client))
+        proxy = _proxy_of(client)
+        principal = self._trust.principal_of(client, proxy, self._translator.db) if self._trust else None
+        binding = self._translator.bind(msgspec.structs.replace(proxy, has_identity=principal is not None))
         self._proxies.add(client, binding)
         try:
+            if self._trust is not None and principal is not None:
+                self._enrol(self._trust, client, principal)
             await self._pusher.ready(binding)
         except BaseException:
             self.detach(client)
@@ -35,9 +47,18 @@ class MeshDiscovery:
 
     def detach(self, client: Client) -> None:
         """Let go of what only this client needed."""
+        if self._trust is not None:
+            self._trust.enrolment.release(client)
         binding = self._proxies.remove(client)
         if binding is not None:
             binding.close()
+
+    def _enrol(self, trust: MeshTrust, client: Client, principal: Principal) -> None:
+        """A proxy that cannot get its certificate is not served at all: it may have one from before."""
+        try:
+            trust.enrolment.enrol(client, principal)
+        except AuthorityError as error:
+            raise StreamRejected(Code.UNAVAILABLE, f"no certificate can be issued: {error}") from error
 
 
 def _proxy_of(client: Client) -> Proxy:

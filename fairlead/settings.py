@@ -1,15 +1,19 @@
 """The settings of a control plane, and where they come from."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from fairlead.address import Address
+from fairlead.ca.authority import MAX_LIFETIME
 from fairlead.mesh_config import MeshDocuments, read_mesh_config, read_mesh_documents, read_mesh_networks
 from fairlead.sources.folder import DEFAULT_FILE_LIMIT
 from fairlead.sources.kubernetes.access import ClusterAccess
 from fairlead.sources.yaml_reader import YamlError
+from fairlead.trust import TrustSettings
+from translator.objects.duration import Duration
 from translator.objects.mesh_config import MeshConfig
 from translator.objects.mesh_networks import MeshNetworks
 from translator.settings import Settings
@@ -69,14 +73,16 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this process is one of several that listen on the xDS port."""
         return self.worker is not None
 
+    trust: TrustSettings = TrustSettings()
+
     @property
     def discloses_secrets(self) -> bool:
         """Whether gateways get their certificates.
 
-        Istio gives Secrets only to proxies that proved who they are. Until proxies can, being on the same machine
-        has to do, or the word of whoever runs this.
+        Istio gives Secrets only to proxies that proved who they are. Where proxies prove nothing, being on the same
+        machine has to do, or the word of whoever runs this.
         """
-        return self.plaintext_secrets or self.xds.is_loopback
+        return self.plaintext_secrets or self.trust.tls or self.xds.is_loopback
 
 
 def load_settings(
@@ -105,3 +111,14 @@ def load_mesh_documents(path: Path) -> MeshDocuments:
         raise SettingsError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
     except YamlError as error:
         raise SettingsError(f"{path}:{error.line}: {error.reason}") from error
+
+
+def parse_lifetime(text: str) -> timedelta:
+    """How long certificates are to be valid. Raises SettingsError."""
+    try:
+        lifetime = timedelta(microseconds=Duration.parse(text) / 1000)
+    except ValueError as error:
+        raise SettingsError(f"--certificate-lifetime: {error}") from error
+    if not timedelta(seconds=1) <= lifetime <= MAX_LIFETIME:
+        raise SettingsError(f"--certificate-lifetime: {text} is not between 1s and {MAX_LIFETIME.days} days")
+    return lifetime

@@ -15,6 +15,7 @@ from fairlead.cli.kubernetes import (
     WriteStatus,
 )
 from fairlead.cli.options import ShadowHostSuffix, fail, parse_address
+from fairlead.cli.trust import CaDir, CertificateLifetime, Jwks, ServesTls, TlsNames, TokenAudience, TokenIssuer
 
 if TYPE_CHECKING:
     from fairlead.settings import ServeSettings
@@ -62,6 +63,13 @@ def serve(
     admin: AdminAddress = "127.0.0.1:15014",
     mesh_config: MeshConfigFile = None,
     plaintext_secrets: PlaintextSecrets = False,
+    ca_dir: CaDir = None,
+    tls: ServesTls = False,
+    tls_names: TlsNames = "",
+    jwks: Jwks = None,
+    token_audience: TokenAudience = "istio-ca",  # noqa: S107 - a name
+    token_issuer: TokenIssuer = "",
+    certificate_lifetime: CertificateLifetime = "24h",
     shadow_host_suffix: ShadowHostSuffix = False,
     workers: Workers = 1,
     max_file_size: Annotated[int, typer.Option(min=1, metavar="MIB", help="Larger files are refused.")] = 32,
@@ -76,9 +84,14 @@ def serve(
 
     `fairlead serve --config-dir mesh/ --xds :15010 --admin :15014 --mesh-config meshconfig.yaml`
 
+    `fairlead serve --config-dir mesh/ --ca-dir ca/`: mutual TLS between the proxies of this machine
+
+    `fairlead serve --config-dir mesh/ --ca-dir ca/ --xds :15012 --tls --jwks keys.json`: and those of others
+
     Logs go to standard error: readable on a terminal, JSON otherwise. SIGTERM and Ctrl-C end it in order.
     """
     from fairlead.cli.kubernetes import ClusterOptions, cluster_settings
+    from fairlead.cli.trust import TrustOptions, trust_settings
     from fairlead.logs import configure_logging, stderr
     from fairlead.settings import ServeSettings, SettingsError, load_settings
     from fairlead.sources.folder import MEBIBYTE
@@ -86,6 +99,7 @@ def serve(
     clusters = ClusterOptions(
         kubernetes, kubeconfig, context or (), in_cluster, cluster_id, root_namespace, mesh_config, write_status
     )
+    trust = TrustOptions(ca_dir, tls, tls_names, jwks, token_audience, token_issuer, certificate_lifetime)
     if clusters.are_given == (config_dir is not None):
         fail("say what to follow: either a cluster with --kubernetes, or a folder with --config-dir")
     try:
@@ -99,6 +113,7 @@ def serve(
             file_limit=max_file_size * MEBIBYTE,
             plaintext_secrets=plaintext_secrets,
             workers=workers,
+            trust=trust_settings(trust),
         )
     except SettingsError as error:
         fail(str(error), code=1)
@@ -110,6 +125,7 @@ def _run(settings: "ServeSettings") -> None:
     """Serve until told to stop."""
     from fairlead.app import ListenError, run_control_plane
     from fairlead.sources.kubernetes.access import AccessError
+    from fairlead.trust import TrustError
     from fairlead.workers.supervisor import WorkerError, run_supervisor
 
     try:
@@ -119,5 +135,5 @@ def _run(settings: "ServeSettings") -> None:
             run_control_plane(settings)
     except (ListenError, WorkerError) as error:
         fail(str(error))
-    except AccessError as error:
+    except (AccessError, TrustError) as error:
         fail(str(error), code=1)

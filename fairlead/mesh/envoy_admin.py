@@ -46,6 +46,10 @@ class EnvoyAdmin:
             found[status["name"]] = f"{address.get('address')}:{address.get('port_value')}"
         return found
 
+    async def certificates(self) -> list[dict[str, Any]]:
+        """The certificates in use, each with its chain and the roots beside it, without keys."""
+        return list((await self._json("/certs")).get("certificates", ()))
+
     async def stats(self, pattern: str = "") -> dict[str, int]:
         """Counters and gauges whose names match a regular expression."""
         answer = await self._json("/stats", format="json", type="All", filter=pattern)

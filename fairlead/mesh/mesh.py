@@ -24,6 +24,7 @@ from fairlead.mesh.documents import (
     service_document,
 )
 from fairlead.mesh.folder import ConfigFolder, MeshObjects
+from fairlead.mesh.identities import MeshIdentities
 from fairlead.mesh.netns_addresses import NamespaceAddresses
 from fairlead.mesh.proxy import Place, Proxy, Stream
 from fairlead.mesh.services import httpbin
@@ -44,11 +45,13 @@ class LocalMesh:
         addresses: Addresses | NamespaceAddresses | None = None,
         arguments: tuple[str, ...] = (),
         objects: MeshObjects | None = None,
+        identities: MeshIdentities | None = None,
     ) -> None:
         """Keep configuration, bootstraps and logs in a folder of its own. The MeshConfig is Istio's default.
 
         The addresses are given back with the mesh. ``arguments`` are further ones of ``fairlead serve``.
         ``objects``: where the mesh is described instead of in the folder.
+        With ``identities`` proxies connect over TLS, prove who they are and get certificates.
         """
         self.workdir = workdir
         self.addresses = addresses or Addresses()
@@ -58,6 +61,9 @@ class LocalMesh:
         if mesh_config is not None:
             (workdir / "mesh.yaml").write_text(yaml.safe_dump(mesh_config))
             arguments = ("--mesh-config", str(workdir / "mesh.yaml"), *arguments)
+        self.identities = identities
+        if identities is not None:
+            arguments = (*arguments, *identities.arguments)
         self.control_plane = ControlPlaneProcess(
             self.objects.source,
             (str(Address(ip, 15010)), str(Address(ip, 15014))),
@@ -168,6 +174,7 @@ class LocalMesh:
             xds=Address.parse(self.control_plane.xds),
             admin_port=self.addresses.port(),
             delta=stream is Stream.DELTA,
+            tls=self.identities.control_plane_tls(identity) if self.identities else None,
         )
         place = Place(self.addresses.namespace(identity.addresses[0]), self.addresses.outside)
         proxy = await self._running.enter_async_context(Proxy(identity, settings, self.workdir, ports, place))

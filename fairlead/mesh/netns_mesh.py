@@ -6,6 +6,7 @@ from pathlib import Path
 from fairlead.iptables.apply import apply_programs, detect_versions
 from fairlead.iptables.settings import CaptureSettings, DnsCapture
 from fairlead.mesh.documents import Document, StandInPod
+from fairlead.mesh.identities import MeshIdentities
 from fairlead.mesh.mesh import LocalMesh
 from fairlead.mesh.netns_addresses import NamespaceAddresses
 from fairlead.mesh.proxy import Proxy, Stream
@@ -15,7 +16,7 @@ from translator.model.proxy import Capture, IpFamilies
 class NamespaceMesh(LocalMesh):
     """A LocalMesh whose clients and servers all have an intercepting sidecar."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything about a mesh that a test may choose
         self,
         workdir: Path,
         mesh_config: Document | None = None,
@@ -23,13 +24,15 @@ class NamespaceMesh(LocalMesh):
         families: IpFamilies = IpFamilies.V4,
         *,
         answers_dns: bool = False,
+        identities: MeshIdentities | None = None,
     ) -> None:
         """Make the network. Raises NamespaceError.
 
         ``answers_dns``: pods ask a name server outside of the mesh, and their sidecars answer what they know.
+        ``identities``: see LocalMesh.
         """
         self.network = NamespaceAddresses(families)
-        super().__init__(workdir, mesh_config, self.network)
+        super().__init__(workdir, mesh_config, self.network, identities=identities)
         self.capture = capture
         self._answers_dns = answers_dns
         self._start_pod_sidecar = self.start_sidecar

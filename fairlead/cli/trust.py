@@ -1,0 +1,70 @@
+"""The options of ``fairlead serve`` about the CA of the mesh, and about who is believed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+if TYPE_CHECKING:
+    from fairlead.trust import TrustSettings
+
+CaDir = Annotated[
+    Path | None,
+    typer.Option(
+        file_okay=False,
+        help="Folder with the CA of the mesh: ca-cert.pem, ca-key.pem, root-cert.pem and perhaps cert-chain.pem; made "
+        "with a root of its own if there is none. With it, proxies get certificates and speak mutual TLS.",
+    ),
+]
+ServesTls = Annotated[
+    bool,
+    typer.Option(
+        "--tls",
+        help="Serve xDS over TLS, to those that prove who they are: by a certificate of the mesh, or with --jwks by a "
+        "token. Needs --ca-dir. Without it, everybody on this machine is believed.",
+    ),
+]
+TlsNames = Annotated[
+    str, typer.Option(metavar="NAME,...", help="Further names and addresses of this control plane, for --tls.")
+]
+Jwks = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="JSON Web Key Set that verifies service account tokens."),
+]
+TokenAudience = Annotated[str, typer.Option(help="Whom tokens have to be made for.")]
+TokenIssuer = Annotated[str, typer.Option(help="Who has to have made them; whoever has the keys, if empty.")]
+CertificateLifetime = Annotated[
+    str, typer.Option(metavar="DURATION", help="Of the certificates of proxies, which are renewed at about half of it.")
+]
+
+
+class TrustOptions(NamedTuple):
+    """What was given on the command line."""
+
+    ca_dir: Path | None
+    tls: bool
+    names: str
+    jwks: Path | None
+    audience: str
+    issuer: str
+    lifetime: str
+
+
+def trust_settings(options: TrustOptions) -> "TrustSettings":
+    """The settings. Raises SettingsError for those that make no sense."""
+    from fairlead.settings import SettingsError, parse_lifetime
+    from fairlead.trust import TrustSettings
+
+    if options.tls and options.ca_dir is None:
+        raise SettingsError("--tls needs the CA that the certificate of the control plane is from: --ca-dir")
+    if options.jwks is not None and not options.tls:
+        raise SettingsError("--jwks needs --tls: tokens are not to be sent in clear text")
+    return TrustSettings(
+        ca_dir=options.ca_dir,
+        tls=options.tls,
+        jwks=options.jwks,
+        token_audience=options.audience,
+        token_issuer=options.issuer,
+        names=tuple(filter(None, (name.strip() for name in options.names.split(",")))),
+        lifetime=parse_lifetime(options.lifetime),
+    )
