@@ -38,7 +38,7 @@ GATEWAY_LABELS: Final[Mapping[str, str]] = {"app": "istio-ingressgateway", "isti
 class LocalMesh:
     """Starts the control plane when its block is entered, and ends everything it started with the block."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - everything about a mesh that a test may choose
         self,
         workdir: Path,
         mesh_config: Document | None = None,
