@@ -48,7 +48,6 @@ class TrustSettings(msgspec.Struct, frozen=True, kw_only=True):
     tls: bool = False
     jwks: Path | None = None
     token_audience: str = "istio-ca"  # noqa: S105 - a name
-    token_issuer: str = ""
     names: tuple[str, ...] = ()
     lifetime: dt.timedelta = dt.timedelta(hours=24)
 
@@ -139,6 +138,6 @@ class MeshTrust:
         if settings.jwks is None:
             return None
         try:
-            return KeySetVerifier(load_key_set(settings.jwks), settings.token_audience, settings.token_issuer)
+            return KeySetVerifier(load_key_set(settings.jwks), settings.token_audience)
         except KeysError as error:
             raise TrustError(str(error)) from error

@@ -40,16 +40,14 @@ class TokenVerifier(Protocol):
 class KeySetVerifier:
     """Verifies tokens in the form of Kubernetes' service account tokens by public keys."""
 
-    def __init__(self, keys: KeySet, audience: str, issuer: str = "") -> None:
-        """Accept tokens for an audience, of one issuer if it is named."""
+    def __init__(self, keys: KeySet, audience: str) -> None:
+        """Accept tokens for an audience."""
         self._keys = keys
-        issued: dict[str, Any] = {"iss": {"essential": True, "value": issuer}} if issuer else {}
         self._claims = jwt.JWTClaimsRegistry(
             leeway=_LEEWAY,
             aud={"essential": True, "value": audience},
             exp={"essential": True},
             sub={"essential": True},
-            **issued,
         )
 
     async def verify(self, token: str) -> ServiceAccount:

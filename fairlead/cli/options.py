@@ -1,6 +1,7 @@
 """Options that several subcommands share, and how their texts are parsed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated, Any, NoReturn
 
@@ -96,3 +97,12 @@ def fail(message: str, *, code: int = 2) -> NoReturn:
     """Say what is wrong on standard error and end with an exit code (2: wrong usage, 1: problems in the input)."""
     typer.secho(f"fairlead: {message}", err=True, fg=typer.colors.RED)
     raise typer.Exit(code)
+
+
+@contextmanager
+def failing_on(*errors: type[Exception], code: int = 2) -> Iterator[None]:
+    """End with an exit code where the block raises one of these, and say its text."""
+    try:
+        yield
+    except errors as error:
+        fail(str(error), code=code)

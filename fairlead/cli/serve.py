@@ -14,8 +14,8 @@ from fairlead.cli.kubernetes import (
     RootNamespace,
     WriteStatus,
 )
-from fairlead.cli.options import ShadowHostSuffix, fail, parse_address
-from fairlead.cli.trust import CaDir, CertificateLifetime, Jwks, ServesTls, TlsNames, TokenAudience, TokenIssuer
+from fairlead.cli.options import ShadowHostSuffix, fail, failing_on, parse_address
+from fairlead.cli.trust import CaDir, CertificateLifetime, Jwks, ServesTls, TlsNames, TokenAudience
 
 if TYPE_CHECKING:
     from fairlead.settings import ServeSettings
@@ -68,7 +68,6 @@ def serve(
     tls_names: TlsNames = "",
     jwks: Jwks = None,
     token_audience: TokenAudience = "istio-ca",  # noqa: S107 - a name
-    token_issuer: TokenIssuer = "",
     certificate_lifetime: CertificateLifetime = "24h",
     shadow_host_suffix: ShadowHostSuffix = False,
     workers: Workers = 1,
@@ -80,29 +79,23 @@ def serve(
 
     `fairlead serve --kubernetes --kubeconfig ~/.kube/config --context east --context west`
 
-    `fairlead serve --config-dir mesh/`
-
     `fairlead serve --config-dir mesh/ --xds :15010 --admin :15014 --mesh-config meshconfig.yaml`
 
-    `fairlead serve --config-dir mesh/ --ca-dir ca/`: mutual TLS between the proxies of this machine
-
-    `fairlead serve --config-dir mesh/ --ca-dir ca/ --xds :15012 --tls --jwks keys.json`: and those of others
+    `fairlead serve --config-dir mesh/ --ca-dir ca/`: mutual TLS; with `--xds :15012 --tls` beyond this machine
 
     Logs go to standard error: readable on a terminal, JSON otherwise. SIGTERM and Ctrl-C end it in order.
     """
     from fairlead.cli.kubernetes import ClusterOptions, cluster_settings
     from fairlead.cli.trust import TrustOptions, trust_settings
-    from fairlead.logs import configure_logging, stderr
     from fairlead.settings import ServeSettings, SettingsError, load_settings
-    from fairlead.sources.folder import MEBIBYTE
 
     clusters = ClusterOptions(
         kubernetes, kubeconfig, context or (), in_cluster, cluster_id, root_namespace, mesh_config, write_status
     )
-    trust = TrustOptions(ca_dir, tls, tls_names, jwks, token_audience, token_issuer, certificate_lifetime)
+    trust = TrustOptions(ca_dir, tls, tls_names, jwks, token_audience, certificate_lifetime)
     if clusters.are_given == (config_dir is not None):
         fail("say what to follow: either a cluster with --kubernetes, or a folder with --config-dir")
-    try:
+    with failing_on(SettingsError, code=1):
         settings = ServeSettings(
             config_dir=config_dir,
             kubernetes=cluster_settings(clusters) if clusters.are_given else None,
@@ -110,24 +103,23 @@ def serve(
             admin=parse_address(admin),
             mesh_file=mesh_config if config_dir else None,
             mesh=load_settings(mesh_config, shadow_host_suffix=shadow_host_suffix, cluster_id=cluster_id),
-            file_limit=max_file_size * MEBIBYTE,
+            file_limit=max_file_size << 20,
             plaintext_secrets=plaintext_secrets,
             workers=workers,
             trust=trust_settings(trust),
         )
-    except SettingsError as error:
-        fail(str(error), code=1)
-    configure_logging(stderr())
     _run(settings)
 
 
 def _run(settings: "ServeSettings") -> None:
     """Serve until told to stop."""
     from fairlead.app import ListenError, run_control_plane
+    from fairlead.logs import configure_logging, stderr
     from fairlead.sources.kubernetes.access import AccessError
     from fairlead.trust import TrustError
     from fairlead.workers.supervisor import WorkerError, run_supervisor
 
+    configure_logging(stderr())
     try:
         if settings.workers > 1:
             run_supervisor(settings)

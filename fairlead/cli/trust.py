@@ -32,7 +32,6 @@ Jwks = Annotated[
     typer.Option(exists=True, dir_okay=False, help="JSON Web Key Set that verifies service account tokens."),
 ]
 TokenAudience = Annotated[str, typer.Option(help="Whom tokens have to be made for.")]
-TokenIssuer = Annotated[str, typer.Option(help="Who has to have made them; whoever has the keys, if empty.")]
 CertificateLifetime = Annotated[
     str, typer.Option(metavar="DURATION", help="Of the certificates of proxies, which are renewed at about half of it.")
 ]
@@ -46,7 +45,6 @@ class TrustOptions(NamedTuple):
     names: str
     jwks: Path | None
     audience: str
-    issuer: str
     lifetime: str
 
 
@@ -64,7 +62,6 @@ def trust_settings(options: TrustOptions) -> "TrustSettings":
         tls=options.tls,
         jwks=options.jwks,
         token_audience=options.audience,
-        token_issuer=options.issuer,
         names=tuple(filter(None, (name.strip() for name in options.names.split(",")))),
         lifetime=parse_lifetime(options.lifetime),
     )

@@ -36,8 +36,8 @@ def token(key: ECKey | OctKey = KEY, algorithm: str = "ES256", **claims: object)
     return jwt.encode({"alg": algorithm, "kid": "a"}, merged, key, algorithms=[algorithm])
 
 
-def verifier(issuer: str = "") -> KeySetVerifier:
-    return KeySetVerifier(KeySet.import_key_set(KeySet([KEY]).as_dict(private=False)), "istio-ca", issuer)
+def verifier() -> KeySetVerifier:
+    return KeySetVerifier(KeySet.import_key_set(KeySet([KEY]).as_dict(private=False)), "istio-ca")
 
 
 def node(namespace: str = "shop", name: str = "web-1", **metadata: str) -> Node:
@@ -60,7 +60,6 @@ async def test_tokens_of_service_accounts_are_accepted() -> None:
     assert await verifier().verify(token()) == ServiceAccount("shop", "web")
     bound: dict[str, Any] = {"kubernetes.io": {"pod": {"name": "web-1", "uid": "u"}}}
     assert await verifier().verify(token(**bound)) == ServiceAccount("shop", "web", "web-1")
-    assert await verifier("https://here").verify(token(iss="https://here"))
 
 
 @pytest.mark.parametrize(
@@ -83,12 +82,6 @@ async def test_case_58_other_tokens_are_not(text: str) -> None:
     with pytest.raises(TokenRefusedError) as raised:
         await verifier().verify(text)
     assert not text or text not in str(raised.value)
-
-
-async def test_an_issuer_can_be_demanded() -> None:
-    for issuer in (None, "https://elsewhere"):
-        with pytest.raises(TokenRefusedError):
-            await verifier("https://here").verify(token(iss=issuer))
 
 
 def test_keys_come_from_a_file(tmp_path: Path) -> None:
