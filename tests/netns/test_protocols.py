@@ -272,3 +272,68 @@ spec: {{hosts: [{HOST}], http: [{{timeout: 7s, route: [{{destination: {{host: {H
         # The kept connection of HTTP, too: a reset on it would be told as a failure.
         assert not (await client.get("/", HOST)).failed
     assert await is_alive()
+
+
+SECURE = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: NAME}
+spec:
+  hosts: [NAME.example.test]
+  ports: [{number: 9443, name: tls, protocol: TLS, targetPort: 8443}]
+  resolution: STATIC
+  endpoints: [{address: ENDPOINT}]
+"""
+
+
+async def test_one_more_host_of_a_shared_port_changes_its_listener_in_place(
+    mesh: NamespaceMesh, sleep: Proxy, server: Workload, authority: Authority
+) -> None:
+    pod_ip, virtual = server.pods[0].ip, server.service.cluster_ip
+    assert sleep.clients is not None
+    mesh.folder.apply_yaml(SECURE.replace("NAME", "first").replace("ENDPOINT", pod_ip), "default")
+    await sleep.wait_config(lambda config: "first.example.test" in str(config.listeners.get("0.0.0.0_9443")))
+    context = ssl.create_default_context(cafile=str(authority.roots))
+    context.check_hostname = False
+    connection = await sleep.clients.connect(virtual, 9443)
+    reader, writer = await asyncio.open_connection(sock=connection, ssl=context, server_hostname="first.example.test")
+
+    async def is_answered() -> bool:
+        writer.write(f"GET /ip HTTP/1.1\r\nhost: {HOST}\r\n\r\n".encode())
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
+        await reader.readexactly(length)
+        return head.startswith(b"HTTP/1.1 200")
+
+    assert await is_answered()
+    before = await listener_updates(sleep), await in_place_updates(sleep)
+    mesh.folder.apply_yaml(SECURE.replace("NAME", "second").replace("ENDPOINT", pod_ip), "default")
+    await sleep.wait_config(lambda config: "second.example.test" in str(config.listeners["0.0.0.0_9443"]))
+    assert await is_answered()
+    # Envoy counts it as modified, and as done in place.
+    assert (await listener_updates(sleep), await in_place_updates(sleep)) == (before[0] + 2, before[1] + 1)
+    writer.close()
+    with suppress(OSError, ssl.SSLError):
+        await writer.wait_closed()
+
+
+async def in_place_updates(proxy: Proxy) -> int:
+    stats = await proxy.admin.stats(r"^listener_manager\.listener_in_place_updated$")
+    return sum(stats.values())
+
+
+async def test_one_more_service_of_a_pod_changes_its_inbound_listener_once(
+    mesh: NamespaceMesh, server: Workload, connection: tuple[Any, Any], pod_ip: str
+) -> None:
+    reader, writer = connection
+    sidecar = next(proxy for proxy in mesh.proxies if proxy.ip == pod_ip)
+    before = await listener_updates(sidecar)
+    ports = (StandInPort(8200, 8200, "http"),)
+    service = service_document(StandInService("beside", "default", ports, mesh.network.cluster_ips()[0]))
+    service["spec"]["selector"] = server.service.selector
+    mesh.folder.apply(service)
+    await sidecar.wait_config(lambda config: "inbound|8200||" in str(config.listeners["virtualInbound"]))
+    writer.write(b"again\n")
+    assert (await asyncio.wait_for(reader.readline(), 5)).endswith(b" again\n")
+    # The other one is that of the port, by which the pod itself calls services.
+    assert await listener_updates(sidecar) == before + 2

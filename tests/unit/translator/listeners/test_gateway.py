@@ -256,6 +256,12 @@ def test_case_28_tls_of_the_mesh_in_front_of_tcp() -> None:
     assert [(each["to"], each["sni"], each["tls"]) for each in chains(listener)] == [
         (f"outbound|5432||{host('db')}", ["db.example.com"], True)
     ]
+    found = context(mesh)
+    common = found.common_tls_context
+    assert found.require_client_certificate.value
+    assert [each.name for each in common.tls_certificate_sds_secret_configs] == ["default"]
+    assert common.combined_validation_context.validation_context_sds_secret_config.name == "ROOTCA"
+    assert not common.HasField("tls_params")
 
 
 def test_the_name_of_an_https_server_is_its_stat_prefix() -> None:
