@@ -58,6 +58,8 @@ async def latencies(*, beside_a_slow_client: bool) -> tuple[list[float], int]:
         slow, healthy = WireClient(slow_channel, DELTA), WireClient(channel, DELTA)
         if beside_a_slow_client:
             await slow.ask(CLUSTER)
+            # So that it is known which of the two it is.
+            await rig.until(ResponseSent)
         await healthy.ask(CLUSTER)
         await healthy.ack(await healthy.hear())
         before = resident_bytes()
