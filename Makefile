@@ -71,6 +71,10 @@ lock: setup ## Refresh the lock files after a change in pyproject.toml (ARGS=--u
 system-deps: ## Install what tests with network namespaces want (apt-get and root)
 	@tools/system-deps
 
+.PHONY: kubernetes-tools
+kubernetes-tools: ## Build helm for the tests of the chart, with Go (ARGS="etcd kube-apiserver": a real API server)
+	@tools/kubernetes-tools $(ARGS)
+
 .PHONY: clean
 clean: ## Remove what was generated, and the environment
 	rm -rf $(VENV) $(STUBS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -141,8 +141,8 @@ class Objects:
         if kind is None:
             raise LookupError(f"no such kind: {document['apiVersion']} {document['kind']}")
         key = (namespace_of(document) or "default", name_of(document)) if kind.namespaced else ("", name_of(document))
+        document = with_metadata(document, namespace=key[0] or None)
         if kind.namespaced:
-            document = with_metadata(document, namespace=key[0])
             self._ensure_namespace(key[0])
         old = self.storage.read(kind.table, key)
         status = {"status": document["status"]} if "status" in document else {}

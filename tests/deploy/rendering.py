@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+ROOT = Path(__file__).resolve().parents[2]
 Manifest = dict[str, Any]
 NAMESPACE = "istio-system"
 # Helm asks the chart for the version of the cluster when it has none at hand.
@@ -21,11 +22,10 @@ class Refused(Exception):
 
 
 def tool(name: str) -> str:
-    """The path of a tool: of the folder that KUBERNETES_TOOLS names, or on PATH. Skips the test without it."""
-    folder = os.environ.get("KUBERNETES_TOOLS", "")
-    found = shutil.which(name, path=os.pathsep.join(filter(None, (folder, os.environ.get("PATH")))))
+    """The path of a tool: one that was built for this checkout, or on PATH. Skips the test without it."""
+    found = shutil.which(name, path=f"{ROOT / '.kubernetes'}{os.pathsep}{os.environ.get('PATH', '')}")
     if found is None:
-        pytest.skip(f"no {name} on PATH or in $KUBERNETES_TOOLS (tools/kubernetes-tools installs it)")
+        pytest.skip(f"no {name} here (make kubernetes-tools builds helm; kubectl or kustomize has to be installed)")
     return found
 
 

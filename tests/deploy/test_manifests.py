@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from fairlead.cli.main import build_app
 from fairlead.identity import PROMETHEUS_PORT, STATUS_PORT
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.kinds import KindRegistry
@@ -13,6 +16,7 @@ from tests.apiserver.schemas import find_schema, judge
 from tests.apiserver.server import ApiServer
 from tests.deploy import rendering
 from tests.deploy.rendering import NAMESPACE, Manifest, Refused, by_identity
+from tests.integration.serving import serving
 
 CONTROL_PLANE = ("Deployment", "fairlead")
 GATEWAY = ("Deployment", "fairlead-ingressgateway")
@@ -200,3 +204,19 @@ def test_values_arrive_where_they_belong(chart: Path) -> None:
 def test_values_that_cannot_be_are_refused(chart: Path, values: dict[str, object]) -> None:
     with pytest.raises(Refused, match="values don't meet the specifications of the schema"):
         rendering.helm(chart, values)
+
+
+@pytest.mark.usefixtures("grpc_poller")
+async def test_the_control_planes_probes_are_answered(manifests: list[Manifest], tmp_path: Path) -> None:
+    (container,) = containers(by_identity(manifests)[CONTROL_PLANE])
+    probes = {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
+    async with serving(tmp_path) as rig:
+        for path in sorted(probes | {"/metrics"}):
+            async with aiohttp.request("GET", f"http://{rig.plane.admin_address}{path}") as response:
+                assert response.status == 200, path
+
+
+def test_the_control_plane_takes_its_arguments(manifests: list[Manifest]) -> None:
+    (container,) = containers(by_identity(manifests)[CONTROL_PLANE])
+    done = CliRunner().invoke(build_app(), [*container["args"], "--help"])
+    assert done.exit_code == 0, done.output

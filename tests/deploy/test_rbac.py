@@ -1,19 +1,19 @@
 """The rights that the manifests give are exactly those that the control plane uses."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from fairlead.mesh.waiting import NotYetError, wait_until
-from fairlead.settings import KubernetesSettings, ServeSettings
-from fairlead.sources.kubernetes.access import KubeconfigAccess
-from tests.apiserver.definitions import mesh_definitions
+from tests.apiserver.definitions import mesh_definitions, plural
 from tests.apiserver.server import ApiServer
 from tests.deploy.rendering import NAMESPACE, Manifest
+from tests.integration.clusters import following
 from tests.integration.proxy_stream import proxy_stream
-from tests.integration.serving import ANYWHERE, Rig, identity, serve
+from tests.integration.serving import Rig, identity
 from translator.model.proxy import Role
+from translator.objects.registry import KINDS
 from xds.types import CLUSTER, LISTENER
 
 USER = f"system:serviceaccount:{NAMESPACE}:fairlead"
@@ -49,6 +49,20 @@ def granted(manifests: Iterable[Manifest]) -> set[tuple[str, str, str]]:
     }
 
 
+def one_of_each() -> Iterator[Manifest]:
+    """An object of every kind of Istio's: what is wrong with it is told in its status, and in an Event."""
+    for spec in KINDS:
+        if spec.is_istio:
+            api_version = f"{spec.group}/{spec.versions[0]}"
+            metadata = {"name": "empty", "namespace": NAMESPACE}
+            yield {"apiVersion": api_version, "kind": spec.kind.bare, "metadata": metadata, "spec": {}}
+
+
+def in_namespace(manifest: Manifest) -> Manifest:
+    """The manifest as kustomize puts it into its namespace."""
+    return {**manifest, "metadata": {**manifest["metadata"], "namespace": NAMESPACE}}
+
+
 async def use_everything(server: ApiServer, rig: Rig) -> None:
     """Let the control plane do all that it does with a cluster."""
     who = identity("gw", NAMESPACE, role=Role.GATEWAY, labels={"istio": "ingressgateway"})
@@ -56,11 +70,20 @@ async def use_everything(server: ApiServer, rig: Rig) -> None:
         await gateway.ask(CLUSTER)
         await gateway.ask(LISTENER)
 
-        async def secret_followed() -> None:
-            if not server.calls.count("watch", "secrets", USER):
-                raise NotYetError(str(sorted(server.calls.permissions(USER))))
+        statuses = {f"{plural(spec.kind.bare)}/status" for spec in KINDS if spec.is_istio}
+        wanted = {("patch", status) for status in statuses} | {
+            ("watch", "secrets"),
+            ("create", "events"),
+            ("create", "leases"),
+            ("update", "leases"),
+        }
 
-        await wait_until(secret_followed, context=lambda: str(rig.logs))
+        async def used() -> None:
+            missing = [each for each in wanted if not server.calls.count(each[0], each[1], USER)]
+            if missing:
+                raise NotYetError(f"never called: {sorted(missing)}")
+
+        await wait_until(used, context=lambda: str(rig.logs))
 
 
 @pytest.mark.usefixtures("grpc_poller")
@@ -72,12 +95,13 @@ async def test_the_roles_allow_what_is_called_and_nothing_else(written: list[Man
             server.set_streaming_lists(enabled=streaming)
             server.put(*mesh_definitions())
             server.put_yaml(MESH)
-            server.put(*(each for each in written if each["apiVersion"].startswith("rbac.")))
+            server.put(*one_of_each())
+            server.put(*(in_namespace(each) for each in written if each["apiVersion"].startswith("rbac.")))
             token = server.tokens.issue(NAMESPACE, "fairlead")
-            path = server.write_kubeconfig(tmp_path / "kubeconfig", token=token)
-            source = KubernetesSettings(primary=KubeconfigAccess(path=str(path)), root_namespace=NAMESPACE)
-            async with serve(ServeSettings(kubernetes=source, xds=ANYWHERE, admin=ANYWHERE, grace=0.2)) as rig:
+            async with following(server, tmp_path, user={"token": token}) as rig:
                 await use_everything(server, rig)
+            refused = [entry for entry in rig.logs if "forbidden" in str(entry)]
+            assert not refused
             called |= {call for call in server.calls.permissions(USER) if call[0] != "-"}
     missing, needless = called - granted(written), granted(written) - called
     assert (missing, needless) == (set(), set())
