@@ -65,6 +65,7 @@ class IstioMetrics:
         self._missing_secrets: dict[int, frozenset[str]] = {}
         self._hosts: dict[ObjectKey, int] = {}
         self._started = time()
+        self.version = version("fairlead")
         self.convergence = Histogram(
             "pilot_proxy_convergence_time",
             "Seconds from a change in force to a response that brings it",
@@ -117,9 +118,8 @@ class IstioMetrics:
         for istio_version, count in sorted(Counter(self._versions.values()).items()):
             proxies.add_metric([istio_version], count)
         yield proxies
-        own_version = version("fairlead")
-        yield _labelled("pilot_info", "The version of the control plane", {"version": own_version})
-        yield _labelled("istio_build", "The version of the control plane", {"component": "pilot", "tag": own_version})
+        yield _labelled("pilot_info", "The version of the control plane", {"version": self.version})
+        yield _labelled("istio_build", "The version of the control plane", {"component": "pilot", "tag": self.version})
         yield GaugeMetricFamily("istiod_uptime_seconds", "Age of the control plane", time() - self._started)
         yield GaugeMetricFamily("pilot_xds_recv_max", "Bytes of the largest request so far", self._largest_request)
         services = sum(count for key, count in self._hosts.items() if key.kind in _SERVICES)

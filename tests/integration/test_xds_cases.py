@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -12,9 +13,11 @@ from fairlead.mesh.waiting import NotYetError, wait_until
 from fairlead.offline import OfflineMesh, read_paths
 from tests.integration.proxy_stream import Heard, ProxyStream, changed, proxy_stream
 from tests.integration.serving import Rig, identity, serving
+from tests.unit.translator import mesh_kit
 from translator.model.proxy import Capture, Role
 from translator.settings import Settings
-from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE
+from translator.translator import Translator
+from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, TypeUrl
 
 WEB = "outbound|8000||web.default.svc.cluster.local"
 GATEWAY_LABELS = {"istio": "ingressgateway"}
@@ -143,6 +146,34 @@ async def test_case_13_a_endpoints_that_come_and_go_are_endpoints_alone(rig: Rig
     )
     assert briefs(gone) == briefs(back) == [("eds", [WEB])]
     assert (web_addresses(gone[0]), web_addresses(back[0])) == ([], ["10.1.0.1"])
+
+
+def test_case_13_b_who_answers_for_a_service_is_in_its_cluster() -> None:
+    def running(name: str, account: str) -> str:
+        return mesh_kit.pod(name, f"10.1.0.{name[-1]}", serviceAccountName=account)
+
+    def listed(*names: str, ready: bool = True) -> str:
+        each = (mesh_kit.endpoint(f"10.1.0.{name[-1]}", name, ready=ready) for name in names)
+        return mesh_kit.endpoint_slice("web-1", *each)
+
+    translator = Translator(Settings())
+    secured = mesh_kit.rule("trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")
+    pods = (running("web-1", "web"), running("web-2", "web"), running("web-3", "other"))
+    for text in (mesh_kit.service(), secured, *pods, listed("web-1")):
+        translator.apply(mesh_kit.writes(text))
+    view = translator.bind(msgspec.structs.replace(mesh_kit.SIDECAR, has_identity=True)).view
+
+    def pushed(text: str = "") -> dict[TypeUrl, set[str]]:
+        translator.apply(mesh_kit.writes(text) if text else ())
+        for _ in view.refresh():
+            pass
+        return {type_url: set(names) for type_url, names in view.commit().items()}
+
+    pushed()
+    cluster = "outbound|80||web.default.svc.cluster.local"
+    for text in (listed("web-1", ready=False), listed("web-1"), listed("web-1", "web-2")):
+        assert pushed(text) == {ENDPOINT: {cluster}}, "the accounts are the same"
+    assert pushed(listed("web-1", "web-2", "web-3")) == {CLUSTER: {cluster}, ENDPOINT: {cluster}}
 
 
 @pytest.mark.parametrize("delta", [False, True])
