@@ -23,7 +23,7 @@ def explain_fault(fault: Fault, collection: Collection | None = None) -> str:
     if fault.code == 401:
         return f"{fault}: the API server does not accept the credentials; they are loaded again, and have to be valid"
     if fault.code == 403 and collection is not None:
-        needed = collection.rule("get", "list", "watch")
+        needed = collection.rule("list", "watch")
         return f"not allowed to follow {collection.plural}: the ClusterRole of Fairlead lacks the rule {needed}"
     return str(fault)
 
