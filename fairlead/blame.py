@@ -28,7 +28,7 @@ class Blame:
         if not view.failures:
             self._failures.pop(view, None)
             return
-        current = {_identify(failure): failure for failure in view.failures.values()}
+        current = {_identify(failure): failure for failure in view.failures}
         known = {each for failures in self._failures.values() for each in failures}
         self._failures[view] = set(current)
         for identity, failure in current.items():
@@ -37,9 +37,12 @@ class Blame:
                     "resource.failed",
                     type=short_name(failure.type_url),
                     resource=failure.name or "(the list of resources)",
+                    part=failure.part or None,
                     query=failure.error.failed,
-                    objects=self._objects(view, failure.type_url, failure.name),
-                    effect="its last good version stays in force",
+                    objects=[str(key) for key in self._translator.blamed(failure)],
+                    effect="the last good version of this part stays in force"
+                    if failure.part
+                    else "its last good version stays in force",
                     exc_info=failure.error.__cause__ or failure.error,
                 )
 
@@ -93,4 +96,4 @@ class Blame:
 
 
 def _identify(failure: Failure) -> _Known:
-    return failure.type_url, failure.name, f"{failure.error.failed}: {failure.error.__cause__!r}"
+    return failure.type_url, failure.name, f"{failure.part} {failure.error.failed}: {failure.error.__cause__!r}"

@@ -4,8 +4,9 @@ A query that reads ten thousand others has to read them all again when one of th
 the engine knows which of its values are suspect, and takes in those alone.
 """
 
-from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import suppress
+from typing import Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from translator.engine import Engine, Query, QueryFailedError
 from translator.node import Collected, Node
@@ -31,6 +32,9 @@ class Collector(Protocol[K_contra, V_contra, V_co]):
     def drop(self, key: K_contra) -> None:
         """Forget a key that was put."""
 
+    def work(self) -> Iterator[None]:
+        """Do the long part of ``result``, before it is called, in steps between which there may be a pause."""
+
     def result(self) -> V_co:
         """What the values make: immutable and comparable."""
 
@@ -40,6 +44,8 @@ class Collection(Query[E, P, V_co], Generic[E, P, V_co, K, V]):
 
     ``keys`` gives the keys, each once, for the arguments; ``value`` the value of one, asked with the key before
     the arguments. A change costs what the changed keys cost, and one call of ``Collector.result``.
+
+    A value that fails costs no other: the collector keeps the one before it, or does without. See ``find_flaws``.
     """
 
     def __init__(
@@ -55,19 +61,17 @@ class Collection(Query[E, P, V_co], Generic[E, P, V_co, K, V]):
         self.__doc__ = collector.__doc__
 
     def evaluate(self, engine: E, node: Node) -> V_co:
-        """Take every value in. One that fails makes the whole fail, but all are asked: they stay known."""
+        """Take every value in."""
         make: Callable[..., Collector[K, V, V_co]] = self.collector
         collector = make(*node.args)
-        items: dict[Any, Node] = {}
-        failed: QueryFailedError | None = None
-        for key in engine.fetch(self.keys, node.args):
+        keys = tuple(engine.fetch(self.keys, node.args))
+        collected = Collected.begin(collector, engine.node(self.keys, node.args), self.value)
+        for key in keys:
             args = (key, *node.args)
-            try:
-                collector.put(key, engine.fetch(self.value, args))
-            except QueryFailedError as error:
-                failed = failed or error
-            items[key] = engine.node(self.value, args)
-        if failed is not None:
-            raise failed
-        node.collected = Collected(collector, engine.node(self.keys, node.args), self.value, items, tuple(items))
+            with suppress(QueryFailedError):
+                engine.fetch(self.value, args)
+            collected.take(key, engine.node(self.value, args))
+        for _ in collector.work():
+            engine.breathe()
+        node.collected = collected._replace(order=keys)
         return collector.result()

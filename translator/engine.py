@@ -345,7 +345,7 @@ class Engine:
     def _collect(self, node: Node, collected: Collected, suspects: dict["Input | Node", int | None]) -> bool:
         """Bring a collection up to date with the keys and values that have changed, and no others.
 
-        False if that failed: whatever it was, in a value or in the collector, fails again from scratch.
+        False if that failed: whatever it was, in the keys or in the collector, fails again from scratch.
         """
         keys, collector = collected.keys, collected.collector
         # Until this is through, the collector cannot be trusted.
@@ -358,13 +358,15 @@ class Engine:
                 changed = current.order != collected.order
             for suspect, since in suspects.items():
                 # What is no key any more is no dependency either.
-                if suspect is keys or suspect not in node.dependencies:
+                if suspect is keys or not isinstance(suspect, Node) or suspect not in node.dependencies:
                     continue
                 if self._has_changed(suspect, node, since):
-                    collector.put(node.dependencies[suspect], value_of(suspect))
+                    current.take(node.dependencies[suspect], suspect)
                     changed = True
             if changed:
                 self.runs[node.query.name] += 1
+                for _ in collector.work():
+                    self.breathe()
                 self._keep(node, collector.result(), None)
         except QueryCycleError:
             raise
@@ -375,21 +377,19 @@ class Engine:
 
     def _collect_keys(self, node: Node, collected: Collected) -> Collected:
         """Take in new keys and forget those that are gone."""
-        collector, keys, value, items, order = collected
-        wanted = tuple(value_of(keys))
-        gone_keys, new_keys = _difference(order, wanted)
-        gone = [items.pop(key) for key in gone_keys]
+        wanted = tuple(value_of(collected.keys))
+        gone_keys, new_keys = _difference(collected.order, wanted)
+        gone = [collected.forget(key) for key in gone_keys]
         for item in gone:
-            collector.drop(node.dependencies.pop(item))
+            del node.dependencies[item]
             item.dependents.discard(node)
         try:
             for key in new_keys:
-                item = self.node(value, (key, *node.args))
+                item = self.node(collected.value, (key, *node.args))
                 node.dependencies[item] = key
                 item.dependents.add(node)
                 self._has_changed(item, node)
-                collector.put(key, value_of(item))
-                items[key] = item
+                collected.take(key, item)
         finally:
             # Only now: old and new values may be made of the same.
             self._drop(gone)

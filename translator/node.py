@@ -1,6 +1,6 @@
 """What the engine keeps: the inputs and results that it knows, and the edges between them."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any, Final, NamedTuple, Protocol
 
 Token = Hashable
@@ -39,6 +39,9 @@ class Collector(Protocol):
     def drop(self, key: Any, /) -> None:  # noqa: ANN401 - typed by the collection
         """Forget a key."""
 
+    def work(self) -> Iterator[None]:
+        """Do the long part of ``result`` in steps."""
+
     def result(self) -> Any:  # noqa: ANN401 - typed by the collection
         """What the values make."""
 
@@ -46,7 +49,8 @@ class Collector(Protocol):
 class Collected(NamedTuple):
     """What a collection has taken in: its collector, the node of its keys, and by key the nodes of the values.
 
-    ``order`` holds the keys as they were given last.
+    ``order`` holds the keys as they were given last; ``failed`` those whose value could not be had. Of these the
+    collector still has the value before, but for ``absent`` ones, which never had any.
     """
 
     collector: Collector
@@ -54,6 +58,33 @@ class Collected(NamedTuple):
     value: Recipe
     items: "dict[Any, Node]"
     order: tuple[Any, ...]
+    failed: "dict[Any, Node]"
+    absent: set[Any]
+
+    @classmethod
+    def begin(cls, collector: Collector, keys: "Node", value: Recipe) -> "Collected":
+        """Nothing is taken in yet."""
+        return cls(collector, keys, value, items={}, order=(), failed={}, absent=set())
+
+    def take(self, key: Any, item: "Node") -> None:  # noqa: ANN401 - typed by the collection
+        """Take in a value; one that cannot be had leaves the one before."""
+        if item.error is None:
+            self.collector.put(key, item.value)
+            self.failed.pop(key, None)
+            self.absent.discard(key)
+        else:
+            if key not in self.items:
+                self.absent.add(key)
+            self.failed[key] = item
+        self.items[key] = item
+
+    def forget(self, key: Any) -> "Node":  # noqa: ANN401 - typed by the collection
+        """Let go of a key; returns the node of its value."""
+        if key not in self.absent:
+            self.collector.drop(key)
+        self.absent.discard(key)
+        self.failed.pop(key, None)
+        return self.items.pop(key)
 
 
 class Input:
@@ -155,3 +186,18 @@ def spread_suspicion(changed: "Input | Node") -> None:
                         watcher.invalidated(dependent)
             else:
                 dependent.suspects.setdefault(current)
+
+
+def find_culprit(node: Node) -> Node:
+    """Of a failed result the one that failed first: all others only read it."""
+    for each in node.dependencies:
+        if isinstance(each, Node) and each.error is node.error:
+            return find_culprit(each)
+    return node
+
+
+def find_flaws(node: Node) -> Iterator[tuple[Any, Node]]:
+    """Keys of collections that a result is directly made of whose values could not be had, with their nodes."""
+    for each in node.dependencies:
+        if isinstance(each, Node) and each.collected is not None:
+            yield from each.collected.failed.items()

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 from translator.database import Database
 from translator.model.proxy import Proxy, ViewKey, view_key
-from translator.node import Node
+from translator.node import Node, find_culprit
 from translator.objects.registry import ObjectKey
 from translator.provenance import planned_from
 from translator.settings import Settings
 from translator.store import Touched, Write
-from translator.view import View
+from translator.view import Failure, View
 from xds.types import TypeUrl
 
 
@@ -102,6 +102,13 @@ class Translator:
         planned = planned_from(self.db, view.key, type_url, name)
         self.db.release_unused()
         return self.db.origin_objects({*recorded, *planned})
+
+    def blamed(self, failure: Failure) -> tuple[ObjectKey, ...]:
+        """The objects that the innermost query behind a failure has read, sorted: one of them is what it trips over."""
+        if failure.node is None:
+            return ()
+        innermost = find_culprit(failure.node)
+        return self.db.origin_objects(self.db.origins(innermost))
 
     def _announce(self, view: View) -> None:
         self.stale_views[view] = None

@@ -6,6 +6,7 @@ looked at again; the rest of the View costs nothing.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from translator.clusters.selection import cluster_references
@@ -15,7 +16,7 @@ from translator.engine import Query, QueryFailedError
 from translator.fiber import Due, Fiber, never
 from translator.listeners.selection import listener_references
 from translator.model.proxy import ViewKey
-from translator.node import Node
+from translator.node import Node, find_flaws
 from translator.proxyless.selection import (
     call_cluster_references,
     call_listener_references,
@@ -57,11 +58,16 @@ PROXYLESS_GENERATORS: Final = (
 
 
 class Failure(NamedTuple):
-    """A resource, or the list of a type's resources, that could not be built; its last good version stays."""
+    """A resource, or the list of a type's resources (no name), that could not be built; its last good version stays.
+
+    With a ``part`` only that could not be built, such as one virtual host of a route table. ``node`` is what failed.
+    """
 
     type_url: TypeUrl
     name: str
     error: QueryFailedError
+    part: str = ""
+    node: Node | None = None
 
 
 class _Table:
@@ -103,7 +109,7 @@ class View:
     def __init__(self, db: Database, key: ViewKey, announce: Callable[["View"], None]) -> None:
         self.key = key
         self.users = 0
-        self.failures: dict[tuple[TypeUrl, str], Failure] = {}
+        self._failures: dict[tuple[TypeUrl, str], tuple[Failure, ...]] = {}
         self._db = db
         self._announce = announce
         self._tables: dict[TypeUrl, _Table] = {}
@@ -122,6 +128,11 @@ class View:
     def is_stale(self) -> bool:
         """Whether something that the View is made of may have changed since the last refresh."""
         return bool(self._stale or self._stale_listings or self._fiber)
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """All that could not be built."""
+        return tuple(chain.from_iterable(self._failures.values()))
 
     def resources(self, type_url: TypeUrl) -> Mapping[str, Resource]:
         """The current resources of a type by name."""
@@ -211,7 +222,7 @@ class View:
                 self._stale[node] = None
         for name in before.keys() - references.keys():
             self._forget(table.nodes.pop(name))
-            self.failures.pop((table.generator.type_url, name), None)
+            self._failures.pop((table.generator.type_url, name), None)
             table.staged[name] = None
 
     def _rebuild(self, table: _Table, name: str, node: Node) -> None:
@@ -219,18 +230,30 @@ class View:
         try:
             table.staged[name] = self._db.pull(node)
         except QueryFailedError as error:
-            self.failures[key] = Failure(*key, error)
+            self._note(key, (Failure(*key, error, node=node),))
         else:
-            self.failures.pop(key, None)
+            self._note(key, tuple(self._flaws(key, node)))
+
+    def _flaws(self, key: tuple[TypeUrl, str], node: Node) -> Iterator[Failure]:
+        """The parts of a resource that could not be built."""
+        for part, failed in find_flaws(node):
+            if isinstance(failed.error, QueryFailedError):
+                yield Failure(*key, failed.error, str(part), failed)
+
+    def _note(self, key: tuple[TypeUrl, str], failures: tuple[Failure, ...]) -> None:
+        if failures:
+            self._failures[key] = failures
+        else:
+            self._failures.pop(key, None)
 
     def _pull_listing(self, table: _Table) -> Iterable[ResourceReference] | None:
         key = (table.generator.type_url, "")
         try:
             wanted: Iterable[ResourceReference] = self._db.pull(table.listing)
         except QueryFailedError as error:
-            self.failures[key] = Failure(*key, error)
+            self._note(key, (Failure(*key, error, node=table.listing),))
             return None
-        self.failures.pop(key, None)
+        self._note(key, ())
         return wanted
 
     def _forget(self, node: Node) -> None:

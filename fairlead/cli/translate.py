@@ -107,7 +107,7 @@ def _report(mesh: "OfflineMesh", view: "View") -> bool:
     errors = [finding for finding in mesh.findings if finding.severity is Severity.ERROR]
     for finding in sorted(errors, key=lambda each: each.rank):
         typer.secho(str(finding), err=True, fg=typer.colors.RED)
-    for failure in view.failures.values():
-        what = f"{short_name(failure.type_url)} {failure.name}".strip()
+    for failure in view.failures:
+        what = " ".join(filter(None, (short_name(failure.type_url), failure.name, failure.part)))
         typer.secho(f"{what} cannot be built: {failure.error.__cause__!r}", err=True, fg=typer.colors.RED)
     return bool(errors or view.failures)

@@ -74,9 +74,10 @@ class FactGatherer:
                     yield Refusal(binding.proxy.id, resource, rejection.reason)
 
     def _failures(self, view: View, key: ObjectKey) -> Iterator[str]:
-        for failure in view.failures.values():
-            if key in self._translator.origins(view, failure.type_url, failure.name):
-                yield f"{short_name(failure.type_url)} {failure.name} cannot be built: {failure.error.__cause__!r}"
+        for failure in view.failures:
+            if key in self._translator.blamed(failure):
+                what = " ".join(filter(None, (short_name(failure.type_url), failure.name, failure.part)))
+                yield f"{what} cannot be built: {failure.error.__cause__!r}"
 
 
 def _has_newest(client: Client) -> bool:

@@ -177,9 +177,12 @@ class GatewayHosts:
         """Forget a rule."""
         self._forget(self._shares.pop(key))
 
-    def result(self) -> HostList:
-        """The virtual hosts in order of their names."""
-        groups = {group: None for host in self._dirty for group in self._regroup(host)}
+    def work(self) -> Iterator[None]:
+        """Put the hosts into groups again, and encode those that are different."""
+        groups: dict[_Group, None] = {}
+        for host in self._dirty:
+            groups.update(dict.fromkeys(self._regroup(host)))
+            yield
         self._dirty.clear()
         for group in groups:
             # All names first: one group may take over the name of another.
@@ -187,6 +190,10 @@ class GatewayHosts:
         for group in groups:
             if group in self._groups:
                 self._write(group)
+            yield
+
+    def result(self) -> HostList:
+        """The virtual hosts in order of their names."""
         return self._hosts.hosts()
 
     def _forget(self, shares: Iterable[Share]) -> None:

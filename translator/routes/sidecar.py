@@ -1,5 +1,7 @@
 """The outbound route tables of sidecars."""
 
+from collections.abc import Iterator
+
 from translator.collection import Collection
 from translator.database import Database
 from translator.engine import query
@@ -87,16 +89,25 @@ class SidecarHosts:
         for bid in {candidate.bid for candidate in before.candidates}:
             self._let_go(bid)
 
-    def result(self) -> HostList:
-        """The virtual hosts in order of their names, with the domains that each of them gets."""
+    def work(self) -> Iterator[None]:
+        """Find out what domains the hosts get, and encode those that are different."""
         changed = {**dict.fromkeys(self._register.take_changed()), **self._rerouted}
         self._rerouted.clear()
-        won = {bid: domains for bid in changed if (domains := self._register.domains(bid))}
+        won: dict[Bid, tuple[str, ...]] = {}
+        for bid in changed:
+            domains = self._register.domains(bid)
+            if domains:
+                won[bid] = domains
+            yield
         for name in {bid.name for bid in changed} - {bid.name for bid in won}:
             self._hosts.drop(name)
         for bid, domains in won.items():
             routes = self._latest[bid].routes
             self._hosts.put(bid.name, encode_head(bid.name, domains) + routes.body + self._tail, routes.clusters)
+            yield
+
+    def result(self) -> HostList:
+        """The virtual hosts in order of their names, with the domains that each of them gets."""
         return self._hosts.hosts()
 
     def _hold(self, bid: Bid) -> None:

@@ -138,7 +138,9 @@ def test_a_resource_that_fails_keeps_its_last_good_version_and_disturbs_no_other
     changed = refresh(view)
     assert "outbound|80||db.default.svc.cluster.local" in changed["cds"]
     assert view.resources(CLUSTER)[CLUSTER_NAME] == before
-    failure = view.failures[CLUSTER, CLUSTER_NAME]
+    (failure,) = view.failures
+    assert (failure.type_url, failure.name, failure.part) == (CLUSTER, CLUSTER_NAME, "")
+    assert "DestinationRule default/rule" in map(str, translator.blamed(failure))
     assert isinstance(failure.error, QueryFailedError)
     assert isinstance(failure.error.__cause__, ValueError)
     broken.clear()
