@@ -24,7 +24,8 @@ class LoadShape(msgspec.Struct, frozen=True, kw_only=True):
     """How much there is of everything.
 
     ``endpoints`` of each service; ``virtual_services`` and ``destination_rules`` (of two subsets) for each service,
-    0 to 1. ``scoped``: a Sidecar object limits every namespace to its own services.
+    0 to 1. ``scoped``: a Sidecar object limits every namespace to its own services. ``pods``: without them services
+    have neither selector nor address, so that a cluster gives them an address and leaves their endpoints alone.
     """
 
     services: int = 1_000
@@ -94,7 +95,7 @@ class Load:
         """The objects that belong to one service."""
         shape, name = self.shape, service_name(number)
         namespace = self.namespace(number)
-        yield service_document(name, namespace, cluster_ip(number))
+        yield self._service(name, namespace, cluster_ip(number))
         if shape.pods:
             for replica in range(shape.endpoints):
                 yield pod_document(name, namespace, replica, pod_ip(number, replica))
@@ -160,7 +161,7 @@ class Load:
         sibling = turn % self.shape.namespaces
         namespace, name = namespace_name(sibling), f"added-{number}"
         documents = (
-            service_document(name, namespace, f"10.127.{number >> 8 & 255}.{number & 255}"),
+            self._service(name, namespace, f"10.127.{number >> 8 & 255}.{number & 255}"),
             slice_document(f"{name}-a", namespace, name, [(marker(number), "")]),
         )
         host = f"{name}.{namespace}.svc.cluster.local"
@@ -170,11 +171,17 @@ class Load:
 
     def _status_change(self, number: int, turn: int) -> Change:
         service = turn % self.shape.services
-        document = service_document(service_name(service), self.namespace(service), cluster_ip(service))
+        document = self._service(service_name(service), self.namespace(service), cluster_ip(service))
         document["metadata"]["resourceVersion"] = str(number)
         document["status"] = {"conditions": [{"type": "Seen", "status": "True", "message": str(number)}]}
         host = self.host(service)
         return Change(number=number, kind=ChangeKind.STATUS, documents=(document,), host=host, sibling=host)
+
+    def _service(self, name: str, namespace: str, address: str) -> Document:
+        document = service_document(name, namespace, address)
+        if not self.shape.pods:
+            del document["spec"]["selector"], document["spec"]["clusterIP"]
+        return document
 
     def _slice(self, number: int, first: int, ips: list[str]) -> Document:
         name = service_name(number)

@@ -33,7 +33,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     ``target``: the control plane to measure, None for a ``fairlead serve`` of our own. ``folder``: where the load is
     written; of our own control plane also where everything is kept. ``connections``: over how many the proxies come,
     0 for one each, as Envoys do. ``serve``: more arguments of our own control plane. ``envoy``: a real one is among
-    the proxies.
+    the proxies. ``kubeconfig``: the load is written to this cluster and followed there, not in a folder; an empty text
+    is kubectl's own.
     """
 
     mode: Mode
@@ -46,6 +47,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     target: Endpoint | None = None
     folder: Path | None = None
     yaml: bool = False
+    kubeconfig: str | None = None
     fill: bool = True
     kinds: tuple[ChangeKind, ...] = (ChangeKind.ENDPOINT,)
     changes: int = 200

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from fairlead.bench.cluster import ClusterDestination
 from fairlead.bench.destination import Destination, FolderDestination
 from fairlead.bench.fleet import BenchError, Connected, Fleet
 from fairlead.bench.load import Change, ChangeKind, Load
@@ -111,11 +112,11 @@ async def stage(plan: Plan, tell: Tell) -> AsyncIterator[Session]:
     """Write the load, start the control plane if it is to be ours, and the processes of the proxies."""
     with open_workdir(plan) as workdir:
         config = plan.folder if plan.target and plan.folder else workdir / "config"
-        destination = FolderDestination(config, yaml=plan.yaml)
-        if plan.target is None or plan.folder:
-            tell("writing the load", 0.0)
-            await destination.fill(Load(plan.shape).documents())
         async with AsyncExitStack() as stack:
+            destination = await stack.enter_async_context(_destination(plan, config))
+            if plan.target is None or plan.folder or plan.kubeconfig is not None:
+                tell("writing the load", 0.0)
+                await destination.fill(Load(plan.shape).documents())
             tell("starting", 0.0)
             subject = (
                 foreign_subject(plan.target, delta=plan.delta)
@@ -139,6 +140,18 @@ async def stage_peer(peer: Peer, plan: Plan, tell: Tell) -> AsyncIterator[Sessio
             subject, destination = await stack.enter_async_context(peer_subject(peer, plan, load, workdir))
             fleet = await stack.enter_async_context(_fleet(plan, subject, workdir))
             yield Session(plan, subject, fleet, destination, tell)
+
+
+@asynccontextmanager
+async def _destination(plan: Plan, config: Path) -> AsyncIterator[Destination]:
+    if plan.kubeconfig is None:
+        yield FolderDestination(config, yaml=plan.yaml)
+        return
+    cluster = ClusterDestination(plan.kubeconfig)
+    try:
+        yield cluster
+    finally:
+        await cluster.close()
 
 
 @contextmanager

@@ -49,11 +49,12 @@ class Subject:
 
 @asynccontextmanager
 async def own_subject(plan: Plan, config: Path, workdir: Path) -> AsyncIterator[Subject]:
-    """``fairlead serve`` on a folder that is filled, as a child process."""
+    """``fairlead serve`` on a folder or a cluster that is filled, as a child process."""
     with Addresses() as addresses:
         xds, admin = addresses.port(), addresses.port()
         listen = (f"127.0.0.1:{xds}", f"127.0.0.1:{admin}")
-        process = ControlPlaneProcess(config, listen, workdir / "fairlead.log", *plan.serve)
+        source = config if plan.kubeconfig is None else _cluster_source(plan.kubeconfig)
+        process = ControlPlaneProcess(source, listen, workdir / "fairlead.log", *plan.serve)
         started = monotonic()
         await process.start()
         try:
@@ -62,6 +63,10 @@ async def own_subject(plan: Plan, config: Path, workdir: Path) -> AsyncIterator[
             yield Subject(OURSELVES, endpoint, process, monotonic() - started)
         finally:
             await process.terminate()
+
+
+def _cluster_source(kubeconfig: str) -> list[str]:
+    return ["--kubernetes", *(("--kubeconfig", kubeconfig) if kubeconfig else ())]
 
 
 def foreign_subject(endpoint: Endpoint, *, delta: bool) -> Subject:

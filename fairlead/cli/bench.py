@@ -139,9 +139,11 @@ def _plan(
     from fairlead.bench.plan import Mode, Plan
 
     subject, load, proxies = options
+    follows_cluster = subject.kubernetes or bool(subject.kubeconfig)
     return Plan(
         mode=Mode(mode),
-        shape=load.shape(),
+        shape=load.shape(pods=not follows_cluster),
+        kubeconfig=subject.kubeconfig if follows_cluster else None,
         sidecars=sidecars if proxies.sidecars is None else proxies.sidecars,
         gateways=proxies.gateways,
         connections=proxies.connections,

@@ -69,6 +69,17 @@ class SubjectOptions:
             rich_help_panel=_WHOM,
         ),
     ] = None
+    kubernetes: Annotated[
+        bool,
+        typer.Option(
+            "--kubernetes",
+            help="The load is written to a cluster, without Pods, and read from there. It stays there.",
+            rich_help_panel=_WHOM,
+        ),
+    ] = False
+    kubeconfig: Annotated[
+        str, typer.Option(metavar="FILE", help="How to reach the cluster; implies --kubernetes.", rich_help_panel=_WHOM)
+    ] = ""
     ca: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="CA of the target's certificate: TLS.", rich_help_panel=_WHOM),
@@ -127,7 +138,7 @@ class LoadOptions:
         typer.Option("--yaml", help="Written as YAML instead of JSON, which is read faster.", rich_help_panel=_LOAD),
     ] = False
 
-    def shape(self) -> "LoadShape":
+    def shape(self, *, pods: bool) -> "LoadShape":
         """As the generator takes it. Ends the command for what cannot be generated."""
         from fairlead.bench.load import LoadShape
 
@@ -139,6 +150,7 @@ class LoadOptions:
                 virtual_services=self.virtual_services,
                 destination_rules=self.destination_rules,
                 scoped=self.scoped,
+                pods=pods,
             )
         except ValueError as error:
             fail(str(error))

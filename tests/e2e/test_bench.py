@@ -1,8 +1,10 @@
 """``fairlead bench`` on a control plane of its own, in small: what it observed, never how fast."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,22 @@ def test_a_peer_gets_the_same_changes(protocol: str, tmp_path: Path) -> None:
         assert ours["figures"][name] == theirs["figures"][name] == 3
     assert page.read_text().startswith("<!doctype html>")
     assert {each["name"] for each in done["comparison"]} >= {"endpoint: change -> last ACK, p50"}
+
+
+def test_an_interrupted_run_leaves_no_process(tmp_path: Path) -> None:
+    # That nothing is left is what the fixtures of every test see to.
+    arguments = ("bench", "churn", *SMALL, "--sidecars", "2", "--duration", "60", "--config-dir", str(tmp_path))
+    with subprocess.Popen(
+        (sys.executable, "-m", "fairlead", *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as bench:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "clients-0.log").exists():
+            assert bench.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        bench.send_signal(signal.SIGINT)
+        told, _ = bench.communicate(timeout=60)
+    assert (bench.returncode, told) == (130, b"")
 
 
 def test_a_target_that_is_not_there() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from fairlead.bench.fleet import BenchError, Fleet
 from fairlead.bench.gauge import Gauge
@@ -90,6 +90,7 @@ async def measure_churn(session: Session) -> Result:
             *costs,
             Figure("proxies' processes: processor time", (after.cpu - before.cpu) / gauge.elapsed, "cores"),
             *await gauge.loop_figures(),
+            *_ledger_figures(await session.subject.pushes()),
         ],
         seconds=timeline.seconds,
     )
@@ -108,6 +109,16 @@ async def _drain(session: Session, churn: _Churn) -> None:
             f"{churn.waiting:,} changes are not everywhere {session.plan.timeout:g} s after the last one was made: "
             "the control plane does not keep up; try a lower --rate or a higher --timeout"
         ) from error
+
+
+def _ledger_figures(pushes: list[dict[str, Any]]) -> list[Figure]:
+    """What the newest pushes re-ran; the ledger keeps some hundreds."""
+    if not pushes:
+        return []
+    return [
+        Figure("server: queries re-run, median of the newest pushes", median([push["queries"] for push in pushes])),
+        Figure("server: queries re-run, most of the newest pushes", max(push["queries"] for push in pushes)),
+    ]
 
 
 def _flow(count: int, churn: _Churn, before: Totals, after: Totals) -> list[Figure]:
