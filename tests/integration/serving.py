@@ -1,7 +1,7 @@
 """A control plane in this process on a real folder, and a delta xDS client that keeps what it was sent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -96,13 +96,24 @@ def identity(name: str = "client", namespace: str = "default", **rest: Any) -> P
 
 
 class DeltaClient:
-    """One stream. Every response is accepted, unless ``refuse`` says why not."""
+    """One stream, in plain text or by credentials. Every response is accepted, unless ``refuse`` says why not."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(
+        self,
+        address: Address,
+        credentials: grpc.ChannelCredentials | None = None,
+        metadata: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self.resources: dict[TypeUrl, dict[str, discovery_pb2.Resource]] = {}
         self.refuse: Callable[[discovery_pb2.DeltaDiscoveryResponse], str] = lambda _: ""
-        self._channel = grpc.aio.insecure_channel(str(address), options=[("grpc.use_local_subchannel_pool", 1)])
-        self.call: grpc.aio.StreamStreamCall[bytes, bytes] = self._channel.stream_stream(DELTA)()
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        if credentials is None:
+            self._channel = grpc.aio.insecure_channel(str(address), options=options)
+        else:
+            self._channel = grpc.aio.secure_channel(f"localhost:{address.port}", credentials, options=options)
+        self.call: grpc.aio.StreamStreamCall[bytes, bytes] = self._channel.stream_stream(DELTA)(
+            metadata=tuple(metadata)
+        )
 
     async def __aenter__(self) -> Self:
         return self
