@@ -16,7 +16,7 @@ def test_both_directions_and_two_streams_of_one_proxy() -> None:
     assert list(proxies) == bindings
     for client, binding in bindings:
         assert proxies.binding_of(client) is binding
-        assert proxies.client_of(binding) is client
+        assert proxies.client_of(binding) == client
     leaving: Any = first
     assert proxies.remove(leaving) is old
     assert proxies.remove(leaving) is None
