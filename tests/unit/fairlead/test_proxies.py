@@ -15,7 +15,7 @@ def test_both_directions_and_two_streams_of_one_proxy() -> None:
         proxies.add(client, binding)
     assert list(proxies) == bindings
     for client, binding in bindings:
-        assert proxies.binding_of(client) is binding
+        assert proxies.binding_of(client) == binding
         assert proxies.client_of(binding) == client
     leaving: Any = first
     assert proxies.remove(leaving) is old
