@@ -1,5 +1,7 @@
 """The manifests for Kubernetes: valid by its schemas, the same from both tools, and as restricted as they can be."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from typer.testing import CliRunner
 
 from fairlead.cli.main import build_app
 from fairlead.identity import PROMETHEUS_PORT, STATUS_PORT
+from tests.apiserver import real
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.kinds import KindRegistry
 from tests.apiserver.schemas import find_schema, judge
@@ -54,15 +57,27 @@ def test_a_misspelt_field_would_be_found(written: list[Manifest]) -> None:
     assert [path for path, _ in verdict.problems] == ["spec.strategy.type"]
 
 
-async def test_an_api_server_accepts_them(manifests: list[Manifest]) -> None:
-    async with ApiServer() as server, Cluster(server.url) as cluster:
-        await cluster.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+@pytest.mark.parametrize("server", ["stand-in", "real"])
+async def test_an_api_server_accepts_them(manifests: list[Manifest], server: str, tmp_path: Path) -> None:
+    if server == "real" and (reason := real.missing()):
+        pytest.skip(reason)
+    kinds = KindRegistry()
+    async with real.real_cluster(tmp_path) if server == "real" else stand_in() as cluster:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+        await cluster.create("/api/v1/namespaces", namespace)
         for manifest in manifests:
-            kind = server.objects.kinds.by_kind(manifest["apiVersion"], manifest["kind"])
+            kind = kinds.by_kind(manifest["apiVersion"], manifest["kind"])
             assert kind is not None
             root = f"/apis/{manifest['apiVersion']}" if kind.group else "/api/v1"
             place = f"/namespaces/{NAMESPACE}" if kind.namespaced else ""
             await cluster.create(f"{root}{place}/{kind.plural}", manifest, fieldValidation="Strict")
+
+
+@asynccontextmanager
+async def stand_in() -> AsyncIterator[Cluster]:
+    """A cluster of the API server for tests."""
+    async with ApiServer() as server, Cluster(server.url) as cluster:
+        yield cluster
 
 
 def test_kustomize_and_helm_render_the_same(kustomization: Path, chart: Path) -> None:

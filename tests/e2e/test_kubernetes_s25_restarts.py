@@ -28,8 +28,8 @@ CLUSTER = f"outbound|8000||{HOST}"
 REQUEST = Request("/ip", HOST)
 # With back-off of up to half a minute.
 CONVERGENCE = 60.0
-ROUNDS = 100 if SOAK else 3
-STORM_ROUNDS = 200 if SOAK else 8
+ROUNDS = 100 if SOAK else 2
+STORM_ROUNDS = 200 if SOAK else 5
 
 
 @pytest.fixture(scope="module")
