@@ -1,7 +1,6 @@
 """The control plane: builds everything that it consists of, starts it, and ends it in order."""
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable
@@ -23,6 +22,7 @@ from fairlead.discovery import MeshDiscovery
 from fairlead.findings import FindingBoard
 from fairlead.ingest import Ingest
 from fairlead.ledger import PushLedger
+from fairlead.memory import settle_memory, tune_collector
 from fairlead.mesh_findings import find_in_mesh
 from fairlead.metrics import Metrics
 from fairlead.proxies import Proxies
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
 # The worker thread gives the interpreter back to the event loop within this time (seconds).
 _SWITCH_INTERVAL: Final = 0.0005
-# Young objects die in bulk after every push; full collections of a large mesh would be noticed by every stream.
-_GC_THRESHOLDS: Final = (50_000, 20, 100)
 
 
 class ListenError(Exception):
@@ -149,7 +147,7 @@ class ControlPlane:
         """Read everything for the first time, open for proxies, and follow."""
         started = perf_counter()
         await self._source.load(self._ingest)
-        _settle_memory()
+        settle_memory()
         self._discovery.is_open = True
         if self._settings.shares_port:
             # Whoever connects before goes to another process, which can answer.
@@ -241,7 +239,7 @@ def run_control_plane(settings: ServeSettings) -> None:
 def run_plane(settings: ServeSettings, attend: Attend | None) -> None:
     """``run_control_plane`` with somebody who attends to it for as long as it runs."""
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    gc.set_threshold(*_GC_THRESHOLDS)
+    tune_collector()
     with asyncio.Runner(loop_factory=make_loop()) as runner:
         runner.run(_run(settings, attend))
 
@@ -269,9 +267,3 @@ def make_loop() -> Callable[[], asyncio.AbstractEventLoop]:
     import uvloop  # noqa: PLC0415 - not available everywhere
 
     return uvloop.new_event_loop
-
-
-def _settle_memory() -> None:
-    """What was loaded stays: the garbage collector need not look at it again."""
-    gc.collect()
-    gc.freeze()

@@ -1,12 +1,14 @@
 """The one place where what sources read becomes part of the mesh."""
 
 from time import perf_counter
+from typing import Final
 
 import msgspec
 
 from fairlead.analysis import LiveAnalysis
 from fairlead.findings import FindingBoard
 from fairlead.ledger import Cause
+from fairlead.memory import spare_survivors
 from fairlead.mesh_findings import find_in_mesh
 from fairlead.metrics import Metrics
 from fairlead.pace import Pace
@@ -14,6 +16,9 @@ from fairlead.pusher import Pusher
 from fairlead.sources.batch import Batch
 from translator.store import Write
 from translator.translator import Translator
+
+# From so many objects in one batch on, what they leave behind is spared by the garbage collector.
+_BULK: Final = 1_000
 
 
 class Ingest:
@@ -45,7 +50,10 @@ class Ingest:
             touched = self._translator.apply((write,))
             if touched:
                 written.append(write)
-            await pace.rest_if_due()
+            if pace.is_due:
+                if len(written) > _BULK:
+                    spare_survivors()
+                await pace.rest()
         if not written:
             return
         self._metrics.writes.inc(len(written))

@@ -9,6 +9,7 @@ import structlog
 
 from fairlead.blame import Blame
 from fairlead.ledger import Cause, Push, PushLedger
+from fairlead.memory import spare_survivors
 from fairlead.pace import Pace
 from fairlead.proxies import Proxies
 from translator.engine import QueryFailedError
@@ -89,6 +90,8 @@ class Pusher:
             if view is None:
                 break
             is_awaited, started = view in self._warm, perf_counter()
+            if not is_awaited:
+                spare_survivors()
             if self._advance(view, pace):
                 self._commit(view, publisher, push)
             if push is not None and is_awaited:
