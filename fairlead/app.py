@@ -136,6 +136,8 @@ class ControlPlane:
         trust, plain = self.trust, ServerOptions(reuse_port=self._settings.shares_port)
         if trust is None:
             return XdsServer(self._discovery, options=plain, observers=observers)
+        if isinstance(self._source, ClusterSource):
+            trust.reviewer = self._source.token_verifier(self._settings.trust.token_audience)
         return XdsServer(
             self._discovery,
             options=trust.server_options(plain, self._settings.mesh.mesh.root_namespace),

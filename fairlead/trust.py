@@ -40,8 +40,9 @@ class TrustSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The CA of the mesh, and how clients prove who they are.
 
     Without ``ca_dir`` nobody gets certificates. ``tls``: the xDS port speaks TLS, and clients prove who they are: by
-    tokens that the keys in ``jwks`` verify, or without that file by certificates of the mesh. Otherwise everybody on
-    this machine is believed. ``names``: further names of the control plane in its certificate.
+    certificates of the mesh, or by tokens, which the keys in ``jwks`` verify, or the API server of a cluster that is
+    followed. Otherwise everybody on this machine is believed. ``names``: further names of the control plane in its
+    certificate.
     """
 
     ca_dir: Path | None = None
@@ -72,6 +73,8 @@ class MeshTrust:
 
     def __init__(self, settings: TrustSettings, folder: AuthorityFolder, xds: Address, give: Give) -> None:
         """Serve on ``xds``; ``give`` serves resources to a single client."""
+        # Whoever else knows whose token it is; set before the server is built.
+        self.reviewer: TokenVerifier | None = None
         self.enrolment = Enrolment(folder.authority, settings.lifetime, give)
         self._settings = settings
         self._folder = folder.path
@@ -84,7 +87,7 @@ class MeshTrust:
         """How the xDS server is to listen, given how it would without TLS."""
         if not self._settings.tls:
             return plain
-        by_token = self._settings.jwks is not None
+        by_token = self._settings.jwks is not None or self.reviewer is not None
         certificate = ServerCertificate(self.enrolment, self._names(root_namespace))
         return replace(
             plain,
@@ -136,7 +139,7 @@ class MeshTrust:
     def _token_verifier(self) -> TokenVerifier | None:
         settings = self._settings
         if settings.jwks is None:
-            return None
+            return self.reviewer
         try:
             return KeySetVerifier(load_key_set(settings.jwks), settings.token_audience)
         except KeysError as error:

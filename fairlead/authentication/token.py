@@ -71,13 +71,16 @@ def load_key_set(path: Path) -> KeySet:
         raise KeysError(f"{path} is no JSON Web Key Set") from None
 
 
-def _account_of(claims: dict[str, Any]) -> ServiceAccount:
-    """Kubernetes: the subject is ``system:serviceaccount:NAMESPACE:NAME``; a bound token also names its pod."""
-    subject = str(claims["sub"])
+def service_account(subject: str, pod: str = "") -> ServiceAccount:
+    """Kubernetes: a token's subject is ``system:serviceaccount:NAMESPACE:NAME``. Raises TokenRefusedError."""
     namespace, colon, account = subject.removeprefix(_SUBJECT).partition(":")
     if not subject.startswith(_SUBJECT) or not (namespace and colon and account):
         raise TokenRefusedError(f"the token is for {subject!r}, which is no service account")
+    return ServiceAccount(namespace, account, pod)
+
+
+def _account_of(claims: dict[str, Any]) -> ServiceAccount:
+    """Kubernetes: a bound token also names its pod."""
     bound = claims.get("kubernetes.io")
     pod = bound.get("pod") if isinstance(bound, dict) else None
-    name = pod.get("name", "") if isinstance(pod, dict) else ""
-    return ServiceAccount(namespace, account, str(name))
+    return service_account(str(claims["sub"]), str(pod.get("name", "")) if isinstance(pod, dict) else "")

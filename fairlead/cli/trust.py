@@ -20,8 +20,8 @@ ServesTls = Annotated[
     bool,
     typer.Option(
         "--tls",
-        help="Serve xDS over TLS, to those that prove who they are: by a certificate of the mesh, or with --jwks by a "
-        "token. Needs --ca-dir. Without it, everybody on this machine is believed.",
+        help="Serve xDS over TLS, to those that prove who they are: by a certificate of the mesh, or with --jwks or "
+        "--kubernetes by a token. Needs --ca-dir. Without it, everybody on this machine is believed.",
     ),
 ]
 TlsNames = Annotated[

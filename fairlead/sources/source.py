@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import msgspec
 from prometheus_client.registry import Collector
 
+from fairlead.authentication.token import TokenVerifier
 from fairlead.finding import Finding, Place
 from fairlead.settings import KubernetesSettings
 from fairlead.sources.batch import Sink
@@ -62,6 +63,9 @@ class ClusterSource(Source, Protocol):
 
     def states(self) -> list[Any]:
         """How every cluster is doing."""
+
+    def token_verifier(self, audience: str) -> TokenVerifier:
+        """Who verifies tokens for an audience: the API server of the configuration's cluster."""
 
     def collector(self) -> Collector:
         """What Prometheus is told about the clusters."""

@@ -23,6 +23,7 @@ from fairlead.sources.kubernetes.on_demand import OnDemandObjects
 from fairlead.sources.kubernetes.reader import ObjectReader, Observer
 from fairlead.sources.kubernetes.remote_clusters import RemoteClusters
 from fairlead.sources.kubernetes.served import Collection
+from fairlead.sources.kubernetes.token_review import TokenReviewer
 from translator.database import Database
 from translator.demand import ON_DEMAND
 from translator.objects.registry import PRIMARY, SERVICE_KINDS, Kind, ObjectKey
@@ -74,6 +75,10 @@ class KubernetesSource:
     def states(self) -> list[ClusterState]:
         """How every cluster is doing."""
         return [cluster.state() for cluster in self._clusters()]
+
+    def token_verifier(self, audience: str) -> TokenReviewer:
+        """Who verifies tokens for an audience: the API server of the configuration's cluster."""
+        return TokenReviewer(self.primary.connection, audience)
 
     def collector(self) -> ClusterMetrics:
         """What Prometheus is told about the clusters."""
