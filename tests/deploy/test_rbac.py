@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from fairlead.authentication.token import TokenRefusedError
 from fairlead.mesh.waiting import NotYetError, wait_until
+from fairlead.sources.source import ClusterSource
 from tests.apiserver.definitions import mesh_definitions, plural
 from tests.apiserver.server import ApiServer
 from tests.deploy.rendering import NAMESPACE, Manifest
@@ -84,6 +86,10 @@ async def use_everything(server: ApiServer, rig: Rig) -> None:
                 raise NotYetError(f"never called: {sorted(missing)}")
 
         await wait_until(used, context=lambda: str(rig.logs))
+    source = rig.plane._source
+    assert isinstance(source, ClusterSource)
+    with pytest.raises(TokenRefusedError):
+        await source.token_verifier("istio-ca").verify("of nobody")
 
 
 @pytest.mark.usefixtures("grpc_poller")

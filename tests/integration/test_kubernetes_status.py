@@ -70,7 +70,15 @@ async def test_a_refusal_is_told_in_the_proxys_words_and_taken_back(tmp_path: Pa
         accepted = await until(server, "Accepted", "False", "Only one route, please")
         assert "rejected by 1 proxy: client.default (rds 80)" in accepted["message"]
         await until(server, "Reconciled", "False", "0 of 1 proxies")
-        (event,) = server.storage.rows(("", "events"), "shop")
+
+        async def told() -> dict[str, Any]:
+            events = server.storage.rows(("", "events"), "shop")
+            if not events:
+                raise NotYetError("no Event")
+            (event,) = events
+            return event
+
+        event = await wait_until(told)
         assert (event["reason"], event["involvedObject"]["name"]) == ("RejectedByProxy", "cart")
         assert "Only one route, please" in event["message"]
         server.put_yaml(virtual_service(prefix="/good"))
