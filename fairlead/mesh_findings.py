@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from fairlead.finding import UNTRANSLATED, Finding
+from fairlead.finding import UNTRANSLATED, Finding, Place
 from translator.diagnostics import Violation
 from translator.objects.mesh_config import MeshConfig
 from translator.validation.coverage import untranslated_settings
@@ -21,4 +21,4 @@ def find_in_mesh(mesh: MeshConfig) -> tuple[Finding, ...]:
 
 
 def _finding(violation: Violation) -> Finding:
-    return Finding.of_violation(violation, SUBJECT, None)
+    return msgspec.structs.replace(Finding.of_violation(violation, SUBJECT, None), place=Place(SUBJECT))

@@ -14,3 +14,4 @@ def test_what_has_no_effect_is_a_warning() -> None:
     (finding,) = find_in_mesh(MeshConfig(enable_tracing=False))
     assert (finding.subject, finding.path, finding.code) == ("MeshConfig", "enableTracing", UNTRANSLATED)
     assert finding.severity is Severity.WARNING
+    assert str(finding.place) == "MeshConfig"
