@@ -166,7 +166,8 @@ async def serving(server: ApiServerProcess, workdir: Path, port: int) -> AsyncIt
     started = time.perf_counter()
     running = asyncio.create_task(plane.run())
     try:
-        await asyncio.wait_for(plane.ready.wait(), DEADLINE)
+        async with asyncio.timeout(DEADLINE):
+            await plane.ready.wait()
         yield plane, time.perf_counter() - started
     finally:
         plane.stop()

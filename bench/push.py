@@ -134,7 +134,8 @@ async def serving(config: Path, port: int) -> AsyncIterator[tuple[ControlPlane, 
     plane = ControlPlane(ServeSettings(config_dir=config, xds=address, admin=Address("127.0.0.1", 0), grace=0.0))
     running = asyncio.create_task(plane.run())
     try:
-        await asyncio.wait_for(plane.ready.wait(), DEADLINE)
+        async with asyncio.timeout(DEADLINE):
+            await plane.ready.wait()
         yield plane, plane.xds_address
     finally:
         plane.stop()

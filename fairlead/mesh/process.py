@@ -74,7 +74,8 @@ class ChildProcess:
         if self.is_running:
             self._process.terminate()
             try:
-                await asyncio.wait_for(self._process.wait(), _GRACE)
+                async with asyncio.timeout(_GRACE):
+                    await self._process.wait()
             except TimeoutError:
                 return await self.kill()
         return self._process.returncode

@@ -121,7 +121,8 @@ class DirectorySource:
         if expiry is not None:
             patience = min(patience, max(0.0, expiry + SETTLE - monotonic()))
         try:
-            await asyncio.wait_for(self._event.wait(), patience)
+            async with asyncio.timeout(patience):
+                await self._event.wait()
         except TimeoutError:
             self._notice(None)
 

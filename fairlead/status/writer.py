@@ -123,7 +123,8 @@ class StatusWriter:
             del self._due[key]
             return key
         try:
-            await asyncio.wait_for(self._woken.wait(), min(wait, self._limits.interval))
+            async with asyncio.timeout(min(wait, self._limits.interval)):
+                await self._woken.wait()
         except TimeoutError:
             return None
         return None

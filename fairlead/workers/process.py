@@ -52,7 +52,8 @@ class WorkerProcess:
             return
         _signal(process, signal.SIGTERM if patience else signal.SIGKILL)
         try:
-            await asyncio.wait_for(process.wait(), patience or None)
+            async with asyncio.timeout(patience or None):
+                await process.wait()
         except TimeoutError:
             _signal(process, signal.SIGKILL)
             await process.wait()

@@ -133,7 +133,8 @@ class Cluster:
     async def _until_next_look(self) -> tuple[float, ...]:
         """Wait for a reason to look again; returns after which waits to do so."""
         try:
-            await asyncio.wait_for(self._look.wait(), _LOOKS[-1] if self._misses else _REDISCOVER)
+            async with asyncio.timeout(_LOOKS[-1] if self._misses else _REDISCOVER):
+                await self._look.wait()
         except TimeoutError:
             return _LOOKS[:1]
         return _LOOKS

@@ -43,7 +43,8 @@ class OnDemandObjects:
         async with asyncio.TaskGroup() as group:
             while True:
                 try:
-                    await asyncio.wait_for(self._grown.wait(), _PRUNE)
+                    async with asyncio.timeout(_PRUNE):
+                        await self._grown.wait()
                 except TimeoutError:
                     self._database.demand.prune(self._database.is_read)
                 self._grown.clear()
