@@ -1,6 +1,6 @@
 """Indexes of services: which hosts there are, who provides them, and who asks for addresses."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from translator.indexes.extraction import Pairs
@@ -12,6 +12,8 @@ from translator.store import Index
 
 DISTRIBUTION_ANNOTATION: Final = "networking.istio.io/traffic-distribution"
 
+
+_PASSED_ON: Final = frozenset({"TCP", "MONGO", "MYSQL", "REDIS"})
 
 AUTO_ALLOCATE_LABEL: Final = "networking.istio.io/enable-autoallocate-ip"
 
@@ -91,6 +93,30 @@ def _host_without_address(_key: ObjectKey, source: ServiceEntry, suffix: str) ->
             yield "", HostWithoutAddress(meta.creation_timestamp, meta.namespace, meta.name, host, allocated)
 
 
+class ConnectionPort(NamedTuple):
+    """A port at which connections are passed on as they are; an empty address is any."""
+
+    address: str
+    number: int
+
+
+def connection_ports(source: ServiceEntry) -> Iterator[ConnectionPort]:
+    """The ports of an entry that nothing but address and number tells from those of others.
+
+    TLS is told apart by its SNI, requests by their host; where endpoints are dialled, each has its own address.
+    """
+    spec = source.spec
+    if str(spec.resolution) == "NONE" and (spec.endpoints or spec.workload_selector is not None):
+        return
+    for port in spec.ports:
+        if port.protocol.upper() in _PASSED_ON:
+            yield from (ConnectionPort(address, port.number) for address in spec.addresses or ("",))
+
+
+def _connection_port(key: ObjectKey, source: ServiceEntry, _suffix: str) -> Pairs:
+    return ((port, key) for port in connection_ports(source))
+
+
 HOST_OBJECTS: Final[Index[tuple[str, str], ObjectKey]] = Index(
     "host-objects", _service_hosts(lambda namespace, host: (namespace, host), lambda _host, key: key)
 )
@@ -127,6 +153,11 @@ HOSTS_WITHOUT_ADDRESS: Final[Index[str, HostWithoutAddress]] = Index(
     "hosts-without-address", {Kind.SERVICE_ENTRY: _host_without_address}
 )
 """Empty string -> the hosts of ServiceEntries that are to get an address, the oldest first."""
+
+CONNECTION_PORTS: Final[Index[ConnectionPort, ObjectKey]] = Index(
+    "connection-ports", {Kind.SERVICE_ENTRY: _connection_port}
+)
+"""Address and number -> the ServiceEntries whose connections there are passed on as they are."""
 
 NETWORK_SERVICES: Final[Index[str, ObjectKey]] = Index("network-services", {Kind.SERVICE: _network_service})
 """Empty string -> the Services that are labelled as gateways into a network."""
