@@ -16,6 +16,7 @@ from fairlead.sources.kubernetes.informer import Informer, Timing
 from fairlead.sources.kubernetes.reflector import Change
 from fairlead.sources.kubernetes.served import Collection
 from fairlead.sources.kubernetes.wire import read_item
+from tests.apiserver.certificates import Authority, ServerTls
 from tests.apiserver.errors import ApiError, compacted, internal, too_many_requests, unauthorized
 from tests.apiserver.faults import Fault
 from tests.apiserver.server import ApiServer
@@ -232,6 +233,25 @@ async def test_bookmarks_save_a_list(server: ApiServer, tmp_path: Path) -> None:
         mesh.pod("b")
         await mesh.agrees()
         assert server.calls.count("list", "pods") == 0
+
+
+async def test_a_server_whose_certificate_is_replaced_is_followed_on(tmp_path: Path) -> None:
+    async with ApiServer(tls=ServerTls("127.0.0.1", tmp_path)) as server, following(server, tmp_path) as mesh:
+        mesh.pod("a")
+        await mesh.agrees()
+        assert server.tls is not None
+        server.tls.rotate(Authority("another"))
+        server.drop_connections()
+        mesh.pod("b")
+
+        async def refused() -> None:
+            if "certificate" not in str(mesh.informer.fault).lower():
+                raise NotYetError(f"{mesh.informer.fault}")
+
+        await wait_until(refused)
+        assert set(mesh.recorder.pods) == {"a"}, "nobody is believed whose certificate is of a stranger"
+        server.write_kubeconfig(tmp_path / "config")
+        await mesh.agrees()
 
 
 async def test_random_drops_lose_nothing(server: ApiServer, tmp_path: Path) -> None:

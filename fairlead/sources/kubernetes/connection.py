@@ -7,6 +7,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.metadata import version
 from time import monotonic
 from typing import Any, Final, NamedTuple
@@ -262,5 +263,7 @@ def _refusal(call: _Call, response: aiohttp.ClientResponse, status: Status) -> A
     return ApiRefused(msgspec.structs.replace(status, code=response.status, reason=reason), str(call), retry_after)
 
 
+@cache
 def _user_agent() -> str:
+    """Found out once: it takes several milliseconds."""
     return f"fairlead/{version('fairlead')}"
