@@ -1,5 +1,7 @@
 """Nothing more than needed is sent: for each kind of change, exactly which proxies get which names of which types."""
 
+from collections.abc import Mapping
+
 import msgspec
 import pytest
 
@@ -9,11 +11,13 @@ from tests.unit.translator.mesh_kit import (
     endpoint,
     endpoint_slice,
     entry,
+    peers,
     pod,
     rule,
     service,
     writes,
 )
+from translator.model.proxy import Proxy
 from translator.objects.mesh_networks import MeshNetworks
 from translator.objects.registry import PRIMARY
 from translator.settings import Settings
@@ -104,10 +108,10 @@ spec: {egress: [{hosts: [./*]}]}
 class Fleet:
     """Connected proxies, and what each of them has."""
 
-    def __init__(self, *texts: str) -> None:
+    def __init__(self, *texts: str, proxies: Mapping[str, Proxy] = PROXIES) -> None:
         self.translator = Translator(Settings())
         self.translator.apply(write for text in texts for write in writes(text))
-        self._bindings = {name: self.translator.bind(proxy) for name, proxy in PROXIES.items()}
+        self._bindings = {name: self.translator.bind(proxy) for name, proxy in proxies.items()}
         self._seen: dict[str, dict[str, dict[str, str]]] = {}
         self.changes()
 
@@ -402,3 +406,49 @@ def test_gateways_of_a_network_that_come_or_go_are_a_push_of_the_endpoints_behin
         networks = msgspec.convert({"networks": declared}, MeshNetworks)
         fleet.translator.db.replace_settings(Settings(networks=networks))
         assert fleet.changes() == everyone(EDS=web(("",)))
+
+
+IDENTIFIED = {name: msgspec.structs.replace(proxy, has_identity=True) for name, proxy in PROXIES.items()}
+SECURED = {"app": "web", "version": "v1", "security.istio.io/tlsMode": "istio"}
+
+
+def policy(mode: str, **more: str) -> str:
+    return peers(f"{{mtls: {{mode: {mode}}}}}", **more)
+
+
+INBOUND: Names = {"LDS": {"virtualInbound"}}
+PLAIN: Names = {"CDS": {*web(), OTHER}, "EDS": web(("", "v1"))}
+# To gateways headless services are like all others; sidecars dial their pods.
+AT_GATEWAY: Names = {"CDS": {*web(), OTHER, DB, PEERS}, "EDS": web(("", "v1"))}
+POLICIES: dict[str, tuple[str, dict[str, Names]]] = {
+    "a namespace goes without": (
+        policy("DISABLE"),
+        {"client": {**PLAIN, **INBOUND}, "pod": {**PLAIN, **INBOUND}, "gateway": AT_GATEWAY},
+    ),
+    "a namespace insists": (policy("STRICT"), {"client": INBOUND, "pod": INBOUND}),
+    "another namespace goes without": (
+        policy("DISABLE", namespace="far"),
+        differ(everyone(CDS={OWN}), stranger={"CDS": {OWN}, **INBOUND}),
+    ),
+    "the mesh goes without": (
+        policy("DISABLE", namespace="istio-system"),
+        {
+            "client": {**PLAIN, "CDS": {*PLAIN["CDS"], OWN}, **INBOUND},
+            "pod": {**PLAIN, "CDS": {*PLAIN["CDS"], OWN}, **INBOUND},
+            "gateway": {**AT_GATEWAY, "CDS": {*AT_GATEWAY["CDS"], OWN}},
+            "stranger": {"CDS": {OWN}, **INBOUND},
+        },
+    ),
+    "a workload goes without": (
+        peers("{selector: {matchLabels: {app: web}}, mtls: {mode: DISABLE}}"),
+        differ(everyone(EDS=web(("", "v1"))), pod=INBOUND),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", POLICIES)
+def test_whom_a_peer_authentication_concerns(change: str) -> None:
+    written, expected = POLICIES[change]
+    fleet = Fleet(*BASE, pod("web-1", "10.1.0.1", labels=SECURED), proxies=IDENTIFIED)
+    assert fleet.add(written) == expected
+    assert Fleet(*BASE).add(written) == {}, "without certificates nobody speaks mesh TLS"
