@@ -56,11 +56,6 @@ class Tokens:
     def __init__(self) -> None:
         self._key = ECKey.generate_key("P-256")
         self._revoked: set[str] = set()
-        self._static: dict[str, User] = {}
-
-    def accept(self, token: str, user: User) -> None:
-        """Take a token that is no JWT, as a real server takes those of its file."""
-        self._static[token] = user
 
     def issue(
         self,
@@ -89,12 +84,9 @@ class Tokens:
     def revoke(self, token: str) -> None:
         """Take a token no longer."""
         self._revoked.add(token)
-        self._static.pop(token, None)
 
     def verify(self, token: str) -> TokenClaims | None:
         """What a token proves; None when it is not ours, expired or revoked."""
-        if token in self._static:
-            return TokenClaims(self._static[token], (AUDIENCE,))
         try:
             claims = jwt.decode(token, self._key, algorithms=["ES256"]).claims
         except (JoseError, ValueError):

@@ -17,12 +17,13 @@ async def server() -> AsyncIterator[ApiServer]:
         yield server
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["stand-in", "real"])
+# Nobody needs to read of every test that it was not repeated.
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=["stand-in"] if real.missing() else ["stand-in", "real"]
+)
 async def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
-    """A cluster for the tests of a module: the stand-in, and a real API server where there is one."""
+    """A cluster for the tests of a module: the stand-in, and a real API server where KUBEBUILDER_ASSETS says so."""
     if request.param == "real":
-        if reason := real.missing():
-            pytest.skip(reason)
         async with real.real_cluster(tmp_path_factory.mktemp("real")) as cluster:
             yield cluster
         return

@@ -22,7 +22,6 @@ _MERGE_KEYS: Final = {
     "initContainers": "name",
     "ownerReferences": "uid",
     "secrets": "name",
-    "subjects": "",
     "topologySpreadConstraints": "topologyKey",
     "volumeDevices": "devicePath",
     "volumeMounts": "mountPath",

@@ -96,10 +96,6 @@ class Storage:
         """The objects of a table, or those of one namespace, in the order of their keys."""
         return _sorted(self._table(table).rows, namespace)
 
-    def tables(self) -> list[TableName]:
-        """The tables that hold something."""
-        return [name for name, table in self._tables.items() if table.rows]
-
     def write(self, table: TableName, key: Key, document: Document) -> Document:
         """Store an object under the next revision, and return it with that."""
         before = self._table(table).rows.get(key)
