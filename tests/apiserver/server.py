@@ -5,6 +5,7 @@ async with ApiServer() as server:
     path = server.write_kubeconfig(tmp_path / "config")
 """
 
+import asyncio
 import base64
 import dataclasses
 from pathlib import Path
@@ -160,10 +161,7 @@ class ApiServer:
 
     def drop_connections(self) -> None:
         """Cut all connections."""
-        server = self._runner.server if self._runner else None
-        for connection in server.connections if server else ():
-            if connection.transport is not None:
-                connection.transport.abort()
+        _cut(self._runner.server if self._runner else None)
 
     def kubeconfig(self, context: str = "test", **user: object) -> dict[str, Any]:
         """A kubeconfig for it; ``user`` holds credentials, as for instance ``token``."""
@@ -205,8 +203,14 @@ class ApiServer:
 
     async def _close(self) -> None:
         runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
+        if runner is None:
+            return
+        server = runner.server
+        await runner.cleanup()
+        # A connection that was being accepted is made a moment later, when nobody would close it any more.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        _cut(server)
 
     def _target(self, api_version: str, kind: str, name: str, namespace: str) -> Target:
         served = self.objects.kinds.by_kind(api_version, kind)
@@ -223,7 +227,9 @@ class ApiServer:
         except ConnectionDropped:
             if request.transport is not None:
                 request.transport.abort()
-            raise
+            raise asyncio.CancelledError from None  # nobody is left to be answered
+        except ConnectionResetError:
+            raise asyncio.CancelledError from None
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path = parse_path(request.path)
@@ -291,3 +297,10 @@ class ApiServer:
                 return discovery.resource_list(kinds, group, version)
             case _:
                 return openapi.find(kinds, parts)
+
+
+def _cut(server: web.Server | None) -> None:
+    """Cut the connections of a server."""
+    for connection in server.connections if server else ():
+        if connection.transport is not None:
+            connection.transport.abort()
