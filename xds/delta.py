@@ -89,6 +89,9 @@ class DeltaLane(Lane[DeltaRequest]):
             self._redeem_claims(context.supply.view)
         if debt.everything and not self.subscription.names and self._is_new() and self._is_plain(context):
             return Selection(list(context.supply.view.resources(self.type_url).values()), None)
+        answers = self._answers(context)
+        if answers is not None and (answers or debt.reply):
+            return _selection(answers)
         names = debt.owed | debt.dirty
         if debt.everything:
             names.update(context.supply.view.resources(self.type_url), self.held.names())
@@ -99,8 +102,7 @@ class DeltaLane(Lane[DeltaRequest]):
                 self._choose(context, name, changes)
         if not changes and not debt.reply:
             return None
-        removed = tuple(name for name, resource in changes.items() if resource is None)
-        return Selection([resource for resource in changes.values() if resource is not None], changes, removed)
+        return _selection(changes)
 
     def _choose(self, context: LaneContext, name: str, changes: dict[str, Resource | None]) -> None:
         sent = self.sent(name)
@@ -121,3 +123,8 @@ class DeltaLane(Lane[DeltaRequest]):
             if resource is None:
                 self.held.drop(name)
         self._forget(sent.changes)
+
+
+def _selection(changes: Mapping[str, Resource | None]) -> Selection:
+    removed = tuple(name for name, resource in changes.items() if resource is None)
+    return Selection([resource for resource in changes.values() if resource is not None], changes, removed)

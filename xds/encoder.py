@@ -7,7 +7,7 @@ come from one counter of the server; a stream that already got the response take
 import copy
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -19,6 +19,9 @@ from xds.resource import Resource
 from xds.types import TypeUrl
 
 _REMEMBERED: Final = 8
+
+# What a client gets for each name that it asks for; None for a name that nothing has.
+Answers = Mapping[str, Resource | None]
 
 
 class Response:
@@ -61,6 +64,24 @@ class Encoder:
         self._pools = pools
         self._delta = delta
         self._recent: dict[TypeUrl, deque[weakref.ref[Response]]] = {}
+        self._answers: dict[tuple[TypeUrl, frozenset[str]], Answers] = {}
+
+    def answers(self, type_url: TypeUrl, names: frozenset[str], target: Callable[[str], Resource | None]) -> Answers:
+        """What a new client gets that asks for these names: found once, for all that ask until the View changes.
+
+        ``target`` gives what the View has under a name.
+        """
+        known = self._answers.get((type_url, names))
+        if known is None:
+            if len(self._answers) >= _REMEMBERED:
+                self._answers.clear()
+            # Sorted, so that streams that need the same resources need the same list of them.
+            known = self._answers[type_url, names] = {name: target(name) for name in sorted(names)}
+        return known
+
+    def forget_answers(self) -> None:
+        """The View has changed."""
+        self._answers.clear()
 
     def response(
         self, type_url: TypeUrl, resources: list[Resource], removed: Sequence[str] = (), *, after: int = 0

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import Final, Generic, TypeVar
 
+from xds.encoder import Answers
 from xds.errors import LimitExceeded
 from xds.exchange import Debt, LaneContext, LaneRecord, Selection, Sent, Verdict
 from xds.ledger import Ledger, Pools
@@ -320,6 +321,17 @@ class Lane(ABC, Generic[RequestT]):
                 self.stood_in.discard(name)
                 self.debt.owed.discard(name)
                 self.debt.dirty.discard(name)
+
+    def _answers(self, context: LaneContext) -> Answers | None:
+        """What the client asks for, if it is new, has asked by name, and is to get just what everybody gets."""
+        debt, subscription = self.debt, self.subscription
+        is_special = subscription.wildcard or self._private or self.leases or not self._is_plain(context)
+        if is_special or debt.everything or debt.owed != subscription.names or not debt.dirty <= debt.owed:
+            return None
+        if not self._is_new():
+            return None
+        view = context.supply.view
+        return context.supply.encoder.answers(self.type_url, subscription.names, lambda name: self.target(view, name))
 
     def _is_plain(self, context: LaneContext) -> bool:
         """Nothing is kept or withheld from the client: it gets the View's resources as they are."""

@@ -110,6 +110,7 @@ class Session:
 
     def mark(self, change: ViewChange, cause: object = None) -> bool:
         """Resources of the View, or the client's own, changed; True if any of them concerns this client."""
+        self._supply.encoder.forget_answers()
         concerned = False
         for type_url, names in change.items():
             lane = self._lanes.get(type_url)

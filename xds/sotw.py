@@ -62,6 +62,11 @@ class SotwLane(Lane[SotwRequest]):
 
     def _select_part(self, context: LaneContext) -> Selection | None:
         debt = self.debt
+        answers = self._answers(context)
+        if answers:
+            found = [resource for resource in answers.values() if resource is not None]
+            # The holding of the response is what all that get it share.
+            return Selection(found, None) if found else None
         names = debt.owed | debt.dirty
         if debt.everything:
             names.update(context.supply.view.resources(self.type_url))
