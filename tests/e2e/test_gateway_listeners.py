@@ -77,7 +77,8 @@ async def gateway(mesh: LocalMesh, stream: Stream, authority: Authority) -> Prox
         ports=(StandInPort(443, 8443, "tls"),),
         build_server=lambda instance: Backend(instance, httpbin.build_application(instance), authority.server(SNI)),
     )
-    await secure.add()
+    # Only who speaks the mesh's TLS is reached by its SNI.
+    await secure.add(labels={"security.istio.io/tlsMode": "istio"})
     ports = {443: mesh.addresses.port(), 15443: mesh.addresses.port()}
     return await mesh.start_gateway(ports, name="edge", labels=LABELS, stream=stream)
 
