@@ -8,44 +8,35 @@ watch -n 1 curl -s localhost:10000
 import asyncio
 import itertools
 
-from envoy.config.core.v3 import config_source_pb2
-from envoy.config.listener.v3 import listener_pb2
-from envoy.config.route.v3 import route_pb2
-from envoy.extensions.filters.http.router.v3 import router_pb2
-from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.filters.http.router.v3.router_pb2 import Router
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
+)
 
 from xds.cache import SnapshotCache
 from xds.server import XdsServer
 
 
-def listener() -> listener_pb2.Listener:
-    """HTTP on port 10000, with routes from the same stream."""
-    manager = hcm_pb2.HttpConnectionManager(stat_prefix="hello", rds={"route_config_name": "greeting"})
-    manager.rds.config_source.ads.SetInParent()
-    manager.rds.config_source.resource_api_version = config_source_pb2.V3
-    manager.http_filters.add(name="router").typed_config.Pack(router_pb2.Router())
-    made = listener_pb2.Listener(name="hello")
-    made.address.socket_address.address, made.address.socket_address.port_value = "127.0.0.1", 10000
-    made.filter_chains.add().filters.add(name="http").typed_config.Pack(manager)
-    return made
-
-
-def greeting(number: int) -> route_pb2.RouteConfiguration:
+def greeting(number: int) -> RouteConfiguration:
     """Answers every request by itself."""
-    made = route_pb2.RouteConfiguration(name="greeting")
-    route = made.virtual_hosts.add(name="all", domains=["*"]).routes.add(match={"prefix": "/"})
-    route.direct_response.status = 200
-    route.direct_response.body.inline_string = f"hello number {number}\n"
-    return made
+    answer = {"status": 200, "body": {"inline_string": f"hello number {number}\n"}}
+    route = {"match": {"prefix": "/"}, "direct_response": answer}
+    return RouteConfiguration(name="greeting", virtual_hosts=[{"name": "all", "domains": ["*"], "routes": [route]}])
 
 
 async def main() -> None:
-    """Serve until interrupted."""
+    """HTTP on port 10000 with routes from the same stream; serves until interrupted."""
+    by_ads = {"route_config_name": "greeting", "config_source": {"ads": {}, "resource_api_version": "V3"}}
+    manager = HttpConnectionManager(stat_prefix="hello", rds=by_ads, http_filters=[{"name": "router"}])
+    manager.http_filters[0].typed_config.Pack(Router())
+    listener = Listener(name="hello", address={"socket_address": {"address": "127.0.0.1", "port_value": 10000}})
+    listener.filter_chains.add().filters.add(name="http").typed_config.Pack(manager)
     cache = SnapshotCache()
     server = XdsServer(cache, observers=[lambda event: print(type(event).__name__)])
     cache.connect(server)
-    cache.set("hello-envoy", [listener(), greeting(0)])
-    cache.check_consistency("hello-envoy")
+    cache.set("hello-envoy", [listener, greeting(0)])
     await server.start("127.0.0.1:18000")
     for number in itertools.count(1):
         await asyncio.sleep(1)
