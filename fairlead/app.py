@@ -59,6 +59,7 @@ class ControlPlane:
         self._stopping = asyncio.Event()
         # Where it really listens, once it does.
         self.xds_address = settings.xds
+        self.secure_address: Address | None = None
         self.admin_address = settings.admin
         self.listening = asyncio.Event()
         self.ready = asyncio.Event()
@@ -100,7 +101,7 @@ class ControlPlane:
             stack.enter_context(self.watchdog)
             self.admin_address = await self._open_admin(stack)
             if not self._settings.shares_port:
-                self.xds_address = await self._listen(stack)
+                await self._listen(stack)
             self.listening.set()
             await stack.enter_async_context(self._source)
             async with asyncio.TaskGroup() as tasks:
@@ -124,10 +125,10 @@ class ControlPlane:
 
     def _open_trust(self, settings: ServeSettings) -> MeshTrust | None:
         """The CA and what depends on it, if there is to be one."""
-        if settings.trust.ca_dir is None:
+        folder = open_folder(settings.trust, settings.mesh.mesh.trust_domain)
+        if folder is None:
             return None
-        trust_domain = settings.mesh.mesh.trust_domain
-        return MeshTrust(settings.trust, open_folder(settings.trust.ca_dir, trust_domain), settings.xds, self._give)
+        return MeshTrust(settings.trust, folder, settings.xds, settings.secure_xds, self._give)
 
     def _give(self, client: Client, resources: Iterable[Resource]) -> None:
         self._server.give(client, resources)
@@ -138,9 +139,10 @@ class ControlPlane:
             return XdsServer(self._discovery, options=plain, observers=observers)
         if isinstance(self._source, ClusterSource):
             trust.reviewer = self._source.token_verifier(self._settings.trust.token_audience)
+        serves_tls = self._settings.trust.tls
         return XdsServer(
             self._discovery,
-            options=trust.server_options(plain, self._settings.mesh.mesh.root_namespace),
+            options=trust.server_options(plain, self._settings.own_namespace) if serves_tls else plain,
             observers=(*observers, trust.enrolment.observe),
             authenticator=trust.authenticator(lambda: self.translator.db.settings.mesh),
         )
@@ -153,21 +155,22 @@ class ControlPlane:
         self._discovery.is_open = True
         if self._settings.shares_port:
             # Whoever connects before goes to another process, which can answer.
-            self.xds_address = await self._listen(stack)
+            await self._listen(stack)
         self._log.info(
             "serve.ready",
             xds=str(self.xds_address),
+            **({"secure_xds": str(self.secure_address)} if self.secure_address else {}),
             admin=str(self.admin_address),
             **self._source.describe(),
             objects=len(self.translator.db.store),
             seconds=round(perf_counter() - started, 3),
         )
-        if not self._settings.discloses_secrets:
+        if not self._settings.discloses_secrets and self.secure_address is None:
             self._log.warning(
                 "serve.secrets.withheld",
                 xds=str(self.xds_address),
                 reason="other machines reach this address, and nobody has to prove there who they are",
-                effect="gateways get no certificates from Secrets; --plaintext-secrets gives them",
+                effect="gateways get no certificates from Secrets; with --secure-xds or --plaintext-secrets they do",
             )
         self.ready.set()
         await self._source.follow(self._ingest)
@@ -178,13 +181,30 @@ class ControlPlane:
         if self._reporting is not None:
             await self._reporting.run()
 
-    async def _listen(self, stack: AsyncExitStack) -> Address:
-        try:
-            port = await self._server.start(str(self._settings.xds))
-        except OSError as error:
-            raise ListenError(f"cannot serve xDS on {self._settings.xds}: is the port taken?") from error
+    async def _listen(self, stack: AsyncExitStack) -> None:
+        """Listen for proxies, in plain text and over TLS, whatever is asked for and possible."""
         stack.push_async_callback(self._server.stop, 0.0)
-        return self._settings.xds._replace(port=port)
+        settings = self._settings
+        self.xds_address = await self._listen_on(settings.xds)
+        if settings.secure_xds is None:
+            return
+        if self.trust is None:
+            self._log.warning(
+                "serve.secure.off",
+                xds=str(settings.secure_xds),
+                reason=f"there is no CA in {settings.trust.ca_dir}",
+                effect="xDS is served in plain text only; put a CA there and start again",
+            )
+            return
+        secured = self.trust.server_options(self._server.options, settings.own_namespace)
+        self.secure_address = await self._listen_on(settings.secure_xds, secured)
+
+    async def _listen_on(self, address: Address, options: ServerOptions | None = None) -> Address:
+        try:
+            port = await self._server.start(str(address), options)
+        except OSError as error:
+            raise ListenError(f"cannot serve xDS on {address}: is the port taken?") from error
+        return address._replace(port=port)
 
     async def _open_admin(self, stack: AsyncExitStack) -> Address:
         pages: dict[str, Page] = {

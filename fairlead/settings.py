@@ -53,12 +53,14 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     The objects come from ``config_dir`` or from ``kubernetes``; ``mesh_file`` holds the settings of the mesh, and is
     followed beside a folder.
     ``workers`` is how many processes serve proxies; ``worker`` is the number of this one if it is one of several.
+    ``secure_xds``: a second address for xDS, where TLS is spoken and proxies have to prove who they are.
     ``plaintext_secrets``: give Secrets to proxies although anybody on the network can claim to be one.
     """
 
     config_dir: Path | None = None
     kubernetes: KubernetesSettings | None = None
     xds: Address = Address("127.0.0.1", 15010)
+    secure_xds: Address | None = None
     admin: Address = Address("127.0.0.1", 15014)
     mesh: Settings = Settings()
     mesh_file: Path | None = None
@@ -76,8 +78,13 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     trust: TrustSettings = TrustSettings()
 
     @property
+    def own_namespace(self) -> str:
+        """The namespace that the control plane is in, if it is in Kubernetes."""
+        return self.kubernetes.root_namespace if self.kubernetes else self.mesh.mesh.root_namespace
+
+    @property
     def discloses_secrets(self) -> bool:
-        """Whether gateways get their certificates.
+        """Whether gateways that connect to the first address get their certificates; at the second they always do.
 
         Istio gives Secrets only to proxies that proved who they are. Where proxies prove nothing, being on the same
         machine has to do, or the word of whoever runs this.

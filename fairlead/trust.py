@@ -16,7 +16,7 @@ from fairlead.authentication.principal import Principal, principal
 from fairlead.authentication.token import KeysError, KeySetVerifier, TokenVerifier, load_key_set
 from fairlead.ca.authority import Authority, AuthorityError
 from fairlead.ca.enrolment import Enrolment, Give
-from fairlead.ca.folder import load_authority, open_authority
+from fairlead.ca.folder import is_vacant, load_authority, open_authority
 from fairlead.ca.server_certificate import ServerCertificate
 from fairlead.sources.authority import watch_authority
 from translator.database import Database
@@ -39,13 +39,14 @@ class TrustError(Exception):
 class TrustSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The CA of the mesh, and how clients prove who they are.
 
-    Without ``ca_dir`` nobody gets certificates. ``tls``: the xDS port speaks TLS, and clients prove who they are: by
-    certificates of the mesh, or by tokens, which the keys in ``jwks`` verify, or the API server of a cluster that is
-    followed. Otherwise everybody on this machine is believed. ``names``: further names of the control plane in its
-    certificate.
+    Without ``ca_dir`` nobody gets certificates; ``ca_optional``: nor while it is empty, instead of a CA being made.
+    ``tls``: the xDS port speaks TLS, and clients prove who they are: by certificates of the mesh, or by tokens, which
+    the keys in ``jwks`` verify, or the API server of a cluster that is followed. Otherwise everybody on this machine
+    is believed. ``names``: further names of the control plane in its certificate.
     """
 
     ca_dir: Path | None = None
+    ca_optional: bool = False
     tls: bool = False
     jwks: Path | None = None
     token_audience: str = "istio-ca"  # noqa: S105 - a name
@@ -60,8 +61,11 @@ class AuthorityFolder(msgspec.Struct, frozen=True):
     authority: Authority
 
 
-def open_folder(path: Path, organization: str) -> AuthorityFolder:
-    """The CA in a folder, made if there is none. Raises TrustError."""
+def open_folder(settings: TrustSettings, organization: str) -> AuthorityFolder | None:
+    """The CA in its folder, None if there is to be none. Raises TrustError."""
+    path = settings.ca_dir
+    if path is None or (settings.ca_optional and is_vacant(path)):
+        return None
     try:
         return AuthorityFolder(path, open_authority(path, organization))
     except AuthorityError as error:
@@ -71,22 +75,27 @@ def open_folder(path: Path, organization: str) -> AuthorityFolder:
 class MeshTrust:
     """What the settings come to where there is a CA."""
 
-    def __init__(self, settings: TrustSettings, folder: AuthorityFolder, xds: Address, give: Give) -> None:
-        """Serve on ``xds``; ``give`` serves resources to a single client."""
+    def __init__(
+        self, settings: TrustSettings, folder: AuthorityFolder, xds: Address, secure: Address | None, give: Give
+    ) -> None:
+        """Serve on ``xds``, and over TLS on ``secure``; ``give`` serves resources to a single client."""
         # Whoever else knows whose token it is; set before the server is built.
         self.reviewer: TokenVerifier | None = None
         self.enrolment = Enrolment(folder.authority, settings.lifetime, give)
         self._settings = settings
         self._folder = folder.path
-        self._xds = xds
+        self._hosts = tuple(address.host for address in (xds, secure) if address is not None)
+        self._has_plaintext = not settings.tls
+        self._authenticates = settings.tls or secure is not None
         # On a port that other machines reach, only those that proved who they are get anything.
         self._trusts_machine = not settings.tls and xds.is_loopback
         self._log: Any = structlog.get_logger("fairlead.ca")
 
     def server_options(self, plain: ServerOptions, root_namespace: str) -> ServerOptions:
-        """How the xDS server is to listen, given how it would without TLS."""
-        if not self._settings.tls:
-            return plain
+        """How the xDS server is to listen where it speaks TLS, given how it does elsewhere.
+
+        ``root_namespace`` is where the control plane is, if that is in Kubernetes.
+        """
         by_token = self._settings.jwks is not None or self.reviewer is not None
         certificate = ServerCertificate(self.enrolment, self._names(root_namespace))
         return replace(
@@ -100,7 +109,9 @@ class MeshTrust:
 
         Raises TrustError.
         """
-        return MeshAuthenticator(mesh, self._token_verifier()) if self._settings.tls else None
+        if not self._authenticates:
+            return None
+        return MeshAuthenticator(mesh, self._token_verifier(), admits_anonymous=self._has_plaintext)
 
     def principal_of(self, client: Client, proxy: Proxy, db: Database) -> Principal | None:
         """For whom a proxy gets a certificate, None if for nobody. Raises StreamRejected if it cannot be who it says.
@@ -131,9 +142,9 @@ class MeshTrust:
 
     def _names(self, root_namespace: str) -> tuple[str, ...]:
         """By which names proxies may call: those that were told, those of the machine, and those in Kubernetes."""
-        host = () if self._xds.host in ("0.0.0.0", "::") else (self._xds.host,)  # noqa: S104 - compared only
+        hosts = (host for host in self._hosts if host not in {"0.0.0.0", "::"})  # noqa: S104 - compared only
         service = tuple(f"{name}.{root_namespace}.svc" for name in ("fairlead", "istiod"))
-        here = (*host, socket.gethostname(), "localhost", "127.0.0.1")
+        here = (*hosts, socket.gethostname(), "localhost", "127.0.0.1")
         return tuple(dict.fromkeys((*self._settings.names, *here, *service)))
 
     def _token_verifier(self) -> TokenVerifier | None:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import grpc.aio
 
@@ -21,6 +21,9 @@ from xds.view import View
 from xds.wire import Request
 
 Call = grpc.aio.ServicerContext[Any, Any]
+
+# gRPC: a connection in plain text has a security type as well, "insecure".
+_ENCRYPTED: Final = frozenset((b"ssl", b"tls"))
 
 
 class Endable(Protocol):
@@ -99,5 +102,5 @@ def peer_of(call: Call) -> Peer:
         metadata=dict(call.invocation_metadata() or ()),
         certificate=certificates[0] if certificates else None,
         names=tuple(name.decode() for name in facts.get("x509_subject_alternative_name", ())),
-        is_encrypted=bool(facts.get("transport_security_type")),
+        is_encrypted=not _ENCRYPTED.isdisjoint(facts.get("transport_security_type", ())),
     )

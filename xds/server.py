@@ -47,32 +47,38 @@ class XdsServer:
         self.options = options or ServerOptions()
         self._hub = Hub(self.options, observers)
         self._gate = Gate(self._hub, discovery, self.options, authenticator)
-        self._server: grpc.aio.Server | None = None
+        self._servers: list[grpc.aio.Server] = []
         self.load = LoadBook()
+        self._handlers = Handlers(self._gate, self.load)
         self.clients: Mapping[int, Client] = MappingProxyType(self._hub.clients)
 
-    async def start(self, address: str) -> int:
-        """Listen on ``address`` (``host:port``, port 0 takes a free one) and return the port; may raise OSError."""
-        server = grpc.aio.server(options=list(self.options.channel_arguments()))
-        server.add_generic_rpc_handlers((Handlers(self._gate, self.load),))
-        credentials = self.options.credentials()
+    async def start(self, address: str, options: ServerOptions | None = None) -> int:
+        """Listen on ``address`` (``host:port``, port 0 takes a free one) and return the port; may raise OSError.
+
+        A server may listen on several addresses. ``options`` take the place of the server's own in what concerns the
+        connections to this one: TLS, signs of life, age.
+        """
+        options = options or self.options
+        server = grpc.aio.server(options=list(options.channel_arguments()))
+        server.add_generic_rpc_handlers((self._handlers,))
+        credentials = options.credentials()
         try:
             port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}") from error
         await server.start()
-        self._server = server
+        self._servers.append(server)
         return port
 
     async def stop(self, grace: float) -> None:
         """Stop listening, end all streams within ``grace`` seconds, a few at a time, and wait for their end."""
-        if self._server is None:
+        if not self._servers:
             return
         self._gate.close()
         streams = list(self._gate.streams)
         # Connections are told to go away at once; streams end one after the other, so that the replicas that
         # take the clients over do not get all of them in the same moment.
-        stopping = asyncio.ensure_future(self._server.stop(grace))
+        stopping = asyncio.gather(*(server.stop(grace) for server in self._servers))
         for stream in streams:
             stream.end(StreamRejected(Code.UNAVAILABLE, "the server is shutting down"))
             await asyncio.sleep(grace * _SPREAD / len(streams))

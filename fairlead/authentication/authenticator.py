@@ -18,20 +18,33 @@ _NEEDED: Final = "this control plane serves only those who prove who they are, b
 
 
 class MeshAuthenticator:
-    """The authenticator of a server with TLS. Nobody is admitted without proof."""
+    """The authenticator of a server with TLS. Nobody is admitted there without proof."""
 
-    def __init__(self, mesh: Callable[[], MeshConfig], tokens: TokenVerifier | None = None) -> None:
+    def __init__(
+        self,
+        mesh: Callable[[], MeshConfig],
+        tokens: TokenVerifier | None = None,
+        *,
+        admits_anonymous: bool = False,
+    ) -> None:
         """Accept identities of the mesh's trust domain; ``tokens`` verifies bearer tokens, None where none are taken.
 
-        ``mesh`` gives the MeshConfig in force.
+        ``mesh`` gives the MeshConfig in force. ``admits_anonymous``: the server listens without TLS as well, where
+        everybody is admitted and nobody has an identity.
         """
         self._mesh = mesh
         self._tokens = tokens
+        self._admits_anonymous = admits_anonymous
         self._log: Any = structlog.get_logger("fairlead.authentication")
 
-    async def authenticate(self, peer: Peer) -> Principal:
-        """See ``xds.auth.Authenticator``: a verified certificate counts first, then a token. Only over TLS."""
+    async def authenticate(self, peer: Peer) -> Principal | None:
+        """See ``xds.auth.Authenticator``: a verified certificate counts first, then a token. Only over TLS.
+
+        A token in plain text proves nothing: others may have read it.
+        """
         if not peer.is_encrypted:
+            if self._admits_anonymous:
+                return None
             raise StreamRejected(Code.UNAUTHENTICATED, _NEEDED)
         if peer.certificate is not None:
             return self._by_certificate(peer)
@@ -49,6 +62,8 @@ class MeshAuthenticator:
 
     def authorize(self, identity: Identity | None, node: Node) -> None:
         """See ``xds.auth.Authenticator``: a proxy speaks for its own namespace and service account only."""
+        if identity is None and self._admits_anonymous:
+            return
         if not isinstance(identity, Principal):
             raise StreamRejected(Code.PERMISSION_DENIED, _NEEDED)
         try:

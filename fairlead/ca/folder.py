@@ -41,6 +41,14 @@ def open_authority(folder: Path, organization: str) -> Authority:
     return load_authority(folder)
 
 
+def is_vacant(folder: Path) -> bool:
+    """Whether nobody has put anything there. Kubernetes: an optional Secret that is missing is an empty folder.
+
+    What it keeps in there for itself begins with a dot.
+    """
+    return not folder.exists() or all(entry.name.startswith(".") for entry in folder.iterdir())
+
+
 def load_authority(folder: Path) -> Authority:
     """The authority in a folder, checked: key and certificate fit, and lead to one of the roots.
 

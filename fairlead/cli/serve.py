@@ -7,15 +7,28 @@ import typer
 
 from fairlead.cli.kubernetes import (
     ClusterId,
+    ClusterOptions,
     Contexts,
     FollowKubernetes,
     InCluster,
     Kubeconfig,
     RootNamespace,
     WriteStatus,
+    cluster_settings,
 )
 from fairlead.cli.options import ShadowHostSuffix, fail, failing_on, parse_address
-from fairlead.cli.trust import CaDir, CertificateLifetime, Jwks, ServesTls, TlsNames, TokenAudience
+from fairlead.cli.trust import (
+    CaDir,
+    CaOptional,
+    CertificateLifetime,
+    Jwks,
+    SecureXds,
+    ServesTls,
+    TlsNames,
+    TokenAudience,
+    TrustOptions,
+    trust_settings,
+)
 
 if TYPE_CHECKING:
     from fairlead.settings import ServeSettings
@@ -64,6 +77,8 @@ def serve(
     mesh_config: MeshConfigFile = None,
     plaintext_secrets: PlaintextSecrets = False,
     ca_dir: CaDir = None,
+    ca_optional: CaOptional = False,
+    secure_xds: SecureXds = "",
     tls: ServesTls = False,
     tls_names: TlsNames = "",
     jwks: Jwks = None,
@@ -75,24 +90,20 @@ def serve(
 ) -> None:
     """Follow a cluster, or a folder of YAML, and serve what it says to Envoys over xDS.
 
-    `fairlead serve --kubernetes`
-
-    `fairlead serve --kubernetes --kubeconfig ~/.kube/config --context east --context west`
+    `fairlead serve --kubernetes`, or `... --kubernetes --kubeconfig ~/.kube/config --context east --context west`
 
     `fairlead serve --config-dir mesh/ --xds :15010 --admin :15014 --mesh-config meshconfig.yaml`
 
-    `fairlead serve --config-dir mesh/ --ca-dir ca/`: mutual TLS; with `--xds :15012 --tls` beyond this machine
+    `fairlead serve --config-dir mesh/ --ca-dir ca/`: mutual TLS; with `--secure-xds :15012` beyond this machine
 
     Logs go to standard error: readable on a terminal, JSON otherwise. SIGTERM and Ctrl-C end it in order.
     """
-    from fairlead.cli.kubernetes import ClusterOptions, cluster_settings
-    from fairlead.cli.trust import TrustOptions, trust_settings
     from fairlead.settings import ServeSettings, SettingsError, load_settings
 
     clusters = ClusterOptions(
         kubernetes, kubeconfig, context or (), in_cluster, cluster_id, root_namespace, mesh_config, write_status
     )
-    trust = TrustOptions(ca_dir, tls, tls_names, jwks, token_audience, certificate_lifetime)
+    trust = TrustOptions(ca_dir, ca_optional, secure_xds, tls, tls_names, jwks, token_audience, certificate_lifetime)
     if clusters.are_given == (config_dir is not None):
         fail("say what to follow: either a cluster with --kubernetes, or a folder with --config-dir")
     with failing_on(SettingsError, code=1):
@@ -100,6 +111,7 @@ def serve(
             config_dir=config_dir,
             kubernetes=cluster_settings(clusters) if clusters.are_given else None,
             xds=parse_address(xds),
+            secure_xds=parse_address(secure_xds) if secure_xds else None,
             admin=parse_address(admin),
             mesh_file=mesh_config if config_dir else None,
             mesh=load_settings(mesh_config, shadow_host_suffix=shadow_host_suffix, cluster_id=cluster_id),

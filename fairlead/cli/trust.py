@@ -16,6 +16,21 @@ CaDir = Annotated[
         "with a root of its own if there is none. With it, proxies get certificates and speak mutual TLS.",
     ),
 ]
+CaOptional = Annotated[
+    bool,
+    typer.Option(
+        "--ca-optional",
+        help="While nobody has put a CA into --ca-dir, make none: serve as without it, and not on --secure-xds.",
+    ),
+]
+SecureXds = Annotated[
+    str,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Serve xDS on a second address, over TLS, to those that prove who they are, as --tls says. "
+        "Needs --ca-dir.",
+    ),
+]
 ServesTls = Annotated[
     bool,
     typer.Option(
@@ -25,7 +40,7 @@ ServesTls = Annotated[
     ),
 ]
 TlsNames = Annotated[
-    str, typer.Option(metavar="NAME,...", help="Further names and addresses of this control plane, for --tls.")
+    str, typer.Option(metavar="NAME,...", help="Further names and addresses of this control plane, for its TLS.")
 ]
 Jwks = Annotated[
     Path | None,
@@ -41,6 +56,8 @@ class TrustOptions(NamedTuple):
     """What was given on the command line."""
 
     ca_dir: Path | None
+    ca_optional: bool
+    secure_xds: str
     tls: bool
     names: str
     jwks: Path | None
@@ -55,10 +72,19 @@ def trust_settings(options: TrustOptions) -> "TrustSettings":
 
     if options.tls and options.ca_dir is None:
         raise SettingsError("--tls needs the CA that the certificate of the control plane is from: --ca-dir")
-    if options.jwks is not None and not options.tls:
-        raise SettingsError("--jwks needs --tls: tokens are not to be sent in clear text")
+    if options.secure_xds and options.ca_dir is None:
+        raise SettingsError("--secure-xds needs the CA that the certificate of the control plane is from: --ca-dir")
+    if options.secure_xds and options.tls:
+        raise SettingsError(
+            "--secure-xds is for a control plane whose --xds is in plain text: leave out one of the two"
+        )
+    if options.ca_optional and (options.ca_dir is None or options.tls):
+        raise SettingsError("--ca-optional is about --ca-dir, and --tls cannot do without a CA")
+    if options.jwks is not None and not (options.tls or options.secure_xds):
+        raise SettingsError("--jwks needs --tls or --secure-xds: tokens are not to be sent in clear text")
     return TrustSettings(
         ca_dir=options.ca_dir,
+        ca_optional=options.ca_optional,
         tls=options.tls,
         jwks=options.jwks,
         token_audience=options.audience,

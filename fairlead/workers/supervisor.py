@@ -1,6 +1,6 @@
 """Starts workers, replaces those that die, answers for all of them at the admin port, and ends them in order.
 
-The workers share the xDS port (SO_REUSEPORT): the kernel spreads connections over them. A worker listens when it has
+The workers share the xDS ports (SO_REUSEPORT): the kernel spreads connections over them. A worker listens when it has
 read everything, so a connection never finds one that cannot answer; when one dies, its proxies keep what they have
 and connect to another.
 """
@@ -44,6 +44,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._started = asyncio.Event()
         self.xds_address = settings.xds
+        self.secure_address = settings.secure_xds
         self.admin_address = settings.admin
 
     def stop(self) -> None:
@@ -78,8 +79,9 @@ class Supervisor:
     async def run(self) -> None:
         """Keep the workers running until ``stop``. Raises ListenError and WorkerError."""
         async with AsyncExitStack() as stack:
-            port = stack.enter_context(reserve_port(self._settings.xds))
-            self.xds_address = self._settings.xds._replace(port=port.getsockname()[1])
+            self.xds_address = _reserve(stack, self._settings.xds)
+            if self._settings.secure_xds is not None:
+                self.secure_address = _reserve(stack, self._settings.secure_xds)
             admin = MergedAdmin(self._settings.admin, self)
             try:
                 await stack.enter_async_context(admin)
@@ -140,8 +142,19 @@ class Supervisor:
 
     def _settings_of(self, number: int) -> ServeSettings:
         return msgspec.structs.replace(
-            self._settings, workers=1, worker=number, xds=self.xds_address, admin=Address("127.0.0.1", 0)
+            self._settings,
+            workers=1,
+            worker=number,
+            xds=self.xds_address,
+            secure_xds=self.secure_address,
+            admin=Address("127.0.0.1", 0),
         )
+
+
+def _reserve(stack: AsyncExitStack, address: Address) -> Address:
+    """Hold on to a port for as long as the stack is open; the address with its number."""
+    held = stack.enter_context(reserve_port(address))
+    return address._replace(port=held.getsockname()[1])
 
 
 def reserve_port(address: Address) -> socket.socket:

@@ -110,7 +110,8 @@ class DeltaClient:
         if credentials is None:
             self._channel = grpc.aio.insecure_channel(str(address), options=options)
         else:
-            self._channel = grpc.aio.secure_channel(f"127.0.0.1:{address.port}", credentials, options=options)
+            host = address.host if address.is_loopback else "127.0.0.1"
+            self._channel = grpc.aio.secure_channel(f"{host}:{address.port}", credentials, options=options)
         self.call: grpc.aio.StreamStreamCall[bytes, bytes] = self._channel.stream_stream(DELTA)(
             metadata=tuple(metadata)
         )

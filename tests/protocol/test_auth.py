@@ -89,6 +89,22 @@ async def test_a_bad_token_is_refused_and_no_token_has_no_identity() -> None:
         assert rig.client.identity is None
 
 
+async def test_addresses_with_and_without_tls_are_told_apart(server_pair: KeyPair) -> None:
+    authenticator = SpiffeOrToken()
+    tls = ServerOptions(tls=Tls(lambda: Certificates(server_pair.pem, server_pair.key_pem)))
+    async with serving(authenticator=authenticator) as rig:
+        rig.cache.set("all", [made(CLUSTER, "a")])
+        secure = await rig.server.start("localhost:0", tls)
+        credentials = grpc.ssl_channel_credentials(server_pair.pem)
+        async with connected(rig) as plain, grpc.aio.secure_channel(f"localhost:{secure}", credentials) as encrypted:
+            for channel in (plain, encrypted):
+                client = WireClient(channel)
+                await client.ask(CLUSTER)
+                assert (await client.hear()).names == ["a"]
+            await rig.server.stop(0.1)
+    assert [peer.is_encrypted for peer in authenticator.peers] == [False, True]
+
+
 async def test_case_30_a_a_certificate_binds_to_its_namespace(
     authority: KeyPair, server_pair: KeyPair, client_pair: KeyPair
 ) -> None:

@@ -12,7 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 
 from fairlead.authentication.authenticator import MeshAuthenticator
-from fairlead.authentication.principal import parse_spiffe_id, principal
+from fairlead.authentication.principal import Principal, parse_spiffe_id, principal
 from fairlead.authentication.token import (
     KeysError,
     KeySetVerifier,
@@ -118,9 +118,20 @@ def test_a_trust_domain_with_an_at_sign() -> None:
 
 
 async def test_certificates_of_the_mesh_are_accepted() -> None:
-    assert (await authenticator().authenticate(peer(WEB, "web.example.com"))).name == WEB
+    assert await authenticator().authenticate(peer(WEB, "web.example.com")) == Principal(WEB, "shop", "web")
     aliased = authenticator(trust_domain="new", trust_domain_aliases=("cluster.local",))
-    assert (await aliased.authenticate(peer(WEB))).namespace == "shop"
+    assert await aliased.authenticate(peer(WEB)) == Principal(WEB, "shop", "web")
+
+
+async def test_without_tls_proxies_are_anonymous_where_that_is_allowed() -> None:
+    lenient = MeshAuthenticator(MeshConfig, verifier(), admits_anonymous=True)
+    assert await lenient.authenticate(peer(encrypted=False, authorization=f"Bearer {token()}")) is None
+    lenient.authorize(None, node())
+    with pytest.raises(StreamRejected) as raised:
+        await lenient.authenticate(peer())
+    assert raised.value.code is Code.UNAUTHENTICATED
+    with pytest.raises(StreamRejected):
+        lenient.authorize(principal("cluster.local", "bank", "web"), node())
 
 
 @pytest.mark.parametrize(
