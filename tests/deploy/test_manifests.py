@@ -1,5 +1,8 @@
 """The manifests for Kubernetes: valid by its schemas, the same from both tools, and as restricted as they can be."""
 
+import shlex
+import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,10 +11,14 @@ from typing import Any
 import aiohttp
 import pytest
 import yaml
+from cryptography import x509
 from typer.testing import CliRunner
 
+from fairlead.address import Address
+from fairlead.ca.folder import load_authority
 from fairlead.cli.main import build_app
 from fairlead.identity import PROMETHEUS_PORT, STATUS_PORT
+from fairlead.trust import MeshTrust, TrustSettings, open_folder
 from tests.apiserver import real
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.kinds import KindRegistry
@@ -20,6 +27,7 @@ from tests.apiserver.server import ApiServer
 from tests.deploy import rendering
 from tests.deploy.rendering import NAMESPACE, Manifest, Refused, by_identity
 from tests.integration.serving import serving
+from xds.options import ServerOptions
 
 CONTROL_PLANE = ("Deployment", "fairlead")
 GATEWAY = ("Deployment", "fairlead-ingressgateway")
@@ -154,11 +162,46 @@ def test_there_are_two_of_each_at_least(manifests: list[Manifest]) -> None:
 
 def test_the_service_offers_the_ports_of_the_control_plane(manifests: list[Manifest]) -> None:
     service = by_identity(manifests)["Service", "fairlead"]
-    assert {port["port"] for port in service["spec"]["ports"]} == {15010, 15014}
-    address = next(
-        each["value"] for each in containers(by_identity(manifests)[GATEWAY])[0]["env"] if each["name"] == "XDS_ADDRESS"
-    )
-    assert address == "fairlead:15010"
+    assert {port["port"] for port in service["spec"]["ports"]} == {15010, 15012, 15014}
+
+
+def test_the_gateway_calls_the_control_plane_by_a_name_in_its_certificate(
+    manifests: list[Manifest], tmp_path: Path
+) -> None:
+    found = by_identity(manifests)
+    environment = {each["name"]: each.get("value") for each in containers(found[GATEWAY])[0]["env"]}
+    host = str(environment["XDS_HOST"]).replace("$(POD_NAMESPACE)", NAMESPACE)
+    assert found["Service", "fairlead"]["metadata"]["name"] == host.partition(".")[0]
+    settings = TrustSettings(ca_dir=tmp_path / "ca")
+    folder = open_folder(settings, "cluster.local")
+    assert folder is not None
+    trust = MeshTrust(settings, folder, Address("0.0.0.0", 15010), Address("0.0.0.0", 15012), lambda *_: None)  # noqa: S104
+    tls = trust.server_options(ServerOptions(), NAMESPACE).tls
+    assert tls is not None
+    leaf = x509.load_pem_x509_certificates(tls.load().chain)[0]
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert host in names.get_values_for_type(x509.DNSName)
+
+
+def test_the_ca_is_a_secret_that_need_not_be_there(manifests: list[Manifest]) -> None:
+    pod = by_identity(manifests)[CONTROL_PLANE]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    (volume,) = (each for each in pod["volumes"] if "secret" in each)
+    assert volume["secret"] == {"secretName": "cacerts", "optional": True, "defaultMode": 0o440}
+    assert mounts[volume["name"]]["readOnly"] is True
+    assert {f"--ca-dir={mounts[volume['name']]['mountPath']}", "--ca-optional"} <= set(container["args"])
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here")
+def test_the_documented_command_makes_a_ca(project_root: Path, tmp_path: Path) -> None:
+    lines = (project_root / "docs" / "kubernetes-deploy.md").read_text().replace("\\\n", "").splitlines()
+    (command,) = (line for line in lines if line.startswith("openssl "))
+    subprocess.run(shlex.split(command), cwd=tmp_path, check=True, capture_output=True)
+    shutil.copy(tmp_path / "ca-cert.pem", tmp_path / "root-cert.pem")
+    authority = load_authority(tmp_path)
+    leaf = x509.load_pem_x509_certificates(authority.issue(["fairlead"]).chain)[0]
+    leaf.verify_directly_issued_by(authority.certificate)
 
 
 def test_the_gateways_probes_are_envoys_own(manifests: list[Manifest]) -> None:
