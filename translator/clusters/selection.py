@@ -19,7 +19,7 @@ from translator.endpoints.locality import Place
 from translator.endpoints.spread import Spread
 from translator.engine import query
 from translator.indexes import POLICY_LABELS
-from translator.model.destination_rule import effective_policy, policy_for, policy_labels
+from translator.model.destination_rule import effective_policy, policy_for, policy_labels, policy_namespace
 from translator.model.gateway import passed_hosts
 from translator.model.host import covers
 from translator.model.proxy import Labels, Role, ViewKey, failover_labels
@@ -122,7 +122,8 @@ def _scope_clusters(
     for owner in scope_services(db, scope):
         ports = {port.number for port in owner.ports}
         selecting = policy_labels(db, scope.namespace, labels, owner.hostname)
-        for offer in cluster_offers(db, scope.namespace, client, selecting, (owner.namespace, owner.hostname)):
+        namespace = policy_namespace(db, scope.namespace, owner.namespace, owner.hostname)
+        for offer in cluster_offers(db, namespace, client, selecting, (owner.namespace, owner.hostname)):
             if offer.port not in ports:
                 continue
             destination = Destination(
@@ -130,7 +131,7 @@ def _scope_clusters(
                 hostname=owner.hostname,
                 port=offer.port,
                 subset=offer.subset,
-                client_namespace=scope.namespace,
+                client_namespace=namespace,
                 client_labels=selecting,
                 place=relevant_place(db, place, owner.hostname, offer.spread, node_local=offer.node_local),
                 has_identity=client.has_identity,

@@ -17,10 +17,10 @@ from translator.names import outbound_cluster, subset_sni
 class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """What a cluster and its assignment are about.
 
-    They depend of the client on its namespace, on those of its labels by which rules for the host select, and on
-    where it is as far as that matters for this host. ``by_sni``: clients name the destination by the SNI of the
-    mesh's TLS, which a gateway passes on unopened (Istio: AUTO_PASSTHROUGH). ``has_identity``: it can show
-    a certificate of the mesh.
+    They depend of the client on its namespace where rules for the host tell namespaces apart, on those of its labels
+    by which rules for the host select, and on where it is as far as that matters for this host. ``by_sni``: clients
+    name the destination by the SNI of the mesh's TLS, which a gateway passes on unopened (Istio: AUTO_PASSTHROUGH).
+    ``has_identity``: it can show a certificate of the mesh.
     """
 
     namespace: str

@@ -1,6 +1,6 @@
 """Indexes of services: which hosts there are, who provides them, and who asks for addresses."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from translator.indexes.extraction import Pairs
@@ -16,6 +16,22 @@ DISTRIBUTION_ANNOTATION: Final = "networking.istio.io/traffic-distribution"
 _PASSED_ON: Final = frozenset({"TCP", "MONGO", "MYSQL", "REDIS"})
 
 AUTO_ALLOCATE_LABEL: Final = "networking.istio.io/enable-autoallocate-ip"
+
+
+class SelectedLabel(NamedTuple):
+    """One label of a workload, in its namespace and cluster."""
+
+    namespace: str
+    cluster: str
+    label: tuple[str, str]
+
+
+def telling_label(selector: Mapping[str, str]) -> tuple[str, str]:
+    """Of the labels that a selector wants the one under which it is found; whatever it selects has that label.
+
+    A long value tells most: ``app: checkout-service`` fewer workloads have than ``version: v1``.
+    """
+    return max(selector.items(), key=lambda pair: (len(pair[1]), pair))
 
 
 def external_name_of(source: core.Service) -> str:
@@ -57,13 +73,16 @@ def _network_service(key: ObjectKey, source: core.Service, _suffix: str) -> Pair
 
 def _selecting_service(key: ObjectKey, source: core.Service, suffix: str) -> Pairs:
     if source.spec.selector:
-        yield (key.namespace, key.cluster), kubernetes_host(key.name, key.namespace, suffix)
+        entry = SelectedLabel(key.namespace, key.cluster, telling_label(source.spec.selector))
+        yield entry, kubernetes_host(key.name, key.namespace, suffix)
 
 
-def _selecting_entry(_key: ObjectKey, source: ServiceEntry, suffix: str) -> Pairs:
-    if source.spec.workload_selector is not None:
+def _selecting_entry(key: ObjectKey, source: ServiceEntry, suffix: str) -> Pairs:
+    selector = source.spec.workload_selector
+    if selector is not None and selector.labels:
+        entry = SelectedLabel(key.namespace, key.cluster, telling_label(selector.labels))
         for host in hosts_of(source, suffix):
-            yield source.metadata.namespace, host
+            yield entry, host
 
 
 class HostWithoutAddress(NamedTuple):
@@ -140,11 +159,11 @@ SERVICE_NAMESPACES: Final[Index[str, str]] = Index(
 ALIASES: Final[Index[str, str]] = Index("aliases", {Kind.SERVICE: _alias})
 """Target hostname -> hostnames of the ExternalName Services that point at it."""
 
-SELECTING_SERVICES: Final[Index[tuple[str, str], str]] = Index("selecting-services", {Kind.SERVICE: _selecting_service})
-"""(namespace, cluster) -> hostnames of Kubernetes Services with a selector."""
+SELECTING_SERVICES: Final[Index[SelectedLabel, str]] = Index("selecting-services", {Kind.SERVICE: _selecting_service})
+"""A label -> hostnames of the Kubernetes Services that may select a workload because of it."""
 
-SELECTING_ENTRIES: Final[Index[str, str]] = Index("selecting-entries", {Kind.SERVICE_ENTRY: _selecting_entry})
-"""Namespace -> hostnames of ServiceEntries that select their workloads."""
+SELECTING_ENTRIES: Final[Index[SelectedLabel, str]] = Index("selecting-entries", {Kind.SERVICE_ENTRY: _selecting_entry})
+"""A label -> hostnames of the ServiceEntries that may select a workload because of it."""
 
 ENTRY_ADDRESSES: Final[Index[str, str]] = Index("entry-addresses", {Kind.SERVICE_ENTRY: _entry_address})
 """Empty string -> the addresses that ServiceEntries ask for."""

@@ -91,6 +91,23 @@ def effective_policy(
     return _choose(found, client_namespace, dict(labels))
 
 
+@query
+def policy_namespace(db: Database, client_namespace: str, service_namespace: str, hostname: str) -> str:
+    """The client's namespace as far as it matters for the rules that apply to a host; empty where it does not.
+
+    It stands in for the namespace with ``effective_policy``. Mostly a namespace has rules for few hosts beside its
+    own, so that the clients of all namespaces share what is made of the others.
+    """
+    if _own_rules(db, client_namespace, hostname):
+        return client_namespace
+    exported = (
+        rule
+        for namespace in (service_namespace, db.settings.mesh.root_namespace)
+        for rule in _most_specific(db, namespace, hostname, _Audience.OTHERS)
+    )
+    return "" if all(_is_visible(rule.export, "") for rule in exported) else client_namespace
+
+
 def policy_labels(db: Database, client_namespace: str, labels: Labels, hostname: str) -> Labels:
     """Of a proxy's labels those by which rules for the host select: mostly none, so that proxies share policies."""
     if not labels:

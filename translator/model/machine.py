@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from translator.database import Database
 from translator.engine import query
-from translator.indexes import ENTRIES_AT_ADDRESS, SELECTING_ENTRIES, SELECTING_SERVICES
+from translator.indexes import ENTRIES_AT_ADDRESS, SELECTING_ENTRIES, SELECTING_SERVICES, SelectedLabel
 from translator.model.endpoint import entry_port, selected_entry_port
 from translator.model.service import Service, ServicePort, service
 from translator.model.workload import has_labels
@@ -30,7 +30,12 @@ def machine_ports(db: Database, namespace: str, name: str, address: str) -> tupl
     if source is None:
         return ()
     labels = {**source.spec.labels, **source.metadata.labels}
-    hosts = {*db.members(SELECTING_SERVICES, (namespace, PRIMARY)), *db.members(SELECTING_ENTRIES, namespace)}
+    hosts = {
+        host
+        for label in labels.items()
+        for index in (SELECTING_SERVICES, SELECTING_ENTRIES)
+        for host in db.members(index, SelectedLabel(namespace, PRIMARY, label))
+    }
     found = [each for host in sorted(hosts) if (each := service(db, namespace, host)) is not None]
     return tuple(
         ServedPort(each, port, (selected_entry_port if each.kubernetes else entry_port)(source.spec, port))

@@ -17,6 +17,7 @@ from translator.indexes import (
     SELECTED_LABELS,
     SELECTING_SERVICES,
     SERVICES_AT_ADDRESS,
+    SelectedLabel,
 )
 from translator.model.cluster import home_cluster
 from translator.model.host import kubernetes_host
@@ -300,8 +301,9 @@ def _selecting(db: Database, proxy: Proxy) -> list[Service]:
     cluster = home_cluster(db, proxy.cluster_id)
     pod = db.get(core.Pod, proxy.namespace, proxy.name, cluster)
     labels = pod.metadata.labels if pod else dict(proxy.labels)
-    hosts = db.members(SELECTING_SERVICES, (proxy.namespace, cluster))
-    candidates = (local_service(db, proxy.namespace, host, cluster) for host in hosts)
+    entries = (SelectedLabel(proxy.namespace, cluster, label) for label in labels.items())
+    hosts = {host for entry in entries for host in db.members(SELECTING_SERVICES, entry)}
+    candidates = (local_service(db, proxy.namespace, host, cluster) for host in sorted(hosts))
     return [each for each in candidates if each is not None and has_labels(labels, each.selector)]
 
 
