@@ -10,7 +10,7 @@ import msgspec
 
 from translator.database import Database
 from translator.engine import query
-from translator.model.destination_rule import policy_labels
+from translator.model.destination_rule import policy_labels, policy_namespace
 from translator.model.proxy import IpFamilies, Labels
 from translator.model.service import Resolution, Service, aliases
 from translator.objects.registry import ObjectKey
@@ -88,7 +88,8 @@ def table_routes(
         context = RouteContext(namespace=namespace, port=table.port, labels=labels)
         return rule_routes(db, narrow_context(db, context, rule), rule)
     service, port = target
-    return default_routes(db, namespace, policy_labels(db, namespace, labels, service[1]), service, port)
+    own = policy_labels(db, namespace, labels, service[1])
+    return default_routes(db, policy_namespace(db, namespace, *service), own, service, port)
 
 
 def _service_candidates(db: Database, key: TableKey, service: Service) -> Iterator[Candidate]:

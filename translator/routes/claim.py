@@ -73,9 +73,11 @@ def table_hosts(db: Database, table: TableScope) -> tuple[str, ...]:
     return tuple(hosts)
 
 
-@query
 def table_service(db: Database, table: TableScope, hostname: str) -> Service | None:
-    """The service of a table with this hostname; unlike ``table_services`` this depends on no other service."""
+    """The service of a table with this hostname; unlike ``table_services`` this depends on no other service.
+
+    Reads through the caller's query.
+    """
     found = scope_service(db, table.scope, table.position, hostname)
     return found if found and (not table.port or found.port(table.port)) else None
 

@@ -43,7 +43,10 @@ class UnknownHosts(msgspec.Struct, frozen=True):
 def default_routes(
     db: Database, client_namespace: str, labels: Labels, service: tuple[str, str], port: int
 ) -> EncodedRoutes:
-    """The route to a service port; ``service`` is namespace and hostname, ``labels``: see ``policy_labels``."""
+    """The route to a service port; ``service`` is namespace and hostname.
+
+    ``client_namespace`` and ``labels``: see ``policy_namespace`` and ``policy_labels``.
+    """
     namespace, hostname = service
     policy = effective_policy(db, client_namespace, labels, namespace, hostname)
     target = Target(outbound_cluster(port, "", hostname), consistent_hash(policy, "", port))
