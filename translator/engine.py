@@ -258,6 +258,8 @@ class Engine:
         started = self.revision
         suspects, node.suspects = node.suspects, {}
         is_settled = False
+        # Until the end: the work may be interrupted anywhere, and nobody else is to begin it meanwhile.
+        node.runner = self._fiber or self
         try:
             if node.collected is not None:
                 is_settled = self._collect(node, node.collected, suspects)
@@ -268,6 +270,7 @@ class Engine:
                     for each, since in suspects.items()
                 )
         finally:
+            node.runner = None
             if not is_settled:
                 # Of what is suspect again, the older suspicion counts.
                 node.suspects = {**node.suspects, **suspects}
@@ -282,11 +285,7 @@ class Engine:
     def _has_changed(self, suspect: "Input | Node", node: Node, since: int | None = None) -> bool:
         """Whether a dependency, brought up to date, has another value than when ``node`` was up to date."""
         if isinstance(suspect, Node) and suspect.suspects is not None:
-            node.runner = self._fiber or self
-            try:
-                self._refresh(suspect)
-            finally:
-                node.runner = None
+            self._refresh(suspect)
             if suspect.is_stale and node.suspects is not None:
                 node.suspects.setdefault(suspect, suspect.changed_at)
         return suspect.changed_at > (node.verified_at if since is None else since)
