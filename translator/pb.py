@@ -18,7 +18,12 @@ def encode(message: Message) -> bytes:
 
 def pack(message: Message) -> Any:
     """``message`` inside an Any, deterministically."""
-    return Any(type_url=f"type.googleapis.com/{message.DESCRIPTOR.full_name}", value=encode(message))
+    return encoded_any(type(message), encode(message))
+
+
+def encoded_any(kind: type[Message], body: bytes) -> Any:
+    """A message that is encoded already inside an Any."""
+    return Any(type_url=f"type.googleapis.com/{kind.DESCRIPTOR.full_name}", value=body)
 
 
 def duration(value: objects.Duration) -> Duration:

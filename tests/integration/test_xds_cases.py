@@ -315,6 +315,17 @@ spec: {action: DENY, rules: [{}]}
     assert await proxy.reaction(lambda: rig.write("p.yaml", policy), "AuthorizationPolicy elsewhere/deny") == []
 
 
+async def test_case_32_b_a_policy_of_the_mesh_sends_listeners_alone(rig: Rig, proxy: ProxyStream) -> None:
+    policy = """\
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: deny, namespace: istio-system}
+spec: {action: DENY, rules: [{to: [{operation: {paths: ["/admin"]}}]}]}
+"""
+    (push,) = await proxy.reaction(lambda: rig.write("p.yaml", policy), "AuthorizationPolicy istio-system/deny")
+    assert push.resources == {"lds": 1}
+
+
 async def test_case_33_a_a_rule_for_a_host_that_is_not_imported_sends_nothing(rig: Rig, proxy: ProxyStream) -> None:
     await proxy.reaction(
         lambda: rig.write(

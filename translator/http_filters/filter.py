@@ -24,6 +24,7 @@ class FilterInputs(msgspec.Struct, frozen=True, kw_only=True):
 
     ``dynamic_hosts`` are services that stand for all names below a suffix, to be resolved as they are requested.
     ``debug_headers``: Envoy's own headers (x-envoy-...) go to upstreams and clients.
+    ``access_rules``: encoded configurations of access control, in order.
     """
 
     side: Side
@@ -31,6 +32,7 @@ class FilterInputs(msgspec.Struct, frozen=True, kw_only=True):
     dynamic_hosts: tuple[str, ...] = ()
     families: IpFamilies = IpFamilies.V4
     debug_headers: bool = True
+    access_rules: tuple[bytes, ...] = ()
 
 
 def build_http_filter(name: str, config: Message) -> http_connection_manager_pb2.HttpFilter:

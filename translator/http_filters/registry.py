@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 
-from translator.http_filters import cors, dynamic_forward_proxy, fault, grpc_stats, grpc_web, router
+from translator.http_filters import cors, dynamic_forward_proxy, fault, grpc_stats, grpc_web, rbac, router
 from translator.http_filters.filter import FilterInputs
 
 
@@ -18,8 +18,10 @@ class HTTPFilter(Protocol):
         """The filter for such a connection manager; none where it has no place."""
 
 
-# Istio's order: gRPC-Web is unwrapped before anybody looks at the call, the router ends the chain.
+# Istio's order: who has no access gets no further, gRPC-Web is unwrapped before anybody looks at the call, the router
+# ends the chain.
 FILTERS: Final[tuple[HTTPFilter, ...]] = (
+    rbac,
     grpc_web,
     grpc_stats,
     fault,

@@ -13,6 +13,8 @@ from translator.indexes.gateway_api import (
     service_parents,
 )
 from translator.indexes.policies import (
+    AUTHORIZATION_LABELS,
+    AUTHORIZATION_POLICIES,
     DESTINATION_RULE_PATTERNS,
     DESTINATION_RULES,
     LOCALITY_RULES,
@@ -110,6 +112,8 @@ INDEXES: Final[tuple[Index[Any, Any], ...]] = (
     REFERENCE_GRANTS,
     SIDECARS,
     PEER_AUTHENTICATIONS,
+    AUTHORIZATION_POLICIES,
+    AUTHORIZATION_LABELS,
     SELECTED_LABELS,
     POLICY_LABELS,
     LOCALITY_RULES,
@@ -118,6 +122,8 @@ INDEXES: Final[tuple[Index[Any, Any], ...]] = (
 
 __all__ = [
     "ALIASES",
+    "AUTHORIZATION_LABELS",
+    "AUTHORIZATION_POLICIES",
     "AUTO_ALLOCATE_LABEL",
     "CLUSTERS",
     "CONNECTION_PORTS",

@@ -10,8 +10,9 @@ from translator.indexes.services import DISTRIBUTION_ANNOTATION
 from translator.model.host import is_wildcard, resolve_short_name
 from translator.objects import core
 from translator.objects.destination_rule import DestinationRule, PortTrafficPolicy, TrafficPolicy
+from translator.objects.gateway_api import GATEWAY_NAME_LABEL
 from translator.objects.registry import Kind, ObjectKey
-from translator.objects.security import PeerAuthentication
+from translator.objects.security import AuthorizationPolicy, PeerAuthentication
 from translator.objects.sidecar import Sidecar
 from translator.store import Index
 
@@ -53,6 +54,14 @@ def _peer_labels(_key: ObjectKey, source: PeerAuthentication, _suffix: str) -> P
     selector = source.spec.selector
     for label in selector.match_labels if selector else ():
         yield source.metadata.namespace, label
+
+
+def _authorization_labels(_key: ObjectKey, source: AuthorizationPolicy, _suffix: str) -> Pairs:
+    namespace, selector = source.metadata.namespace, source.spec.selector
+    for label in selector.match_labels if selector else ():
+        yield namespace, label
+    if source.spec.targets:
+        yield namespace, GATEWAY_NAME_LABEL
 
 
 def _policy_labels(_key: ObjectKey, source: DestinationRule, _suffix: str) -> Pairs:
@@ -122,6 +131,16 @@ PEER_AUTHENTICATIONS: Final[Index[str, ObjectKey]] = Index(
     "peer-authentications", {Kind.PEER_AUTHENTICATION: by_namespace}
 )
 """Namespace -> PeerAuthentications."""
+
+AUTHORIZATION_POLICIES: Final[Index[str, ObjectKey]] = Index(
+    "authorization-policies", {Kind.AUTHORIZATION_POLICY: by_namespace}
+)
+"""Namespace -> AuthorizationPolicies."""
+
+AUTHORIZATION_LABELS: Final[Index[str, str]] = Index(
+    "authorization-labels", {Kind.AUTHORIZATION_POLICY: _authorization_labels}
+)
+"""Namespace -> the label names by which its AuthorizationPolicies select; those of the root namespace do everywhere."""
 
 SELECTED_LABELS: Final[Index[str, str]] = Index(
     "selected-labels",

@@ -12,6 +12,7 @@ from translator.listeners.chain_match import MATCH_ALL, ChainMatch, build_chain_
 from translator.model.proxy import IpFamilies
 from translator.network_filters.http_connection_manager import ManagerInputs, build_connection_manager
 from translator.network_filters.mongo_proxy import build_mongo_proxy
+from translator.network_filters.rbac import build_access_filters
 from translator.network_filters.sni_dynamic_forward_proxy import build_sni_resolution
 from translator.network_filters.tcp_proxy import TCPProxyInputs, build_tcp_proxy
 from translator.objects.duration import Duration
@@ -32,7 +33,10 @@ class SNIResolution(msgspec.Struct, frozen=True):
 
 
 class TCPChain(msgspec.Struct, frozen=True, kw_only=True):
-    """A chain that passes bytes on. ``rule`` is the VirtualService that it comes from."""
+    """A chain that passes bytes on. ``rule`` is the VirtualService that it comes from.
+
+    ``access_rules``: encoded configurations of access control, in order.
+    """
 
     match: ChainMatch = MATCH_ALL
     proxy: TCPProxyInputs
@@ -40,6 +44,7 @@ class TCPChain(msgspec.Struct, frozen=True, kw_only=True):
     mongo: bool = False
     resolution: SNIResolution | None = None
     name: str = ""
+    access_rules: tuple[bytes, ...] = ()
 
     @property
     def clusters(self) -> tuple[str, ...]:
@@ -67,6 +72,8 @@ def build_tcp_chain(
         filters.insert(0, build_mongo_proxy(chain.proxy.stat_prefix))
     if chain.resolution:
         filters.insert(0, build_sni_resolution(*msgspec.structs.astuple(chain.resolution)))
+    # Who has no access gets no further.
+    filters[:0] = build_access_filters(chain.access_rules)
     return listener_components_pb2.FilterChain(
         name=chain.name,
         filter_chain_match=_optional_match(chain.match),

@@ -38,18 +38,21 @@ from translator.names import subset_sni
 from translator.network_filters.http_connection_manager import ManagerInputs
 from translator.network_filters.tcp_proxy import to_cluster
 from translator.objects.gateway import ServerTLSSettings
+from translator.objects.registry import ObjectKey
 from translator.pb import uint32
+from translator.security.authorization.access import access_rules
 from translator.telemetry.access_log import build_listener_access_logs
 from xds.resource import Resource
 
 
 class GatewaySite(msgspec.Struct, frozen=True, kw_only=True):
-    """What else than its servers a gateway's listener depends on."""
+    """What else than its servers a gateway's listener depends on. ``authorizing``: the policies about callers."""
 
     namespace: str
     labels: Labels = ()
     families: IpFamilies = IpFamilies.V4
     tuning: Tuning = Tuning()
+    authorizing: tuple[ObjectKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,7 @@ def _manager(db: Database, site: GatewaySite, listener: GatewayListener, server:
         normalization=settings.normalization,
         proxy=settings.proxy,
         access_log=settings.access_log,
+        access_rules=access_rules(db, site.authorizing).http,
     )
 
 
@@ -183,7 +187,13 @@ def _routed_connections(
         route = select_gateway_route(rule, caller, server.number)
         if route is not None:
             proxy = select_proxy(db, caller, route, server.number, rule.key)
-            connection = TCPChain(match=match, proxy=proxy, rule=rule.key, mongo=server.protocol is Protocol.MONGO)
+            connection = TCPChain(
+                match=match,
+                proxy=proxy,
+                rule=rule.key,
+                mongo=server.protocol is Protocol.MONGO,
+                access_rules=access_rules(db, site.authorizing).network,
+            )
             yield GatewayChain(match, connection, server.tls if server.is_terminating else None)
             return
 
@@ -194,11 +204,15 @@ def _passed_through(db: Database, site: GatewaySite, server: GatewayServer) -> I
     for route in select_tls_routes(_rules(db, caller, server), caller, server.number):
         match = chain_match(server_names=route.server_names)
         proxy = select_proxy(db, caller, route.destinations, server.number, route.rule)
-        yield GatewayChain(match, TCPChain(match=match, proxy=proxy, rule=route.rule))
+        access = access_rules(db, site.authorizing).network
+        yield GatewayChain(match, TCPChain(match=match, proxy=proxy, rule=route.rule, access_rules=access))
 
 
 def _passed_by_name(db: Database, site: GatewaySite, server: GatewayServer) -> Iterator[GatewayChain]:
-    """The chains of a server that lets the mesh's own TLS through: one for each cluster that clients can name."""
+    """The chains of a server that lets the mesh's own TLS through: one for each cluster that clients can name.
+
+    Istio: no policy holds here; those of the workload behind do.
+    """
     client = Client(role=Role.GATEWAY, intercepted=False, families=site.families)
     for owner in passed_services(db, site.namespace, server.sni_hosts):
         labels = policy_labels(db, site.namespace, site.labels, owner[1])

@@ -30,8 +30,10 @@ from translator.model.proxy import Capture, IpFamilies, Tuning
 from translator.names import BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, VIRTUAL_INBOUND, inbound_cluster
 from translator.network_filters.http_connection_manager import ManagerInputs
 from translator.network_filters.tcp_proxy import to_cluster
+from translator.objects.registry import ObjectKey
 from translator.pb import boolean, duration, uint32
 from translator.routes.inbound import InboundRoute, build_inbound_route
+from translator.security.authorization.access import UNRESTRICTED, AccessRules, access_rules
 from translator.security.mesh_tls import build_mesh_server
 from translator.telemetry.access_log import build_listener_access_logs
 from xds.resource import Resource
@@ -55,6 +57,7 @@ class InboundInputs(msgspec.Struct, frozen=True, kw_only=True):
     unknown: MutualTLS
     undeclared: tuple[tuple[int, MutualTLS], ...] = ()
     settings: ListenerSettings
+    access: AccessRules = UNRESTRICTED
 
 
 class RealInboundInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +66,7 @@ class RealInboundInputs(msgspec.Struct, frozen=True, kw_only=True):
     port: InboundPort
     tuning: Tuning
     settings: ListenerSettings
+    access: AccessRules = UNRESTRICTED
 
 
 @query
@@ -77,6 +81,7 @@ def virtual_inbound(db: Database, key: InboundKey, tuning: Tuning) -> Resource:
         unknown=plan.policy.mode,
         undeclared=plan.undeclared,
         settings=listener_settings(db),
+        access=access_rules(db, key.authorizing),
     )
     clusters = {
         BLACK_HOLE_CLUSTER,
@@ -87,9 +92,10 @@ def virtual_inbound(db: Database, key: InboundKey, tuning: Tuning) -> Resource:
 
 
 @query
-def real_inbound(db: Database, port: InboundPort, tuning: Tuning) -> Resource:
+def real_inbound(db: Database, port: InboundPort, authorizing: tuple[ObjectKey, ...], tuning: Tuning) -> Resource:
     """The resource of the listener of one port that is not intercepted."""
-    inputs = RealInboundInputs(port=port, tuning=tuning, settings=listener_settings(db))
+    access = access_rules(db, authorizing)
+    inputs = RealInboundInputs(port=port, tuning=tuning, settings=listener_settings(db), access=access)
     return listener_resource(build_real_inbound(inputs), clusters=(inbound_cluster(port.port),))
 
 
@@ -107,7 +113,7 @@ def build_virtual_inbound(inputs: InboundInputs) -> listener_pb2.Listener:
         if undeclared != number:
             sockets += _unknown_chains(inputs, undeclared, mode)
     for port in inputs.ports:
-        sockets += _port_chains(port, inputs.settings, inputs.tuning)
+        sockets += _port_chains(port, inputs)
     listener = _start_listener(VIRTUAL_INBOUND, inputs.settings, inputs.tuning)
     bind_listener(listener, wildcards(inputs.families), number)
     listener.filter_chains.append(build_tcp_chain(guard, None))
@@ -123,13 +129,16 @@ def build_virtual_inbound(inputs: InboundInputs) -> listener_pb2.Listener:
 
 def build_real_inbound(inputs: RealInboundInputs) -> listener_pb2.Listener:
     """The message of the listener of one port."""
-    chains = _port_chains(inputs.port, inputs.settings, inputs.tuning)
+    chains = _port_chains(inputs.port, inputs)
     listener = _start_listener(inputs.port.name, inputs.settings, inputs.tuning)
     bind_listener(listener, (inputs.port.bind,), inputs.port.port)
     listener.filter_chains.extend(each.chain for each in chains)
     needs = needs_by_port((each.match for each in chains), plaintext_http(inputs.tuning.http10))
     listener.listener_filters.extend(build_inspectors(needs))
     return listener
+
+
+_Inputs = InboundInputs | RealInboundInputs
 
 
 class _MatchedChain(NamedTuple):
@@ -175,10 +184,10 @@ def _unknown_chains(inputs: InboundInputs, port: int, mode: MutualTLS) -> Iterab
         protocol=Protocol.AUTO,
         route=InboundRoute(cluster=cluster, service_port=0),
     )
-    return _chains(target, mode, inputs.settings, inputs.tuning)
+    return _chains(target, mode, inputs)
 
 
-def _port_chains(port: InboundPort, settings: ListenerSettings, tuning: Tuning) -> list[_MatchedChain]:
+def _port_chains(port: InboundPort, inputs: _Inputs) -> list[_MatchedChain]:
     cluster = inbound_cluster(port.port)
     route = InboundRoute(
         cluster=cluster, service_port=port.service_port, hostname=port.hostname, protocol=port.protocol
@@ -192,26 +201,25 @@ def _port_chains(port: InboundPort, settings: ListenerSettings, tuning: Tuning) 
         protocol=port.protocol,
         route=route,
     )
-    return list(_chains(target, port.mode, settings, tuning))
+    return list(_chains(target, port.mode, inputs))
 
 
-def _chains(
-    target: _ChainTarget, mode: MutualTLS, settings: ListenerSettings, tuning: Tuning
-) -> Iterator[_MatchedChain]:
+def _chains(target: _ChainTarget, mode: MutualTLS, inputs: _Inputs) -> Iterator[_MatchedChain]:
     for form in inbound_forms(target.protocol, mode):
         match = chain_match(
             destination_port=target.port,
             transport=form.transport,
-            applications=plaintext_http(tuning.http10) if form.detected else form.applications,
+            applications=plaintext_http(inputs.tuning.http10) if form.detected else form.applications,
         )
         build = _build_http if form.http else _build_tcp
-        chain = build(target, match, settings, tuning)
+        chain = build(target, match, inputs)
         if form.mutual:
-            chain.transport_socket.CopyFrom(build_mesh_server(settings.mesh_tls))
+            chain.transport_socket.CopyFrom(build_mesh_server(inputs.settings.mesh_tls))
         yield _MatchedChain(match, chain)
 
 
-def _build_http(target: _ChainTarget, match: ChainMatch, settings: ListenerSettings, tuning: Tuning) -> _Chain:
+def _build_http(target: _ChainTarget, match: ChainMatch, inputs: _Inputs) -> _Chain:
+    settings, tuning = inputs.settings, inputs.tuning
     manager = ManagerInputs(
         side=Side.INBOUND,
         stat_prefix=target.http_stat_prefix,
@@ -221,17 +229,19 @@ def _build_http(target: _ChainTarget, match: ChainMatch, settings: ListenerSetti
         normalization=settings.normalization,
         proxy=settings.proxy,
         access_log=settings.access_log,
+        access_rules=inputs.access.http,
     )
     chain = build_http_chain(match, manager, build_inbound_route(target.route))
     chain.name = target.http_name
     return chain
 
 
-def _build_tcp(target: _ChainTarget, match: ChainMatch, settings: ListenerSettings, tuning: Tuning) -> _Chain:
+def _build_tcp(target: _ChainTarget, match: ChainMatch, inputs: _Inputs) -> _Chain:
     chain = TCPChain(
         name=target.tcp_name,
         match=match,
         proxy=to_cluster(target.route.cluster, target.tcp_stat_prefix),
         mongo=target.protocol is Protocol.MONGO,
+        access_rules=inputs.access.network,
     )
-    return build_tcp_chain(chain, settings.access_log, tuning.idle_timeout)
+    return build_tcp_chain(chain, inputs.settings.access_log, inputs.tuning.idle_timeout)

@@ -9,12 +9,14 @@ from translator.database import Database
 from translator.engine import query
 from translator.listeners.address import wildcards
 from translator.listeners.settings import listener_settings
+from translator.model.authorization import authorizing_policies
 from translator.model.peer_authentication import NO_MUTUAL_TLS, MutualTLS, PeerPolicy, peer_rules
 from translator.model.protocol import Protocol, parse_protocol
 from translator.model.proxy import Capture, IpFamilies, Labels, ServiceTarget, ViewKey
 from translator.model.scope import ScopeKey, scope_key
 from translator.model.service import service
 from translator.names import inbound_cluster, listener
+from translator.objects.registry import ObjectKey
 from translator.objects.sidecar import CaptureMode, IngressListener, Sidecar
 
 
@@ -56,7 +58,10 @@ class InboundPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InboundKey(msgspec.Struct, frozen=True, kw_only=True):
-    """What the inbound side of a proxy depends on. ``labels`` are those by which policies for peers select."""
+    """What the inbound side of a proxy depends on.
+
+    ``labels`` are those by which policies for peers select; ``authorizing`` are the policies about callers that hold.
+    """
 
     scope: ScopeKey
     targets: tuple[ServiceTarget, ...]
@@ -65,6 +70,7 @@ class InboundKey(msgspec.Struct, frozen=True, kw_only=True):
     bind: str = ""
     labels: Labels = ()
     has_identity: bool = False
+    authorizing: tuple[ObjectKey, ...] = ()
 
 
 def inbound_key(db: Database, view: ViewKey) -> InboundKey:
@@ -78,6 +84,7 @@ def inbound_key(db: Database, view: ViewKey) -> InboundKey:
         bind=view.bind,
         labels=tuple(pair for pair in view.labels if pair[0] in selecting) if view.has_identity else (),
         has_identity=view.has_identity,
+        authorizing=authorizing_policies(db, view),
     )
 
 

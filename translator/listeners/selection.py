@@ -18,6 +18,7 @@ from translator.listeners.planned_listener import PlannedListener
 from translator.listeners.quic import quic_listener, quic_listener_name
 from translator.listeners.settings import listener_settings
 from translator.listeners.virtual_outbound import virtual_outbound
+from translator.model.authorization import authorizing_policies
 from translator.model.gateway import gateway_servers
 from translator.model.proxy import Capture, Labels, Role, Tuning, ViewKey
 from translator.names import VIRTUAL_INBOUND, VIRTUAL_OUTBOUND, datagram_listener, listener
@@ -90,12 +91,19 @@ def _virtual_references(db: Database, view: ViewKey) -> Iterator[ResourceReferen
 
 
 def _inbound_references(db: Database, view: ViewKey) -> Iterator[ResourceReference]:
-    for port in inbound_plan(db, inbound_key(db, view)).real:
-        yield ResourceReference(port.name, real_inbound, (port, view.inbound))
+    key = inbound_key(db, view)
+    for port in inbound_plan(db, key).real:
+        yield ResourceReference(port.name, real_inbound, (port, key.authorizing, view.inbound))
 
 
 def _gateway_references(db: Database, view: ViewKey) -> Iterator[ResourceReference]:
-    site = GatewaySite(namespace=view.namespace, labels=view.labels, families=view.families, tuning=view.outbound)
+    site = GatewaySite(
+        namespace=view.namespace,
+        labels=view.labels,
+        families=view.families,
+        tuning=view.outbound,
+        authorizing=authorizing_policies(db, view),
+    )
     for each in gateway_servers(db, view):
         yield ResourceReference(listener(gateway_binds(site, each)[0], each.port), gateway_listener, (site, each))
         if each.quic_port:

@@ -12,6 +12,7 @@ from google.protobuf.json_format import MessageToDict
 from translator.database import Database
 from translator.engine import query
 from translator.indexes import (
+    AUTHORIZATION_LABELS,
     LOCALITY_RULES,
     NODE_RULES,
     SELECTED_LABELS,
@@ -345,7 +346,11 @@ def _selected_labels(db: Database, proxy: Proxy, labels: Mapping[str, str]) -> L
     if proxy.role is Role.GATEWAY:
         scopes.append("gateway")
     wanted = {label for scope in scopes for label in db.members(SELECTED_LABELS, scope)}
-    wanted.update(failover_labels(db.settings.mesh))
+    mesh = db.settings.mesh
+    wanted.update(failover_labels(mesh))
+    wanted.update(
+        label for place in {proxy.namespace, mesh.root_namespace} for label in db.members(AUTHORIZATION_LABELS, place)
+    )
     return tuple(sorted((name, labels[name]) for name in wanted if name in labels))
 
 

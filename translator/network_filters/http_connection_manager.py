@@ -42,7 +42,7 @@ class ManagerInputs(msgspec.Struct, frozen=True, kw_only=True):
     """What a connection manager depends on, except an inline route table.
 
     ``route_name`` is the table to be fetched over RDS, empty for an inline one. ``forwards_proxy_requests`` accepts
-    requests with an absolute URL, as clients send them to a proxy.
+    requests with an absolute URL, as clients send them to a proxy. ``access_rules``: encoded, in order.
     """
 
     side: Side
@@ -58,6 +58,7 @@ class ManagerInputs(msgspec.Struct, frozen=True, kw_only=True):
     normalization: NormalizationType = NormalizationType.DEFAULT
     proxy: ProxySettings = DEFAULT_SETTINGS
     access_log: AccessLogFile | None = None
+    access_rules: tuple[bytes, ...] = ()
 
 
 def build_connection_manager(
@@ -116,6 +117,7 @@ def _filter_inputs(inputs: ManagerInputs) -> FilterInputs:
         dynamic_hosts=inputs.dynamic_hosts,
         families=inputs.families,
         debug_headers=debug_headers,
+        access_rules=inputs.access_rules,
     )
 
 

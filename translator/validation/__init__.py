@@ -14,11 +14,12 @@ from translator.objects.gateway import IstioGateway
 from translator.objects.gateway_api import KubernetesGateway
 from translator.objects.kubernetes_route import KubernetesRoute
 from translator.objects.meta import MeshObject
-from translator.objects.security import PeerAuthentication
+from translator.objects.security import AuthorizationPolicy, PeerAuthentication
 from translator.objects.service_entry import ServiceEntry
 from translator.objects.sidecar import Sidecar
 from translator.objects.virtual_service import VirtualService
 from translator.objects.workload import WorkloadEntry, WorkloadGroup
+from translator.validation.authorization_policy import validate_authorization_policy
 from translator.validation.core import validate_endpoint_slice, validate_pod, validate_service
 from translator.validation.destination_rule import validate_destination_rule
 from translator.validation.gateway import validate_gateway
@@ -45,6 +46,7 @@ _VALIDATORS: Final[Mapping[type[MeshObject], Callable[[Any], tuple[Violation, ..
     WorkloadEntry: validate_workload_entry,
     WorkloadGroup: validate_workload_group,
     PeerAuthentication: validate_peer_authentication,
+    AuthorizationPolicy: validate_authorization_policy,
 }
 
 

@@ -5,6 +5,7 @@ Whoever translates a field takes its line out of the table; whoever accepts one 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import Final
 
@@ -22,7 +23,7 @@ class Gap:
     """A field that is not translated: ``spec.http[].fault``, with ``[]`` for each item of an array or map.
 
     An empty path stands for the whole kind. ``note`` says what users can do instead. ``value`` narrows the gap to
-    one value of the field, where the others are translated.
+    one value of the field, where the others are translated; a ``*`` in it stands for anything.
     """
 
     kind: Kind
@@ -33,13 +34,25 @@ class Gap:
 
 _TRAFFIC_POLICIES: Final = ("spec.trafficPolicy", "spec.subsets[].trafficPolicy")
 
+_TOKENS: Final = "RequestAuthentication is not translated, so that no request is known to have a token"
+
 GAPS: Final = (
     Gap(Kind.ENVOY_FILTER),
     Gap(Kind.PROXY_CONFIG),
     Gap(Kind.WASM_PLUGIN),
     Gap(Kind.TRAFFIC_EXTENSION),
     Gap(Kind.REQUEST_AUTHENTICATION),
-    Gap(Kind.AUTHORIZATION_POLICY),
+    Gap(Kind.AUTHORIZATION_POLICY, "spec.action", "nobody is asked, the policy has no effect", "CUSTOM"),
+    *(
+        Gap(Kind.AUTHORIZATION_POLICY, f"spec.rules[].from[].source.{field}", _TOKENS)
+        for field in ("requestPrincipals", "notRequestPrincipals")
+    ),
+    Gap(Kind.AUTHORIZATION_POLICY, "spec.rules[].when[].key", _TOKENS, "request.auth.*"),
+    *(
+        Gap(Kind.AUTHORIZATION_POLICY, f"spec.{field}.kind", "there is no ambient mode", kind)
+        for field in ("targetRef", "targetRefs[]")
+        for kind in ("Service", "ServiceEntry", "GatewayClass")
+    ),
     Gap(Kind.TELEMETRY),
     Gap(Kind.WORKLOAD_GROUP),
     Gap(Kind.GATEWAY, "spec.listeners[].protocol", "routes of kind TLSRoute and TCPRoute are not read", "TLS"),
@@ -94,7 +107,7 @@ def untranslated(obj: MeshObject, gaps: Iterable[Gap] = GAPS) -> tuple[Violation
         for gap in gaps
         if gap.kind is kind
         for path, value in _find_set(obj, gap.path.split(".") if gap.path else [], "")
-        if gap.value is None or gap.value == value
+        if gap.value is None or (isinstance(value, str) and fnmatchcase(value, gap.value))
     )
 
 

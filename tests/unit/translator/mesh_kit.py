@@ -212,3 +212,25 @@ def peers(spec: str, *, name: str = "peers", namespace: str = "default", created
             "spec": yaml.safe_load(spec),
         }
     )
+
+
+def authorization(
+    spec: str,
+    *,
+    name: str = "policy",
+    namespace: str = "default",
+    created: str = "2026-01-01T00:00:00Z",
+    annotations: Mapping[str, str] | None = None,
+) -> str:
+    """An AuthorizationPolicy from the text of its specification."""
+    metadata: dict[str, object] = {"name": name, "namespace": namespace, "creationTimestamp": created}
+    if annotations:
+        metadata["annotations"] = dict(annotations)
+    return yaml.safe_dump(
+        {
+            "apiVersion": "security.istio.io/v1",
+            "kind": "AuthorizationPolicy",
+            "metadata": metadata,
+            "spec": yaml.safe_load(spec),
+        }
+    )

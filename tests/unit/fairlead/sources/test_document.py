@@ -241,7 +241,7 @@ def test_a_fault_in_json_names_its_line() -> None:
 def test_what_is_not_translated_yet_is_said() -> None:
     parsed = parse("""\
         apiVersion: security.istio.io/v1
-        kind: AuthorizationPolicy
+        kind: RequestAuthentication
         metadata: {name: a}
         spec: {}
         """)

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.translator.mesh_kit import (
     GATEWAY,
     SIDECAR,
+    authorization,
     endpoint,
     endpoint_slice,
     entry,
@@ -183,7 +184,6 @@ OTHER_KINDS = tuple(
     f"apiVersion: {group}\nkind: {kind}\nmetadata: {{name: any, namespace: default}}\n"
     for group, kind in (
         ("security.istio.io/v1", "RequestAuthentication"),
-        ("security.istio.io/v1", "AuthorizationPolicy"),
         ("telemetry.istio.io/v1", "Telemetry"),
         ("extensions.istio.io/v1alpha1", "WasmPlugin"),
         ("networking.istio.io/v1beta1", "ProxyConfig"),
@@ -452,3 +452,32 @@ def test_whom_a_peer_authentication_concerns(change: str) -> None:
     fleet = Fleet(*BASE, pod("web-1", "10.1.0.1", labels=SECURED), proxies=IDENTIFIED)
     assert fleet.add(written) == expected
     assert Fleet(*BASE).add(written) == {}, "without certificates nobody speaks mesh TLS"
+
+
+FOR_WEB = "selector: {matchLabels: {app: web}}"
+AUTHORIZATIONS: dict[str, tuple[str, dict[str, Names]]] = {
+    "of the namespace": (authorization("{}"), {"client": INBOUND, "pod": INBOUND}),
+    "of the mesh": (
+        authorization("{}", namespace="istio-system"),
+        dict.fromkeys(("client", "pod", "stranger"), INBOUND),
+    ),
+    "of the mesh for some workloads": (
+        authorization(f"{{{FOR_WEB}}}", namespace="istio-system"),
+        {"pod": INBOUND},
+    ),
+    "of another namespace": (authorization("{}", namespace="far"), {"stranger": INBOUND}),
+    "of a namespace without proxies": (authorization("{}", namespace="elsewhere"), {}),
+    "for a workload": (authorization(f"{{{FOR_WEB}}}"), {"pod": INBOUND}),
+    "for nobody": (authorization("{selector: {matchLabels: {app: nobody}}}"), {}),
+    "whose decision is another's": (authorization("{action: CUSTOM, provider: {name: a}, rules: [{}]}"), {}),
+}
+
+
+@pytest.mark.parametrize("change", AUTHORIZATIONS)
+def test_whom_an_authorization_policy_concerns(change: str) -> None:
+    written, expected = AUTHORIZATIONS[change]
+    fleet = Fleet(*BASE)
+    assert fleet.add(written) == expected
+    again = written.replace("name: policy\n", "name: policy\n  annotations: {x: y}\n", 1)
+    assert fleet.add(again) == {}, "what is not read is no change"
+    assert fleet.remove(written) == expected

@@ -18,6 +18,7 @@ _API_VERSIONS = {
     "Pod": "v1",
     "Namespace": "v1",
     "PeerAuthentication": "security.istio.io/v1",
+    "AuthorizationPolicy": "security.istio.io/v1",
     "HTTPRoute": "gateway.networking.k8s.io/v1",
     "Gateway.gateway.networking.k8s.io": "gateway.networking.k8s.io/v1",
 }

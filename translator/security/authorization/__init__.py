@@ -1,0 +1,1 @@
+"""AuthorizationPolicies as rules of Envoy's role-based access control."""
