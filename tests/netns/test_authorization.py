@@ -191,7 +191,7 @@ async def test_case_30_what_is_tried_out_is_counted(mesh: NamespaceMesh, httpbin
     async def probe() -> None:
         assert await status(client) == 200
         (proxy,) = (each for each in mesh.proxies if each.ip == pod.ip)
-        counted = await proxy.admin.stats("istio_dry_run_deny_shadow_denied")
+        counted = await proxy.admin.stats("istio_dry_run_deny_.shadow_denied")
         if not sum(counted.values()):
             raise NotYetError("nothing is counted")
 
