@@ -73,13 +73,15 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one version of an object.
 
     ``reached`` is how many proxies its configuration concerns, ``acknowledged`` how many of them have the newest
-    state. ``failures`` are resources that cannot be built.
+    state. ``failures`` are resources that cannot be built. ``unnamed`` is how many more proxies than those of
+    ``refusals`` refuse something.
     """
 
     generation: int
     faults: tuple[Finding, ...] = ()
     failures: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    unnamed: int = 0
     findings: tuple[Finding, ...] = ()
     reached: int = 0
     acknowledged: int = 0
@@ -90,16 +92,16 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         return self.acknowledged >= self.reached or bool(self.faults)
 
 
-def wanted_status(stored: ObjectStatus, facts: Facts, now: str) -> ObjectStatus | None:
+def wanted_status(stored: ObjectStatus, facts: Facts, now: str, *, recounts: bool = False) -> ObjectStatus | None:
     """The status that the facts call for; None if the stored one says all of it.
 
     Conditions of others stay as they are. Once everything has arrived, the number of proxies is not kept up to date:
-    proxies come and go, which says nothing about the object.
+    proxies come and go, which says nothing about the object. ``recounts`` is for when replicas still come to it.
     """
     if _generation(stored.observed_generation) > facts.generation:
         return None
     before = {condition.type: condition for condition in stored.conditions}
-    wanted = [_keep(before.get(condition.type), condition, now) for condition in _conditions(facts)]
+    wanted = [_keep(before.get(condition.type), condition, now, recounts=recounts) for condition in _conditions(facts)]
     foreign = [condition for condition in stored.conditions if condition.type not in OWN]
     status = ObjectStatus(
         conditions=(*foreign, *wanted),
@@ -128,7 +130,7 @@ def _translated(facts: Facts) -> Condition:
 def _accepted(facts: Facts) -> Condition:
     if not facts.refusals:
         return Condition(type=ACCEPTED, status="True", reason="NotRejected")
-    proxies = len({refusal.proxy for refusal in facts.refusals})
+    proxies = len({refusal.proxy for refusal in facts.refusals}) + facts.unnamed
     words = [f"{refusal.proxy} ({refusal.resource}): {refusal.error}" for refusal in sorted(facts.refusals)]
     message = f"rejected by {proxies} {'proxy' if proxies == 1 else 'proxies'}: {_join(words)}"
     return Condition(type=ACCEPTED, status="False", reason="Rejected", message=message[:_LONGEST])
@@ -146,12 +148,12 @@ def _reconciled(facts: Facts) -> Condition:
     return Condition(type=RECONCILED, status="False", reason=reason, message=count)
 
 
-def _keep(before: Condition | None, wanted: Condition, now: str) -> Condition:
+def _keep(before: Condition | None, wanted: Condition, now: str, *, recounts: bool) -> Condition:
     """The stored condition if it says the same; its time if only the words are others."""
     if before is None or before.status != wanted.status:
         return msgspec.structs.replace(wanted, last_transition_time=now)
-    is_arrived = wanted.type == RECONCILED and wanted.status == "True"
-    if before.reason == wanted.reason and (is_arrived or before.message == wanted.message):
+    is_counted = wanted.type == RECONCILED and wanted.status == "True" and not recounts
+    if before.reason == wanted.reason and (is_counted or before.message == wanted.message):
         return before
     return msgspec.structs.replace(wanted, last_transition_time=before.last_transition_time)
 

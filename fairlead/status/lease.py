@@ -26,7 +26,7 @@ class _Lease(msgspec.Struct, frozen=True):
 
 
 class LeaseKeeper:
-    """Holds the Lease, or waits for it. ``changed`` is set when this replica comes to hold it."""
+    """Holds the Lease, or waits for it. ``changed`` is set when it is known who holds it."""
 
     def __init__(
         self, connection: ApiConnection, namespace: str, name: str, election: Election, *, retry: float = RETRY
@@ -45,6 +45,11 @@ class LeaseKeeper:
     def is_leader(self) -> bool:
         """Whether this replica may write at this moment."""
         return self._election.is_leader(monotonic())
+
+    @property
+    def is_follower(self) -> bool:
+        """Whether another replica is known to hold the Lease."""
+        return self.holder not in {"", self.identity}
 
     @property
     def identity(self) -> str:
@@ -67,7 +72,7 @@ class LeaseKeeper:
                     self._log.warning("lease.failed", reason=str(error))
                 if self.is_leader != before:
                     self._log.info("lease.held" if self.is_leader else "lease.lost", holder=self.holder)
-                if self.is_leader:
+                if self.is_leader or self.is_follower:
                     self.changed.set()
                 await asyncio.sleep(self._retry)
         finally:
@@ -83,7 +88,7 @@ class LeaseKeeper:
                 raise
             self._version = ""
             self._election.observe(None, monotonic())
-        claimed = self._election.claim(monotonic(), _stamp())
+        claimed = self._election.claim(monotonic(), time_stamp())
         if claimed is not None:
             await self._write(claimed)
 
@@ -101,7 +106,7 @@ class LeaseKeeper:
         self._election.note_written(spec, asked_at)
 
     async def _resign(self) -> None:
-        given_up = self._election.resign(_stamp())
+        given_up = self._election.resign(time_stamp())
         if given_up is None:
             return
         try:
@@ -118,6 +123,6 @@ def _decode(body: bytes) -> _Lease:
         raise ApiError(f"the Lease cannot be read: {error}") from error
 
 
-def _stamp() -> str:
-    """Kubernetes: MicroTime."""
+def time_stamp() -> str:
+    """Now, as others may read it. Kubernetes: MicroTime."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -5,6 +5,7 @@ import asyncio
 from fairlead.proxies import Proxies
 from fairlead.sources.source import ClusterSource
 from fairlead.status.election import Election
+from fairlead.status.exchange import ReportExchange, ReportTiming
 from fairlead.status.gathering import FactGatherer, FindingsOf
 from fairlead.status.lease import LeaseKeeper
 from fairlead.status.writer import Limits, StatusWriter
@@ -28,7 +29,12 @@ class StatusReporting:
         self.lease = LeaseKeeper(connection, settings.root_namespace, LEASE, election, retry=retry)
         gatherer = FactGatherer(translator, proxies, source.findings_of, mesh_findings)
         limits = Limits(settle=min(1.0, settings.status_interval), interval=settings.status_interval)
-        self.writer = StatusWriter(connection, gatherer, self.lease, limits)
+        # A report outlives two renewals that are missed.
+        timing = ReportTiming(
+            renewal=settings.lease_duration / 2, lifetime=settings.lease_duration * 1.5, gap=limits.settle
+        )
+        self.exchange = ReportExchange(connection, settings.root_namespace, self.lease, timing)
+        self.writer = StatusWriter(connection, gatherer, self.lease, self.exchange, limits)
         self._translator = translator
         self._proxies = proxies
         # By stream, the objects that are blamed for what its proxy refused.
@@ -36,9 +42,10 @@ class StatusReporting:
         source.observer = self.writer.observe
 
     async def run(self) -> None:
-        """Write statuses whenever this replica holds the Lease, until cancelled."""
+        """Write statuses whenever this replica holds the Lease, and reports whenever another does, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.lease.run(), name="lease")
+            group.create_task(self.exchange.run(), name="status reports")
             group.create_task(self.writer.run(), name="status writer")
 
     def observe(self, event: Event | StreamRefused) -> None:

@@ -11,16 +11,21 @@ import structlog
 from fairlead.sources.kubernetes.access import AccessError
 from fairlead.sources.kubernetes.connection import MERGE_PATCH, ApiConnection, ApiError, ApiRefused
 from fairlead.sources.kubernetes.served import Collection
-from fairlead.status.condition import ObjectStatus, wanted_status
+from fairlead.status.condition import Facts, ObjectStatus, wanted_status
 from fairlead.status.event import event_body, problems
+from fairlead.status.exchange import ReportExchange
 from fairlead.status.gathering import FactGatherer
 from fairlead.status.lease import LeaseKeeper
 from translator.objects.registry import BY_KIND, ObjectKey
 
 # After a change proxies get some time to answer, so that mostly one write says all (seconds).
 _SETTLE: Final = 1.0
+# Where other replicas report, they get so many times as long: a second to look, a second to write it down.
+_PATIENCE: Final = 3.0
 # One object's status is written at most this often (seconds).
 _INTERVAL: Final = 10.0
+# So long after a change other replicas may still come to it: until then their proxies are counted in (seconds).
+_COUNTED: Final = 30.0
 # All statuses together are written at most this often (seconds between two).
 _GAP: Final = 0.05
 # How long the API server is left alone after a refusal that will not go by itself (seconds).
@@ -44,6 +49,7 @@ class _Tracked(msgspec.Struct):
     collection: Collection
     stored: _Stored
     written_at: float = -_INTERVAL
+    changed_at: float = float("-inf")
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,16 +61,27 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatusWriter:
-    """Keeps the statuses true while this replica holds the Lease. An observer of the primary cluster's objects."""
+    """Keeps the statuses true while this replica holds the Lease, and reports to the one that holds it otherwise.
+
+    An observer of the primary cluster's objects.
+    """
 
     def __init__(
-        self, connection: ApiConnection, gatherer: FactGatherer, lease: LeaseKeeper, limits: Limits | None = None
+        self,
+        connection: ApiConnection,
+        gatherer: FactGatherer,
+        lease: LeaseKeeper,
+        exchange: ReportExchange,
+        limits: Limits,
     ) -> None:
         self.written = 0
         self._connection = connection
         self._gatherer = gatherer
         self._lease = lease
-        self._limits = limits or Limits()
+        self._exchange = exchange
+        self._limits = limits
+        self._holder = ""
+        exchange.noted = self._mark_reported
         self._tracked: dict[ObjectKey, _Tracked] = {}
         self._due: dict[ObjectKey, float] = {}
         self._woken = asyncio.Event()
@@ -78,6 +95,7 @@ class StatusWriter:
         if raw is None:
             self._tracked.pop(key, None)
             self._due.pop(key, None)
+            self._exchange.note(key, None)
             return
         try:
             stored = msgspec.json.decode(raw, type=_Stored)
@@ -92,27 +110,42 @@ class StatusWriter:
         is_new = tracked.stored.metadata.generation != stored.metadata.generation
         tracked.collection, tracked.stored = collection, stored
         if is_new:
+            tracked.changed_at = monotonic()
             self.mark(key)
 
     def mark(self, key: ObjectKey) -> None:
         """There may be something new about an object."""
         tracked = self._tracked.get(key)
         if tracked is not None:
-            soon = monotonic() + self._limits.settle
+            is_collecting = self._lease.is_leader and self._exchange.has_peers
+            soon = monotonic() + self._limits.settle * (_PATIENCE if is_collecting else 1.0)
             self._due.setdefault(key, max(soon, tracked.written_at + self._limits.interval))
             self._woken.set()
 
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
-            if not self._lease.is_leader:
-                self._lease.changed.clear()
-                await self._lease.changed.wait()
-                for key in self._tracked:
-                    self.mark(key)
+            await self._take_role()
             due = await self._next()
-            if due is not None and self._lease.is_leader:
+            if due is not None:
                 await self._bring_up_to_date(due)
+
+    async def _take_role(self) -> None:
+        """Wait while nobody holds the Lease. Whoever comes to hold it has to hear of everything."""
+        while not (self._lease.is_leader or self._lease.is_follower):
+            self._holder = ""
+            self._lease.changed.clear()
+            await self._lease.changed.wait()
+        if self._lease.holder != self._holder:
+            self._holder = self._lease.holder
+            self._exchange.change_role()
+            for key in self._tracked:
+                self.mark(key)
+
+    def _mark_reported(self, key: ObjectKey) -> None:
+        """Another replica says something new about an object."""
+        if self._lease.is_leader:
+            self.mark(key)
 
     async def _next(self) -> ObjectKey | None:
         """The next object whose time has come; None when it is time to look around."""
@@ -133,16 +166,27 @@ class StatusWriter:
         tracked = self._tracked.get(key)
         if tracked is None:
             return
+        facts = await self._gatherer.gather(key, tracked.stored.metadata.generation)
+        if not self._lease.is_leader:
+            self._exchange.note(key, facts)
+            if not facts.is_settled:
+                self._due[key] = monotonic() + self._limits.interval
+            return
         refused_until = self._refused_until.get(tracked.collection.plural, 0.0)
         if monotonic() < refused_until:
             self._due[key] = refused_until
             return
-        facts = await self._gatherer.gather(key, tracked.stored.metadata.generation)
+        await self._publish(key, tracked, self._exchange.complete(key, facts))
+
+    async def _publish(self, key: ObjectKey, tracked: _Tracked, facts: Facts) -> None:
+        """Write the status that the facts call for, if it is another one than before."""
         before = tracked.stored.status
-        status = wanted_status(before, facts, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        is_recent = monotonic() - tracked.changed_at < _COUNTED
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        status = wanted_status(before, facts, now, recounts=is_recent)
         if not facts.is_settled:
             self._due[key] = monotonic() + self._limits.interval
-        if status is None or not self._lease.is_leader:
+        if status is None:
             return
         tracked.written_at = monotonic()
         try:

@@ -141,6 +141,10 @@ class Supervisor:
         await asyncio.gather(*(worker.stop(self._settings.grace + _PATIENCE) for worker in self.workers()))
 
     def _settings_of(self, number: int) -> ServeSettings:
+        kubernetes = self._settings.kubernetes
+        if kubernetes is not None:
+            # Only one of all workers may hold the Lease.
+            kubernetes = msgspec.structs.replace(kubernetes, identity=f"{kubernetes.identity}-{number}")
         return msgspec.structs.replace(
             self._settings,
             workers=1,
@@ -148,6 +152,7 @@ class Supervisor:
             xds=self.xds_address,
             secure_xds=self.secure_address,
             admin=Address("127.0.0.1", 0),
+            kubernetes=kubernetes,
         )
 
 

@@ -78,6 +78,7 @@ async def use_everything(server: ApiServer, rig: Rig) -> None:
             ("create", "events"),
             ("create", "leases"),
             ("update", "leases"),
+            ("create", "configmaps"),
         }
 
         async def used() -> None:
@@ -104,9 +105,12 @@ async def test_the_roles_allow_what_is_called_and_nothing_else(written: list[Man
             server.put(*one_of_each())
             server.put(*(in_namespace(each) for each in written if each["apiVersion"].startswith("rbac.")))
             token = server.tokens.issue(NAMESPACE, "fairlead")
-            async with following(server, tmp_path, user={"token": token}) as rig:
+            async with (
+                following(server, tmp_path, user={"token": token}, identity="first") as rig,
+                following(server, tmp_path, user={"token": token}, identity="second") as other,
+            ):
                 await use_everything(server, rig)
-            refused = [entry for entry in rig.logs if "forbidden" in str(entry)]
+            refused = [entry for entry in (*rig.logs, *other.logs) if "forbidden" in str(entry)]
             assert not refused
             called |= {call for call in server.calls.permissions(USER) if call[0] != "-"}
     missing, needless = called - granted(written), granted(written) - called

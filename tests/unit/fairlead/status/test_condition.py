@@ -117,3 +117,17 @@ def test_conditions_of_others_stay() -> None:
 def test_a_resource_that_cannot_be_built_is_told() -> None:
     status = write(Facts(generation=1, failures=("RDS 80 cannot be built: KeyError()",)))
     assert condition(status, TRANSLATED).reason == "Failed"
+
+
+def test_replicas_that_come_to_a_change_late_are_counted_in() -> None:
+    later = Facts(generation=1, reached=5, acknowledged=5)
+    status = wanted_status(write(GOOD), later, "T2", recounts=True)
+    assert status is not None
+    assert condition(status, RECONCILED).message == "5 of 5 proxies have acknowledged it"
+    assert condition(status, RECONCILED).last_transition_time == "T1"
+    assert wanted_status(status, later, "T3", recounts=True) is None
+
+
+def test_proxies_that_refuse_without_being_named_are_counted() -> None:
+    facts = msgspec.structs.replace(GOOD, acknowledged=0, refusals=(REFUSAL,), unnamed=7)
+    assert condition(write(facts), ACCEPTED).message.startswith("rejected by 8 proxies: cart.shop")
