@@ -8,6 +8,7 @@ _REST: Final = "{**}"
 _LITERAL: Final = re.compile(r"[a-zA-Z0-9\-._~%!$&'()+,;:@=]+")
 # Envoy: a process that is given a template with more wildcards ends.
 _MAX_OPERATORS: Final = 5
+_MAX_LENGTH: Final = 256
 
 
 def is_path_template(path: str) -> bool:
@@ -20,6 +21,8 @@ def template_fault(path: str) -> str:
     segments = path.split("/")
     if segments[0] or len(segments) == 1:
         return f"the path template {path!r} does not begin with '/'"
+    if len(envoy_template(path)) > _MAX_LENGTH:
+        return f"a path template longer than {_MAX_LENGTH} characters"
     operators = [segment for segment in segments if segment in (_ONE, _REST)]
     if _REST in operators[:-1]:
         return f"an operator follows {_REST} in {path!r}"

@@ -9,6 +9,7 @@ import msgspec
 from translator.model.path_template import is_path_template, template_fault
 from translator.objects.security import Condition, Operation, Source
 from translator.validation.address import subnet_fault
+from translator.validation.header import header_name_fault
 from translator.validation.report import Report, indexed
 
 _Check = Callable[[str], str]
@@ -21,15 +22,16 @@ _ACCOUNT: Final = re.compile(r"(?:[^/]+/)?[^/]+")
 _BRACKETED: Final = re.compile(
     r"(?:request\.headers\[[^\[\]]+\]|request\.auth\.claims(?:\[[^\[\]]+\])+|experimental\.envoy\.filters\.[^\[\]]+\[.+\])"
 )
-_NEEDS_BRACKETS: Final = ("request.headers", "request.auth.claims", "experimental.envoy.filters.")
+_HEADERS: Final = "request.headers"
+_NEEDS_BRACKETS: Final = (_HEADERS, "request.auth.claims", "experimental.envoy.filters.")
 _DEPRECATED: Final = ("destination.labels", "destination.name", "destination.user", "destination.namespace")
 
 
 def check_source(report: Report, path: str, source: Source) -> None:
     """Rule: values of the form that their field has; service accounts stand alone."""
     checks: dict[str, _Check] = {
-        "ip_blocks": subnet_fault,
-        "remote_ip_blocks": subnet_fault,
+        "ip_blocks": block_fault,
+        "remote_ip_blocks": block_fault,
         "service_accounts": account_fault,
         "trust_domains": trust_domain_fault,
     }
@@ -59,6 +61,11 @@ def check_condition(report: Report, path: str, condition: Condition) -> None:
     check = _CONDITIONS.get(condition.key, _no_fault)
     _check_values(report, f"{path}.values", condition.values, check)
     _check_values(report, f"{path}.notValues", condition.not_values, check)
+
+
+def block_fault(text: str) -> str:
+    """Rule: an IP address or a subnet, which no zone of a machine belongs to."""
+    return f"{text!r} names a zone" if "%" in text else subnet_fault(text)
 
 
 def account_fault(text: str) -> str:
@@ -104,7 +111,10 @@ def _key_fault(key: str) -> str:
     if key.startswith(_DEPRECATED):
         return f"{key!r} is no longer supported"
     if key.startswith(_NEEDS_BRACKETS):
-        return "" if _BRACKETED.fullmatch(key) else f"{key!r} names no entry: NAME[ENTRY] is needed"
+        if not _BRACKETED.fullmatch(key):
+            return f"{key!r} names no entry: NAME[ENTRY] is needed"
+        header = key.removeprefix(_HEADERS)
+        return "" if header == key else header_name_fault(header[1:-1].removeprefix(":"))
     return "" if key in _CONDITIONS else f"unknown key {key!r}"
 
 
@@ -119,8 +129,8 @@ def _no_fault(_text: str) -> str:
 
 
 _CONDITIONS: Final[dict[str, _Check]] = {
-    "source.ip": subnet_fault,
-    "remote.ip": subnet_fault,
+    "source.ip": block_fault,
+    "remote.ip": block_fault,
     "source.namespace": _no_fault,
     "source.principal": _no_fault,
     "source.serviceAccount": account_fault,
@@ -128,7 +138,7 @@ _CONDITIONS: Final[dict[str, _Check]] = {
     "request.auth.principal": _no_fault,
     "request.auth.audiences": _no_fault,
     "request.auth.presenter": _no_fault,
-    "destination.ip": subnet_fault,
+    "destination.ip": block_fault,
     "destination.port": _port_fault,
     "connection.sni": _no_fault,
 }

@@ -91,6 +91,8 @@ def build_range(text: str) -> address_pb2.CidrRange:
         network = ip_network(text, strict=False)
     except ValueError as fault:
         raise UnusableError(str(fault)) from fault
+    if "%" in text:
+        raise UnusableError(f"{text} names a zone")
     return address_pb2.CidrRange(address_prefix=str(network.network_address), prefix_len=uint32(network.prefixlen))
 
 

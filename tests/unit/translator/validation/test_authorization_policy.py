@@ -52,6 +52,7 @@ BROKEN: list[Row] = [
     (from_("principals: ['']"), f"{SOURCE}.principals[0]", "empty"),
     (from_("notNamespaces: [a, '']"), f"{SOURCE}.notNamespaces[1]", "empty"),
     (from_("ipBlocks: [10.0.0.300]"), f"{SOURCE}.ipBlocks[0]", "neither"),
+    (from_("ipBlocks: ['fe80::1%eth0']"), f"{SOURCE}.ipBlocks[0]", "zone"),
     (from_("notRemoteIpBlocks: [10.0.0.0/33]"), f"{SOURCE}.notRemoteIpBlocks[0]", "neither"),
     (from_("serviceAccounts: ['a*']"), f"{SOURCE}.serviceAccounts[0]", "wildcards"),
     (from_("serviceAccounts: [a/b/c]"), f"{SOURCE}.serviceAccounts[0]", "not of the form"),
@@ -75,6 +76,8 @@ BROKEN: list[Row] = [
     (to("paths: ['/{*}/*']"), f"{OPERATION}.paths[0]", "'*'"),
     (to("paths: ['/{*}//b']"), f"{OPERATION}.paths[0]", "''"),
     (to("paths: ['a/{*}']"), f"{OPERATION}.paths[0]", "begin with"),
+    (to(f"paths: ['/{'a' * 254}/{{*}}']"), f"{OPERATION}.paths[0]", "longer than 256"),
+    (when("request.headers[x a]"), KEY, "header"),
     (to("paths: ['/{*}/{*}/{*}/{*}/{*}/{*}']"), f"{OPERATION}.paths[0]", "more than 5"),
     (when(""), KEY, "empty"),
     (when("source.name"), KEY, "unknown key"),
@@ -109,6 +112,7 @@ HOLDS = [
     when("request.auth.claims[a][b]"),
     when("experimental.envoy.filters.network.x[k]", "['[v]']"),
     when("connection.sni"),
+    when("request.headers[:method]"),
     "{action: DENY, rules: [{to: [{operation: {ports: ['80'], methods: [GET]}}]}]}",
 ]
 DENIES_CONNECTIONS = [

@@ -153,3 +153,20 @@ def test_every_gap_of_the_settings_names_a_field_that_exists(path: str) -> None:
         records = {
             member for field in found for member in member_types(field.type) if issubclass(member, msgspec.Struct)
         }
+
+
+def test_a_gap_may_be_all_values_that_begin_alike() -> None:
+    conditions = [{"key": key, "values": ["a"]} for key in ("request.auth.presenter", "source.principal")]
+    sources = [{"source": {"requestPrincipals": ["a"]}}, {"source": {"principals": ["a"]}}]
+    document = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "policy"},
+        "spec": {"rules": [{"from": sources, "when": conditions}]},
+    }
+    decoded = decode_object(document)
+    assert decoded.object is not None, decoded.violations
+    assert [violation.path for violation in untranslated(decoded.object)] == [
+        "spec.rules[0].from[0].source.requestPrincipals",
+        "spec.rules[0].when[0].key",
+    ]

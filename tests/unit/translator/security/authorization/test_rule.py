@@ -290,6 +290,7 @@ def test_trust_domains_that_a_wildcard_covers_are_not_replaced() -> None:
         "to: [{operation: {paths: ['/a b/{*}'], ports: ['1']}}]",
         "to: [{operation: {ports: [http, '1']}}]",
         "to: [{operation: {ports: ['1']}}], when: [{key: destination.ip, values: [a]}]",
+        "to: [{operation: {ports: ['1']}}], when: [{key: destination.ip, values: ['fe80::1%eth0']}]",
         "to: [{operation: {ports: ['1']}}], when: [{key: a.b, values: [a]}]",
         "to: [{operation: {ports: ['1']}}], when: [{key: 'request.headers', values: [a]}]",
     ],
