@@ -172,6 +172,7 @@ async def test_case_41_pages_about_proxies(rig: Rig) -> None:
         await proxy.start()
         assert await get(rig, "/debug/config_dump") == (400, "which proxy? Say proxyID=NAME.NAMESPACE\n")
         assert (await get(rig, "/debug/config_dump?proxyID=nobody.default"))[0] == 404
+        assert (await get(rig, "/debug/config_dump?proxyID=client.elsewhere"))[0] == 404
         status, dump = await get(rig, "/debug/config_dump?proxyID=client.default&include_eds")
         assert status == 200
         sections = {section["@type"].rpartition(".")[2]: section for section in dump["configs"]}
