@@ -32,6 +32,8 @@ from tests.apiserver.watching import End, Pace, Watch
 
 _HEALTH: Final = frozenset({"healthz", "livez", "readyz"})
 _BODY_BYTES: Final = 3 * 1024 * 1024
+# So many turns of the loop it takes at most until an accepted connection is made.
+_ACCEPTING: Final = 10
 
 
 class ApiServer:
@@ -207,10 +209,10 @@ class ApiServer:
             return
         server = runner.server
         await runner.cleanup()
-        # A connection that was being accepted is made a moment later, when nobody would close it any more.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        _cut(server)
+        # A connection that was being accepted is made some turns of the loop later, when nobody would close it.
+        for _ in range(_ACCEPTING):
+            await asyncio.sleep(0)
+            _cut(server)
 
     def _target(self, api_version: str, kind: str, name: str, namespace: str) -> Target:
         served = self.objects.kinds.by_kind(api_version, kind)

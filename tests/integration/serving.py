@@ -81,12 +81,22 @@ async def serve(settings: ServeSettings, *, wait: bool = True) -> AsyncIterator[
         task = asyncio.create_task(plane.run())
         try:
             if wait:
-                async with asyncio.timeout(DEADLINE):
-                    await plane.ready.wait()
+                await _until_ready(plane, task)
             yield Rig(plane, settings.config_dir or Path(), logs)
         finally:
             plane.stop()
             await task
+
+
+async def _until_ready(plane: ControlPlane, task: asyncio.Task[None]) -> None:
+    """Wait until it serves, or has ended instead: why, its task tells."""
+    ready = asyncio.create_task(plane.ready.wait())
+    try:
+        await asyncio.wait((ready, task), timeout=DEADLINE, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done() and not ready.done():
+            raise TimeoutError("it does not get ready")
+    finally:
+        ready.cancel()
 
 
 def identity(name: str = "client", namespace: str = "default", **rest: Any) -> ProxyIdentity:  # noqa: ANN401 - fields
