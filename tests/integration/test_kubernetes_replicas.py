@@ -8,7 +8,10 @@ from typing import Any
 import msgspec
 from envoy.service.discovery.v3 import discovery_pb2
 
-from fairlead.mesh.waiting import NotYetError, wait_until
+from fairlead.address import Address
+from fairlead.mesh.addresses import Addresses
+from fairlead.mesh.control_plane import ControlPlaneProcess
+from fairlead.mesh.waiting import DEADLINE, NotYetError, wait_until
 from fairlead.status.condition import Refusal
 from fairlead.status.report import ObjectReport
 from tests.apiserver.server import ApiServer
@@ -28,7 +31,9 @@ def condition(server: ApiServer, kind: str) -> dict[str, Any]:
     return found[0] if found else {}
 
 
-async def until(server: ApiServer, kind: str, status: str, text: str = "") -> dict[str, Any]:
+async def until(
+    server: ApiServer, kind: str, status: str, text: str = "", deadline: float = DEADLINE
+) -> dict[str, Any]:
     """Wait until a condition has a status, and says something."""
 
     async def probe() -> dict[str, Any]:
@@ -37,7 +42,7 @@ async def until(server: ApiServer, kind: str, status: str, text: str = "") -> di
             raise NotYetError(f"{found}; {reports(server)}")
         return found
 
-    return await wait_until(probe)
+    return await wait_until(probe, deadline=deadline)
 
 
 def reports(server: ApiServer) -> list[dict[str, Any]]:
@@ -71,9 +76,9 @@ async def replicas(server: ApiServer, folder: Path) -> AsyncIterator[tuple[Rig, 
 
 
 @asynccontextmanager
-async def proxy(rig: Rig, name: str) -> AsyncIterator[DeltaClient]:
+async def proxy(address: Address, name: str) -> AsyncIterator[DeltaClient]:
     """A proxy that has the routes of the VirtualService."""
-    async with DeltaClient(rig.plane.xds_address) as client:
+    async with DeltaClient(address) as client:
         await client.introduce(identity(name))
         await client.until(lambda: bool(client.clusters()))
         await client.subscribe(ROUTE, ["80"])
@@ -90,8 +95,8 @@ async def test_what_all_replicas_proxies_say_is_in_the_status(tmp_path: Path) ->
     async with (
         cluster(service(), endpoints("127.1.0.1"), virtual_service()) as server,
         replicas(server, tmp_path) as (leader, other),
-        proxy(leader, "near") as near,
-        proxy(other, "far") as far,
+        proxy(leader.plane.xds_address, "near") as near,
+        proxy(other.plane.xds_address, "far") as far,
     ):
         far.refuse = refuse
         server.put_yaml(virtual_service(prefix="/bad"))
@@ -113,7 +118,7 @@ async def test_a_replica_that_ends_takes_its_report_along(tmp_path: Path) -> Non
         AsyncExitStack() as stack,
     ):
         _, other = await stack.enter_async_context(replicas(server, tmp_path))
-        async with proxy(other, "far") as far:
+        async with proxy(other.plane.xds_address, "far") as far:
             far.refuse = refuse
             server.put_yaml(virtual_service(prefix="/bad"))
             await far.hear()
@@ -149,8 +154,8 @@ async def test_reports_are_renewed_but_nothing_else_is_written_when_nothing_chan
     async with (
         cluster(service(), endpoints("127.1.0.1"), virtual_service()) as server,
         replicas(server, tmp_path) as (leader, other),
-        proxy(leader, "near") as near,
-        proxy(other, "far") as far,
+        proxy(leader.plane.xds_address, "near") as near,
+        proxy(other.plane.xds_address, "far") as far,
     ):
         server.put_yaml(virtual_service(prefix="/new"))
         await near.hear()
@@ -171,11 +176,35 @@ async def test_reports_are_renewed_but_nothing_else_is_written_when_nothing_chan
         assert (len(await leader.page("/debug/pushes")), len(await other.page("/debug/pushes"))) == pushes
 
 
+async def test_one_of_several_workers_writes_for_all(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(cluster(service(), endpoints("127.1.0.1"), virtual_service()))
+        source = ("--kubernetes", "--kubeconfig", str(server.write_kubeconfig(tmp_path / "config")))
+        ip = stack.enter_context(Addresses()).ip()
+        listening = (str(Address(ip, 15010)), str(Address(ip, 15014)))
+        plane = await stack.enter_async_context(
+            ControlPlaneProcess(source, listening, tmp_path / "plane.log", "--workers", "2")
+        )
+        clients = [await stack.enter_async_context(proxy(Address.parse(plane.xds), str(n))) for n in range(12)]
+        assert {each["worker"] for each in await plane.debug("proxies")} == {1, 2}
+
+        async def reported() -> None:
+            if len(reports(server)) != 1:
+                raise NotYetError(f"not one report: {reports(server)}")
+
+        await wait_until(reported, context=plane.describe)
+        server.put_yaml(virtual_service(prefix="/new"))
+        for client in clients:
+            await client.hear()
+        # The first status was written just before: there are ten seconds between two.
+        await until(server, "Reconciled", "True", "12 of 12 proxies", deadline=2 * DEADLINE)
+
+
 async def test_a_replica_alone_writes_no_report(tmp_path: Path) -> None:
     async with (
         cluster(service(), endpoints("127.1.0.1"), virtual_service()) as server,
         following(server, tmp_path) as rig,
-        proxy(rig, "near") as near,
+        proxy(rig.plane.xds_address, "near") as near,
     ):
         server.put_yaml(virtual_service(prefix="/new"))
         await near.hear()
