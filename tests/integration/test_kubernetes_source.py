@@ -203,8 +203,12 @@ stringData: {password: hunter2}
 """
     async with cluster(gateway) as server, following(server, tmp_path) as rig:
         await until_finding(rig, "cart-cert")
-        asked = {call.namespace for call in server.calls if call.resource == "secrets"}
-        assert asked == {"shop", ROOT}, "by name in shop, and by label in the root namespace"
+
+        async def asked() -> None:
+            namespaces = {call.namespace for call in server.calls if call.resource == "secrets"}
+            assert namespaces == {"shop", ROOT}, "by name in shop, and by label in the root namespace"
+
+        await wait_until(asked)
         assert ObjectKey(Kind.SECRET, "shop", "private") not in set(rig.plane.translator.db.store.keys())
         server.put(
             {
