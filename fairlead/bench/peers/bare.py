@@ -26,12 +26,24 @@ Bodies = dict[str, bytes]
 Stream = grpc.aio.ServicerContext[Any, Any]
 
 
+class _Line:
+    """A stream that answers and changes are written to: one at a time, which is all that it can take."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._turn = asyncio.Lock()
+
+    async def write(self, raw: bytes) -> None:
+        async with self._turn:
+            await self._stream.write(raw)
+
+
 class BareServer:
     """Streams by class, and what each class gets."""
 
     def __init__(self, folder: Path) -> None:
         self._resources: dict[tuple[str, TypeUrl], Bodies] = {}
-        self._streams: dict[tuple[str, bool], set[Stream]] = {}
+        self._streams: dict[tuple[str, bool], set[_Line]] = {}
         for path in folder.glob("*/*.pb"):
             content = discovery_pb2.DiscoveryResponse.FromString(path.read_bytes())
             self._resources[path.parent.name, BY_SHORT_NAME[path.stem]] = _bodies(content)
@@ -50,7 +62,6 @@ class BareServer:
             end = _LENGTH + int.from_bytes(change[:_LENGTH])
             content = discovery_pb2.DiscoveryResponse.FromString(change[_LENGTH:end])
             change = change[end:]
-            # One write at a time is all that a stream can take.
             await asyncio.gather(*self._writes(content), return_exceptions=True)
 
     def _writes(self, content: discovery_pb2.DiscoveryResponse) -> Iterator[Awaitable[None]]:
@@ -62,22 +73,22 @@ class BareServer:
                 if streams := self._streams.get((name, delta)):
                     full = not delta and TRAITS[type_url].full_state
                     raw = _encode(type_url, held if full else changed, delta=delta)
-                    yield from (stream.write(raw) for stream in streams)
+                    yield from [line.write(raw) for line in streams]
 
     async def _serve(self, requests: AsyncIterator[bytes], context: Stream, *, delta: bool) -> None:
-        name = ""
+        name, line = "", _Line(context)
         kind = discovery_pb2.DeltaDiscoveryRequest if delta else discovery_pb2.DiscoveryRequest
         try:
             async for raw in requests:
                 request = kind.FromString(raw)
                 if request.HasField("node"):
                     name = _class_of(request.node.id)
-                    self._streams.setdefault((name, delta), set()).add(context)
+                    self._streams.setdefault((name, delta), set()).add(line)
                 if not request.response_nonce:
                     type_url = TypeUrl(request.type_url)
-                    await context.write(_encode(type_url, self._resources.get((name, type_url), {}), delta=delta))
+                    await line.write(_encode(type_url, self._resources.get((name, type_url), {}), delta=delta))
         finally:
-            self._streams.get((name, delta), set()).discard(context)
+            self._streams.get((name, delta), set()).discard(line)
 
 
 def _encode(type_url: TypeUrl, bodies: Mapping[str, bytes], *, delta: bool) -> bytes:
@@ -105,7 +116,8 @@ def _class_of(node_id: str) -> str:
 
 async def _follow(server: BareServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
-        while head := await reader.read(_LENGTH):
+        while True:
+            head = await reader.readexactly(_LENGTH)
             await server.push(await reader.readexactly(int.from_bytes(head)))
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
