@@ -1,7 +1,6 @@
 """The admin pages of several workers as those of one control plane."""
 
 import asyncio
-from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -10,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from fairlead.address import Address
+from fairlead.admin.http import EXPOSITION, Listener, json_response
 from fairlead.admin.merging import merge_metrics, merge_pages
 
 _DEADLINE: Final = aiohttp.ClientTimeout(total=10)
@@ -47,58 +47,47 @@ class MergedAdmin:
     """An async context manager that listens while its block runs."""
 
     def __init__(self, address: Address, workers: Workers) -> None:
-        self._address = address
         self._workers = workers
-        self._runner = web.AppRunner(self._application(), access_log=None, handle_signals=False)
+        self._listener = Listener(address, self._application())
         self._session: aiohttp.ClientSession
-        self.port = 0
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._listener.port
 
     async def __aenter__(self) -> Self:
         """Listen. Raises OSError when the address cannot be used."""
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._address.host, self._address.port).start()
-        except BaseException:
-            await self._runner.cleanup()
-            raise
+        await self._listener.__aenter__()
         self._session = aiohttp.ClientSession(timeout=_DEADLINE)
-        self.port = self._runner.addresses[0][1]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
-        await self._runner.cleanup()
+        await self._listener.__aexit__(kind, error, trace)
 
     def _application(self) -> web.Application:
         application = web.Application()
-        application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/ready", self._ready)
-        application.router.add_get("/version", self._version)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/debug/workers", self._list_workers)
         application.router.add_get("/{path:.*}", self._page)
         return application
-
-    async def _healthz(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
 
     async def _ready(self, _: web.Request) -> web.Response:
         if self._workers.is_ready:
             return web.Response(text="ready\n")
         return web.Response(status=503, text="the workers are still reading the configuration for the first time\n")
 
-    async def _version(self, request: web.Request) -> web.Response:
-        return _json(request, {"version": version("fairlead")})
-
     async def _list_workers(self, request: web.Request) -> web.Response:
-        return _json(request, self._workers.describe())
+        return json_response(request, self._workers.describe())
 
     async def _metrics(self, request: web.Request) -> web.Response:
         answers = await self._ask(request)
         merged = merge_metrics({number: answer.body.decode() for number, answer in answers.items()})
-        return web.Response(body=merged.encode(), headers={"Content-Type": "text/plain; version=0.0.4"})
+        return web.Response(body=merged.encode(), headers=EXPOSITION)
 
     async def _page(self, request: web.Request) -> web.Response:
         answers = await self._ask(request)
@@ -114,7 +103,7 @@ class MergedAdmin:
         except msgspec.DecodeError:
             # A page for people.
             return web.Response(body=next(iter(good.values())).body, content_type="text/html")
-        return _json(request, merge_pages(request.path, pages))
+        return json_response(request, merge_pages(request.path, pages))
 
     async def _ask(self, request: web.Request) -> dict[int, _Answer]:
         """The answers of the workers that give one, by number."""
@@ -129,10 +118,3 @@ class MergedAdmin:
         except (aiohttp.ClientError, TimeoutError):
             # It has just died, or is too busy: the others answer.
             return None
-
-
-def _json(request: web.Request, content: Any) -> web.Response:  # noqa: ANN401 - anything JSON can hold
-    body = msgspec.json.encode(content, enc_hook=str)
-    if "pretty" in request.query:
-        body = msgspec.json.format(body, indent=2)
-    return web.Response(body=body + b"\n", content_type="application/json")

@@ -1,14 +1,13 @@
 """Serves the admin pages with aiohttp."""
 
 from collections.abc import Awaitable, Callable
-from importlib.metadata import version
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
-import msgspec
 from aiohttp import web
 
 from fairlead.address import Address
+from fairlead.admin.http import EXPOSITION, Listener, json_response
 from fairlead.admin.page import Page, PageError
 from fairlead.metrics import Metrics
 
@@ -30,35 +29,30 @@ class AdminServer:
     """
 
     def __init__(self, address: Address, metrics: Metrics, readiness: Readiness, pages: dict[str, Page]) -> None:
-        self._address = address
         self._metrics = metrics
         self._readiness = readiness
         self._pages = pages
-        self._runner = web.AppRunner(self._application(), access_log=None, handle_signals=False)
-        self.port = 0
+        self._listener = Listener(address, self._application())
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._listener.port
 
     async def __aenter__(self) -> Self:
         """Listen. Raises OSError when the address cannot be used."""
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._address.host, self._address.port).start()
-        except BaseException:
-            await self._runner.cleanup()
-            raise
-        self.port = self._runner.addresses[0][1]
+        await self._listener.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._runner.cleanup()
+        await self._listener.__aexit__(kind, error, trace)
 
     def _application(self) -> web.Application:
         application = web.Application()
         application.router.add_get("/", self._index)
-        application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/ready", self._ready)
-        application.router.add_get("/version", self._version)
         application.router.add_get("/metrics", self._serve_metrics)
         application.router.add_get("/debug", self._debug_index)
         for path, page in self._pages.items():
@@ -66,14 +60,11 @@ class AdminServer:
         return application
 
     async def _index(self, request: web.Request) -> web.Response:
-        return _json(request, {"pages": ["/healthz", "/ready", "/version", "/metrics", *self._pages]})
+        return json_response(request, {"pages": ["/healthz", "/ready", "/version", "/metrics", *self._pages]})
 
     async def _debug_index(self, _: web.Request) -> web.Response:
         links = "".join(f'<li><a href="{path}?pretty">{path}</a>' for path in sorted(self._pages))
         return web.Response(text=_INDEX.format(links), content_type="text/html")
-
-    async def _healthz(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
 
     async def _ready(self, _: web.Request) -> web.Response:
         complaint = self._readiness.complaint()
@@ -84,25 +75,15 @@ class AdminServer:
         text = f"the configuration is still being read for the first time{reason}\n"
         return web.Response(status=503, text=text)
 
-    async def _version(self, request: web.Request) -> web.Response:
-        return _json(request, {"version": version("fairlead")})
-
     async def _serve_metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4"})
+        return web.Response(body=self._metrics.exposition(), headers=EXPOSITION)
 
 
 def _json_page(page: Page) -> _Handler:
     async def serve(request: web.Request) -> web.Response:
         try:
-            return _json(request, page(request.query))
+            return json_response(request, page(request.query))
         except PageError as error:
             return web.Response(status=error.status, text=f"{error}\n")
 
     return serve
-
-
-def _json(request: web.Request, content: Any) -> web.Response:  # noqa: ANN401 - anything JSON can hold
-    body = msgspec.json.encode(content, enc_hook=str)
-    if "pretty" in request.query:
-        body = msgspec.json.format(body, indent=2)
-    return web.Response(body=body + b"\n", content_type="application/json")
