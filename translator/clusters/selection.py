@@ -14,7 +14,7 @@ from translator.clusters.special import (
     passthrough_cluster,
 )
 from translator.database import Database
-from translator.endpoints.destination import Destination, destination_spread, place_of, relevant_place
+from translator.endpoints.destination import Destination, destination_spread, passing_place, place_of, relevant_place
 from translator.endpoints.locality import Place
 from translator.endpoints.spread import Spread
 from translator.engine import query
@@ -88,7 +88,7 @@ def sni_clusters(db: Database, view: ViewKey) -> tuple[OutboundCluster, ...]:
         return ()
     passed = set(passed_services(db, view.namespace, hosts))
     return tuple(
-        _by_sni(each)
+        _by_sni(each, view)
         for each in outbound_clusters(db, view)
         if (each.key.destination.namespace, each.key.destination.hostname) in passed
     )
@@ -107,8 +107,9 @@ def passed_services(db: Database, namespace: str, hosts: tuple[str, ...]) -> tup
     )
 
 
-def _by_sni(cluster: OutboundCluster) -> OutboundCluster:
-    destination = msgspec.structs.replace(cluster.key.destination, by_sni=True)
+def _by_sni(cluster: OutboundCluster, view: ViewKey) -> OutboundCluster:
+    destination = cluster.key.destination
+    destination = msgspec.structs.replace(destination, by_sni=True, place=passing_place(destination.place, view))
     key = OutboundKey(destination, cluster.key.client)
     return OutboundCluster(destination.cluster, key, cluster.discovery)
 

@@ -92,6 +92,18 @@ def _network_place(db: Database, view: ViewKey) -> NetworkPlace | None:
     return NetworkPlace(name=view.network, families=view.families, view=view.network_view)
 
 
+def passing_place(place: Place, view: ViewKey) -> Place:
+    """The place of a gateway that passes mesh TLS on: who came through it wants to get into the gateway's network.
+
+    Istio: unless the gateway asks for other networks. There it has to ask for its own one (``REQUESTED_NETWORK_VIEW``),
+    as otherwise what has come into a network may be sent out of it again, to those whom the client weighed already.
+    """
+    if view.network_view or not view.network:
+        return place
+    network = NetworkPlace(name=view.network, families=view.families, view=(view.network,))
+    return msgspec.structs.replace(place, network=network)
+
+
 def relevant_place(db: Database, place: Place, hostname: str, spread: Spread, *, node_local: bool) -> Place:
     """The part of ``place`` that matters for a destination."""
     names = spread.label_names

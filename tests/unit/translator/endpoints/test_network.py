@@ -4,13 +4,22 @@ import msgspec
 import pytest
 import yaml
 
-from tests.unit.translator.mesh_kit import SIDECAR, Mesh, endpoint, endpoint_slice, entry, pod, rule, service
+from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, endpoint, endpoint_slice, entry, pod, rule, service
 from translator.model.proxy import Proxy
 from translator.objects.mesh_networks import MeshNetworks
 
 HOST = "web.default.svc.cluster.local"
 WEB = f"outbound|80||{HOST}"
 TWO_GATEWAYS = "n2: {gateways: [{address: 9.9.9.1, port: 15443}, {address: 9.9.9.2, port: 15443}]}"
+PASSED = f"outbound_.80_._.{HOST}"
+PASSING = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: passing, namespace: default}
+spec:
+  selector: {istio: eastwestgateway}
+  servers: [{port: {number: 15443, name: tls, protocol: TLS}, hosts: ['*.local'], tls: {mode: AUTO_PASSTHROUGH}}]
+"""
 Dialled = list[tuple[str, int, int]]
 
 
@@ -156,6 +165,27 @@ def test_case_47_a_workload_without_address_is_reached_through_a_gateway_only() 
 @pytest.mark.parametrize(("view", "expected"), [(("n1",), 1), (("n1", "n2"), 3), ((), 3)])
 def test_a_proxy_sees_the_networks_that_it_asks_for(view: tuple[str, ...], expected: int) -> None:
     assert len(dialled(two_networks(), at("n1", network_view=view))) == expected
+
+
+@pytest.mark.parametrize("declared", [TWO_GATEWAYS, "{}"])
+@pytest.mark.parametrize(
+    ("network", "view", "expected"),
+    [
+        ("n2", (), ["10.2.0.1", "10.2.0.2"]),
+        ("n1", (), ["10.1.0.9"]),
+        ("n1", ("n1", "n3"), ["10.1.0.9", "10.3.0.1"]),
+        ("n4", (), []),
+    ],
+)
+def test_a_gateway_lets_into_its_own_network_unless_it_asks_for_others(
+    declared: str, network: str, view: tuple[str, ...], expected: list[str]
+) -> None:
+    mesh = two_networks(declared)
+    mesh.add(PASSING, web("near-tls", "10.1.0.9", "n1"), web("third", "10.3.0.1", "n3"))
+    mesh.add(endpoint_slice("more", endpoint("10.1.0.9", "near-tls"), endpoint("10.3.0.1", "third")))
+    labels = (("istio", "eastwestgateway"),)
+    gateway = msgspec.structs.replace(GATEWAY, network=network, network_view=view, labels=labels, has_identity=True)
+    assert mesh.addresses(PASSED, gateway) == expected
 
 
 def test_an_address_that_two_networks_have_is_dialled_once() -> None:
