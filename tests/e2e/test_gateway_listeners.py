@@ -17,6 +17,8 @@ from fairlead.mesh.services.backend import Backend
 from fairlead.mesh.waiting import NotYetError, wait_until
 from tests.e2e.outside import Authority
 from tests.e2e.test_s15_tls_gateway import TlsClient, server, tls_secret
+from tests.held_connection import HeldConnection
+from tests.listener_updates import ListenerUpdates, listener_updates
 
 LABELS = {"app": "edge", "istio": "edge"}
 SECURE = "secure.default.svc.cluster.local"
@@ -152,23 +154,17 @@ async def test_servers_that_come_and_go_leave_the_connections_of_others_alone(
     client = TlsClient(gateway.address(443), authority.roots)
     await client.wait(host)
     context = ssl.create_default_context(cafile=str(authority.roots))
-    async with connected(gateway.address(443), context, host) as (reader, writer):
-
-        async def is_answered() -> bool:
-            writer.write(f"GET /ip HTTP/1.1\r\nhost: {host}\r\n\r\n".encode())
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
-            length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
-            await reader.readexactly(length)
-            return head.startswith(b"HTTP/1.1 200") and b"connection: close" not in head.lower()
-
-        assert await is_answered()
-        before = await updates(gateway)
+    async with HeldConnection(gateway.address(443), tls=context, server_name=host) as held:
+        await held.request(host)
+        before = await listener_updates(gateway)
         added = mesh.folder.apply_yaml(
             gateway_object("late", server(late, "mode: SIMPLE, credentialName: wild")) + route("late", late, "late"),
             "default",
         )
         await client.wait(late)
-        assert await is_answered()
+        await held.request(host)
+        # One update of the one listener, and of its chains alone.
+        assert await listener_updates(gateway) - before == ListenerUpdates(in_place=1)
         mesh.folder.delete(*added)
 
         async def gone() -> None:
@@ -177,16 +173,38 @@ async def test_servers_that_come_and_go_leave_the_connections_of_others_alone(
                 raise NotYetError(f"{late} is still served")
 
         await wait_until(gone, context=mesh.describe)
-        assert await is_answered()
-    # One update of the one listener each way, and of its chains alone.
-    after = await updates(gateway)
-    assert after == {**before, "listener_in_place_updated": before["listener_in_place_updated"] + 2}
+        await held.request(host)
+        assert await listener_updates(gateway) - before == ListenerUpdates(in_place=2, draining_chains=1)
 
 
-async def updates(proxy: Proxy) -> dict[str, int]:
-    """How often listeners were added, replaced as a whole, changed in some of their chains, and removed."""
-    stats = await proxy.admin.stats(r"^listener_manager\.listener_(added|modified|removed|in_place_updated)$")
-    found = {name.rpartition(".")[2]: count for name, count in stats.items()}
-    # Envoy counts what it changes in place among the modified, too.
-    found["listener_modified"] -= found["listener_in_place_updated"]
-    return found
+async def test_rules_and_services_behind_a_gateway_leave_its_connections_alone(
+    mesh: LocalMesh, gateway: Proxy, authority: Authority
+) -> None:
+    host = "first.example.com"
+    client = TlsClient(gateway.address(443), authority.roots)
+    await client.wait(host)
+    context = ssl.create_default_context(cafile=str(authority.roots))
+    async with (
+        HeldConnection(gateway.address(443), tls=context, server_name=host) as requests,
+        HeldConnection(gateway.address(15443), tls=mesh_client(authority), server_name=SNI) as passed,
+    ):
+        await requests.request(host)
+        await passed.request(host)
+        before = await listener_updates(gateway)
+        # A host of a server that is there: routes only.
+        mesh.folder.apply_yaml(route("more", "strong.example.com", "edge"), "default")
+        await gateway.wait_config(lambda config: "virtual-service/more" in str(config.routes))
+        assert await listener_updates(gateway) - before == ListenerUpdates()
+        # A service more that mesh TLS is passed to: a chain of its own.
+        mesh.workload("beside", ports=(StandInPort(443, 8443, "tls"),))
+        await gateway.wait_config(lambda config: "beside.default" in str(config.listeners.values()))
+        assert await listener_updates(gateway) - before == ListenerUpdates(in_place=1)
+        await requests.request(host)
+        await passed.request(host)
+
+
+def mesh_client(authority: Authority) -> ssl.SSLContext:
+    """The TLS of a client that offers what clients of the mesh do."""
+    context = ssl.create_default_context(cafile=str(authority.roots))
+    context.set_alpn_protocols(["istio", "http/1.1"])
+    return context

@@ -11,9 +11,9 @@ from translator.database import Database
 from translator.engine import query
 from translator.http_filters.filter import Side
 from translator.listeners.address import balance_exactly, bind_listener, wildcards
-from translator.listeners.chain_match import ChainMatch, chain_match, plaintext_http
+from translator.listeners.chain_match import TLS, ChainMatch, chain_match, plaintext_http
 from translator.listeners.filter_chain import TCPChain, build_http_chain, build_tcp_chain
-from translator.listeners.inbound_mode import inbound_forms
+from translator.listeners.inbound_mode import bears_http_inspection, inbound_forms
 from translator.listeners.inbound_plan import InboundKey, InboundPort, inbound_plan
 from translator.listeners.inspector import (
     Needs,
@@ -107,23 +107,20 @@ def build_virtual_inbound(inputs: InboundInputs) -> listener_pb2.Listener:
     """
     number = inputs.settings.inbound_port
     guard = TCPChain(name=_LOOP_GUARD, match=ChainMatch(destination_port=number), proxy=to_cluster(BLACK_HOLE_CLUSTER))
-    sockets = [*_unknown_chains(inputs, 0, inputs.unknown)]
-    for undeclared, mode in inputs.undeclared:
-        # Connections to the listener's own port are a loop.
-        if undeclared != number:
-            sockets += _unknown_chains(inputs, undeclared, mode)
+    # Connections to the listener's own port are a loop.
+    unknown = {0: inputs.unknown, **{port: mode for port, mode in inputs.undeclared if port != number}}
+    served = [chain for port, mode in unknown.items() for chain in _unknown_chains(inputs, port, mode)]
     for port in inputs.ports:
-        sockets += _port_chains(port, inputs)
+        served += _port_chains(port, inputs)
     listener = _start_listener(VIRTUAL_INBOUND, inputs.settings, inputs.tuning)
     bind_listener(listener, wildcards(inputs.families), number)
     listener.filter_chains.append(build_tcp_chain(guard, None))
-    listener.filter_chains.extend(each.chain for each in sockets)
+    listener.filter_chains.extend(each.chain for each in served)
     listener.listener_filters.append(build_original_dst())
     if inputs.transparent:
         listener.transparent.CopyFrom(boolean(True))  # noqa: FBT003 - a wrapped value
         listener.listener_filters.append(build_original_src())
-    needs = needs_by_port((each.match for each in sockets), plaintext_http(inputs.tuning.http10))
-    listener.listener_filters.extend(build_inspectors({**needs, number: Needs()}))
+    listener.listener_filters.extend(build_inspectors({**_needs(served), number: Needs()}))
     return listener
 
 
@@ -133,16 +130,18 @@ def build_real_inbound(inputs: RealInboundInputs) -> listener_pb2.Listener:
     listener = _start_listener(inputs.port.name, inputs.settings, inputs.tuning)
     bind_listener(listener, (inputs.port.bind,), inputs.port.port)
     listener.filter_chains.extend(each.chain for each in chains)
-    needs = needs_by_port((each.match for each in chains), plaintext_http(inputs.tuning.http10))
-    listener.listener_filters.extend(build_inspectors(needs))
+    listener.listener_filters.extend(build_inspectors(_needs(chains)))
     return listener
 
 
 _Inputs = InboundInputs | RealInboundInputs
 
 
-class _MatchedChain(NamedTuple):
-    match: ChainMatch
+class _InspectedChain(NamedTuple):
+    """A chain for a port (0: every other), and what it needs to be told of connections."""
+
+    port: int
+    needs: Needs
     chain: _Chain
 
 
@@ -172,7 +171,7 @@ def _start_listener(name: str, settings: ListenerSettings, tuning: Tuning) -> li
     return listener
 
 
-def _unknown_chains(inputs: InboundInputs, port: int, mode: MutualTLS) -> Iterable[_MatchedChain]:
+def _unknown_chains(inputs: InboundInputs, port: int, mode: MutualTLS) -> Iterable[_InspectedChain]:
     """The chains for a port that no service declares: passed through to the workload as it is."""
     cluster = INBOUND_PASSTHROUGH_CLUSTER
     target = _ChainTarget(
@@ -187,7 +186,7 @@ def _unknown_chains(inputs: InboundInputs, port: int, mode: MutualTLS) -> Iterab
     return _chains(target, mode, inputs)
 
 
-def _port_chains(port: InboundPort, inputs: _Inputs) -> list[_MatchedChain]:
+def _port_chains(port: InboundPort, inputs: _Inputs) -> list[_InspectedChain]:
     cluster = inbound_cluster(port.port)
     route = InboundRoute(
         cluster=cluster, service_port=port.service_port, hostname=port.hostname, protocol=port.protocol
@@ -204,7 +203,8 @@ def _port_chains(port: InboundPort, inputs: _Inputs) -> list[_MatchedChain]:
     return list(_chains(target, port.mode, inputs))
 
 
-def _chains(target: _ChainTarget, mode: MutualTLS, inputs: _Inputs) -> Iterator[_MatchedChain]:
+def _chains(target: _ChainTarget, mode: MutualTLS, inputs: _Inputs) -> Iterator[_InspectedChain]:
+    bears = bears_http_inspection(target.protocol, mode)
     for form in inbound_forms(target.protocol, mode):
         match = chain_match(
             destination_port=target.port,
@@ -215,7 +215,13 @@ def _chains(target: _ChainTarget, mode: MutualTLS, inputs: _Inputs) -> Iterator[
         chain = build(target, match, inputs)
         if form.mutual:
             chain.transport_socket.CopyFrom(build_mesh_server(inputs.settings.mesh_tls))
-        yield _MatchedChain(match, chain)
+        # Application protocols of TLS connections come from the TLS inspector.
+        needs = Needs(tls=form.transport == TLS, http=form.detected, bears_http=bears)
+        yield _InspectedChain(target.port, needs, chain)
+
+
+def _needs(chains: Iterable[_InspectedChain]) -> dict[int, Needs]:
+    return needs_by_port((each.port, each.needs) for each in chains)
 
 
 def _build_http(target: _ChainTarget, match: ChainMatch, inputs: _Inputs) -> _Chain:

@@ -27,6 +27,9 @@ class InboundForm(NamedTuple):
 
 
 _ISTIO_TCP: Final = ("istio-peer-exchange", "istio")
+# Whose servers may speak first, or whose clients may begin with what could become a request line, and wait. Clients of
+# the others begin with TLS, with a whole line, or with a byte that no request begins with.
+_BYTES: Final = frozenset({Protocol.TCP, Protocol.MYSQL, Protocol.MONGO})
 
 _PLAIN_HTTP: Final = InboundForm(http=True, transport=RAW_BUFFER)
 _PLAIN_TCP: Final = InboundForm(http=False, transport=RAW_BUFFER)
@@ -62,6 +65,11 @@ _FORMS: Final[dict[tuple[PortClass, MutualTLS], tuple[InboundForm, ...]]] = {
 def inbound_forms(protocol: Protocol, mode: MutualTLS) -> tuple[InboundForm, ...]:
     """The chains of a port of this protocol."""
     return _FORMS[_port_class(protocol), mode]
+
+
+def bears_http_inspection(protocol: Protocol, mode: MutualTLS) -> bool:
+    """Whether looking for HTTP on a port of this protocol keeps nobody waiting. With strict TLS clients begin."""
+    return mode is MutualTLS.STRICT or protocol not in _BYTES
 
 
 def _port_class(protocol: Protocol) -> PortClass:

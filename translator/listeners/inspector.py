@@ -11,7 +11,6 @@ from envoy.extensions.filters.listener.proxy_protocol.v3 import proxy_protocol_p
 from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from envoy.type.v3 import range_pb2
 
-from translator.listeners.chain_match import ChainMatch
 from translator.pb import pack, uint32
 
 TLS_INSPECTOR: Final = "envoy.filters.listener.tls_inspector"
@@ -30,10 +29,11 @@ _Predicate = listener_components_pb2.ListenerFilterChainMatchPredicate
 
 
 class Needs(NamedTuple):
-    """Which inspection the chains of a port need."""
+    """Which inspection the chains of a port need; ``bears_http``: looking for HTTP unasked changes nothing there."""
 
     tls: bool = False
     http: bool = False
+    bears_http: bool = False
 
 
 def build_tls_inspector(disabled: _Predicate | None = None) -> _Filter:
@@ -62,30 +62,28 @@ def build_proxy_protocol() -> _Filter:
     return _Filter(name=PROXY_PROTOCOL, typed_config=pack(proxy_protocol_pb2.ProxyProtocol()))
 
 
-def needs_by_port(matches: Iterable[ChainMatch], http: Iterable[str]) -> dict[int, Needs]:
-    """What each destination port (0: every other) needs; ``http`` are the plaintext application protocols."""
-    detected = set(http)
+def needs_by_port(chains: Iterable[tuple[int, Needs]]) -> dict[int, Needs]:
+    """What each destination port (0: every other) needs, given what each chain needs for its port."""
     needs: dict[int, Needs] = {}
-    for match in matches:
-        known = needs.get(match.destination_port, Needs())
-        # Application protocols of TLS connections come from the TLS inspector.
-        needs[match.destination_port] = Needs(
-            tls=known.tls or match.transport == "tls",
-            http=known.http or not detected.isdisjoint(match.applications),
-        )
+    for port, chain in chains:
+        known = needs.get(port, Needs())
+        needs[port] = Needs(*(one or other for one, other in zip(known, chain, strict=True)))
     return needs
 
 
 def build_inspectors(needs: Mapping[int, Needs]) -> list[_Filter]:
-    """The inspectors of a listener for many ports, each one running only where some chain needs it.
+    """The inspectors of a listener for many ports.
 
-    An inspector waits for the client to speak; on a port whose server speaks first that would be forever.
+    An inspector waits for the client to speak; on a port whose server speaks first that would be forever. Ports are
+    named only where that matters: Envoy changes filter chains in place, but replaces a listener, with every connection
+    that it has, when its inspectors change. So most ports may come and go.
     """
     filters: list[_Filter] = []
     if any(each.tls for each in needs.values()):
         filters.append(build_tls_inspector(_disabled({port: each.tls for port, each in needs.items()})))
     if any(each.http for each in needs.values()):
-        filters.append(build_http_inspector(_disabled({port: each.http for port, each in needs.items()})))
+        runs = {port: each.http or each.bears_http for port, each in needs.items()}
+        filters.append(build_http_inspector(_disabled(runs)))
     return filters
 
 

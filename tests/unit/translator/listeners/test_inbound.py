@@ -207,9 +207,9 @@ def ports(modes: dict[int, MutualTLS]) -> InboundInputs:
 @pytest.mark.parametrize(
     ("mode", "exception", "tls", "http"),
     [
-        (MutualTLS.PERMISSIVE, {}, [15006], [80, 82, 15006]),
+        (MutualTLS.PERMISSIVE, {}, [15006], [82, 15006]),
         (MutualTLS.STRICT, {}, [15006], None),
-        (MutualTLS.DISABLE, {}, None, [80, 82, 15006]),
+        (MutualTLS.DISABLE, {}, None, [82, 15006]),
         (MutualTLS.STRICT, {82: MutualTLS.DISABLE}, [82, 15006], None),
     ],
 )
