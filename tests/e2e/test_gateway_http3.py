@@ -14,11 +14,13 @@ from fairlead.mesh.clients import HttpClient, Request
 from fairlead.mesh.envoy import EnvoyProcess
 from fairlead.mesh.mesh import LocalMesh
 from fairlead.mesh.proxy import Proxy, Stream
-from tests.e2e.outside import Authority
+from tests.e2e.outside import Authority, KeyPair
 from tests.e2e.test_s15_tls_gateway import server, tls_secret
 
 LABELS = {"app": "http3-gateway", "istio": "http3-gateway"}
-HOST, MUTUAL = "three.example.com", "mutual.example.com"
+HOST, MUTUAL, PARTNER, OPTIONAL = (f"{name}.example.com" for name in ("three", "mutual", "partner", "optional"))
+# Where the client is asked to show no certificate, one of the authority, or one of somebody else.
+NOBODY, SOMEBODY, STRANGER = 8080, 8081, 8082
 TYPES = "type.googleapis.com/envoy.extensions"
 GATEWAY = (
     """
@@ -31,6 +33,8 @@ spec:
 """
     + server(HOST, "mode: SIMPLE, credentialName: three")
     + server(MUTUAL, "mode: MUTUAL, credentialName: mutual")
+    + server(PARTNER, "mode: MUTUAL, credentialName: partner")
+    + server(OPTIONAL, "mode: OPTIONAL_MUTUAL, credentialName: mutual")
     + """---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -48,11 +52,18 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The authority of a partner, whom one of the hosts is for."""
+    return Authority(tmp_path_factory.mktemp("stranger"))
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(mesh: LocalMesh, stream: Stream, authority: Authority) -> Proxy:
+async def gateway(mesh: LocalMesh, stream: Stream, authority: Authority, stranger: Authority) -> Proxy:
     mesh.folder.apply(
         tls_secret("three", authority.issue(HOST)),
-        tls_secret("mutual", authority.issue(MUTUAL), ca_crt=authority.roots),
+        tls_secret("mutual", authority.issue("*.example.com"), ca_crt=authority.roots),
+        tls_secret("partner", authority.issue("*.example.com"), ca_crt=stranger.roots),
     )
     mesh.folder.apply_yaml(GATEWAY, "default")
     await mesh.workload("httpbin").add()
@@ -72,14 +83,14 @@ async def gateway(mesh: LocalMesh, stream: Stream, authority: Authority) -> Prox
     return await mesh.start_gateway({443: port}, name="http3-gateway", labels=LABELS, stream=stream)
 
 
-def bootstrap(admin: str, listened: str, gateway: str, roots: Path) -> dict[str, Any]:
-    """An Envoy that sends what it gets over plain HTTP to a gateway, over HTTP/3."""
+def address(text: str, protocol: str = "TCP") -> dict[str, Any]:
+    host, _, port = text.rpartition(":")
+    return {"socket_address": {"address": host, "port_value": int(port), "protocol": protocol}}
 
-    def address(text: str, protocol: str = "TCP") -> dict[str, Any]:
-        host, _, port = text.rpartition(":")
-        return {"socket_address": {"address": host, "port_value": int(port), "protocol": protocol}}
 
-    route = {"match": {"prefix": "/"}, "route": {"cluster": "gateway"}}
+def build_listener(listened: str, cluster: str) -> dict[str, Any]:
+    """One that sends what it gets over plain HTTP to a cluster."""
+    route = {"match": {"prefix": "/"}, "route": {"cluster": cluster}}
     manager = {
         "@type": f"{TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "client",
@@ -88,10 +99,17 @@ def bootstrap(admin: str, listened: str, gateway: str, roots: Path) -> dict[str,
             {"name": "router", "typed_config": {"@type": f"{TYPES}.filters.http.router.v3.Router"}},
         ],
     }
-    tls = {
-        "common_tls_context": {"validation_context": {"trusted_ca": {"filename": str(roots)}}},
-        "auto_sni_san_validation": True,
-    }
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    return {"name": cluster, "address": address(listened), "filter_chains": [chain]}
+
+
+def build_cluster(name: str, gateway: str, roots: Path, pair: KeyPair | None) -> dict[str, Any]:
+    """A gateway over HTTP/3, which is shown a certificate."""
+    common: dict[str, Any] = {"validation_context": {"trusted_ca": {"filename": str(roots)}}}
+    if pair is not None:
+        files = {"certificate_chain": {"filename": str(pair.certificate)}, "private_key": {"filename": str(pair.key)}}
+        common["tls_certificates"] = [files]
+    tls = {"common_tls_context": common, "auto_sni_san_validation": True}
     options = {
         "@type": f"{TYPES}.upstreams.http.v3.HttpProtocolOptions",
         "upstream_http_protocol_options": {"auto_sni": True},
@@ -99,29 +117,41 @@ def bootstrap(admin: str, listened: str, gateway: str, roots: Path) -> dict[str,
     }
     quic = {"@type": f"{TYPES}.transport_sockets.quic.v3.QuicUpstreamTransport", "upstream_tls_context": tls}
     endpoint = {"endpoint": {"address": address(gateway, "UDP")}}
-    cluster = {
-        "name": "gateway",
+    return {
+        "name": name,
         "type": "STATIC",
-        "load_assignment": {"cluster_name": "gateway", "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
         "transport_socket": {"name": "envoy.transport_sockets.quic", "typed_config": quic},
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
-    }
-    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
-    listener = {"name": "client", "address": address(listened), "filter_chains": [chain]}
-    return {
-        "admin": {"address": address(admin)},
-        "static_resources": {"listeners": [listener], "clusters": [cluster]},
     }
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def client(
-    mesh: LocalMesh, gateway: Proxy, authority: Authority, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[HttpClient]:
+async def client_ip(
+    mesh: LocalMesh,
+    gateway: Proxy,
+    authority: Authority,
+    stranger: Authority,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[str]:
+    """The address of an Envoy that sends what it gets to the gateway, over HTTP/3."""
     ip, config = mesh.addresses.ip(), tmp_path_factory.mktemp("client") / "client.json"
     admin = f"{ip}:9901"
-    config.write_text(json.dumps(bootstrap(admin, f"{ip}:8080", gateway.address(443), authority.roots)))
-    async with EnvoyProcess("http3-client", config, admin), HttpClient(f"{ip}:8080") as client:
+    shown = {NOBODY: None, SOMEBODY: authority.issue("somebody"), STRANGER: stranger.issue("stranger")}
+    target = gateway.address(443)
+    resources = {
+        "listeners": [build_listener(f"{ip}:{port}", str(port)) for port in shown],
+        "clusters": [build_cluster(str(port), target, authority.roots, pair) for port, pair in shown.items()],
+    }
+    config.write_text(json.dumps({"admin": {"address": address(admin)}, "static_resources": resources}))
+    async with EnvoyProcess("http3-client", config, admin):
+        yield ip
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(mesh: LocalMesh, client_ip: str) -> AsyncIterator[HttpClient]:
+    """Shows no certificate."""
+    async with HttpClient(f"{client_ip}:{NOBODY}") as client:
         await client.wait_ok(Request("/ip", HOST), "httpbin", context=mesh.describe)
         yield client
 
@@ -149,5 +179,26 @@ async def test_what_is_served_over_tcp_says_that_there_is_http3(
         assert response.headers["alt-svc"] == 'h3=":443"; ma=86400'
 
 
-async def test_a_server_that_asks_for_certificates_is_not_to_be_had_without(client: HttpClient) -> None:
-    assert (await client.get("/ip", MUTUAL)).status == 503
+@pytest.mark.parametrize(
+    ("host", "port", "status"),
+    [
+        (MUTUAL, NOBODY, 503),
+        (MUTUAL, SOMEBODY, 200),
+        (MUTUAL, STRANGER, 503),
+        (PARTNER, NOBODY, 503),
+        (PARTNER, SOMEBODY, 503),
+        (PARTNER, STRANGER, 200),
+        (OPTIONAL, NOBODY, 200),
+        (OPTIONAL, SOMEBODY, 200),
+        (OPTIONAL, STRANGER, 503),
+    ],
+)
+async def test_certificates_of_clients_are_verified_by_the_roots_of_the_host(
+    client: HttpClient, client_ip: str, host: str, port: int, status: int
+) -> None:
+    async with HttpClient(f"{client_ip}:{port}") as caller:
+        answer = await caller.get("/headers", host)
+    assert answer.status == status, answer
+    if status == 200:
+        told = {name.lower() for name in answer.json["headers"]}
+        assert ("x-forwarded-client-cert" in told) is (port != NOBODY)

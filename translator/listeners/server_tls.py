@@ -48,9 +48,11 @@ def build_server_tls(tls: ServerTLSSettings, defaults: MeshTLSConfig) -> base_pb
 
 def build_quic_context(tls: ServerTLSSettings) -> tls_pb2.DownstreamTlsContext:
     """The TLS of a server inside QUIC, which has one version of it and ciphers of its own."""
-    context = tls_pb2.DownstreamTlsContext(require_client_certificate=boolean(False))  # noqa: FBT003 - a wrapped value
+    context = tls_pb2.DownstreamTlsContext(require_client_certificate=boolean(tls.mode in _DEMANDING))
     context.common_tls_context.alpn_protocols.append(_HTTP3)
     _present_certificates(context.common_tls_context, tls)
+    if tls.mode in _VERIFYING:
+        _verify_clients(context.common_tls_context, tls)
     return context
 
 

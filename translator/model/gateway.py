@@ -76,9 +76,13 @@ class GatewayServer(msgspec.Struct, frozen=True, kw_only=True):
     def speaks_http3(self) -> bool:
         """Whether the server may be had over HTTP/3, too.
 
-        Envoy does not verify the certificates of clients there, so that servers which ask for them stay away from it.
+        Clients with certificates of the mesh are proxies, which speak HTTP/2. Envoy refuses a whole listener whose
+        clients have to show certificates that nobody verifies.
         """
-        return self.tls is not None and self.is_http and self.is_terminating and self.tls.mode is ServerTLSMode.SIMPLE
+        tls = self.tls
+        if tls is None or not self.is_http or not self.is_terminating or tls.mode is ServerTLSMode.ISTIO_MUTUAL:
+            return False
+        return not (tls.mode is ServerTLSMode.MUTUAL and tls.insecure_skip_verify)
 
     @property
     def redirects_to_https(self) -> bool:

@@ -1,7 +1,10 @@
 """HTTP/3 at gateways."""
 
+import pytest
 from envoy.config.core.v3 import address_pb2
+from envoy.config.listener.v3 import listener_pb2
 from envoy.extensions.transport_sockets.quic.v3 import quic_transport_pb2
+from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
 from msgspec.structs import replace
 
 from tests.unit.translator.listeners.listener_kit import (
@@ -31,6 +34,13 @@ SERVICE = kube_service(
 TABLE = "https.443.https.a.default"
 
 
+def quic_context(listener: listener_pb2.Listener) -> tls_pb2.DownstreamTlsContext:
+    """The TLS of the first chain."""
+    socket = listener.filter_chains[0].transport_socket
+    assert socket.name == "envoy.transport_sockets.quic"
+    return quic_transport_pb2.QuicDownstreamTransport.FromString(socket.typed_config.value).downstream_tls_context
+
+
 def test_a_udp_port_of_the_same_number_takes_http3() -> None:
     mesh = Mesh(SERVICE, gw("a", HTTP, https("b.example.com", "a.example.com")))
     found = listeners(mesh, PROXY)
@@ -48,9 +58,8 @@ def test_a_udp_port_of_the_same_number_takes_http3() -> None:
     (manager,) = managers(listener)
     assert manager.codec_type == manager.HTTP3
     assert manager.HasField("http3_protocol_options")
-    socket = listener.filter_chains[0].transport_socket
-    assert socket.name == "envoy.transport_sockets.quic"
-    context = quic_transport_pb2.QuicDownstreamTransport.FromString(socket.typed_config.value).downstream_tls_context
+    context = quic_context(listener)
+    assert not context.require_client_certificate.value
     assert list(context.common_tls_context.alpn_protocols) == ["h3"]
     assert [each.name for each in context.common_tls_context.tls_certificate_sds_secret_configs] == ["kubernetes://c"]
     assert resources(mesh, PROXY)["udp_0.0.0.0_9443"].references == (Reference(ROUTE, TABLE),)
@@ -64,11 +73,19 @@ def test_clients_are_told_of_it() -> None:
     assert not tables["http.80"].response_headers_to_add
 
 
-def test_servers_that_ask_clients_for_certificates_stay_away_from_it() -> None:
-    mesh = Mesh(
-        SERVICE,
-        gw("a", https("a.example.com"), https("b.example.com", name="b", tls="mode: MUTUAL, credentialName: c")),
-    )
+@pytest.mark.parametrize(("mode", "required"), [("MUTUAL", True), ("OPTIONAL_MUTUAL", False)])
+def test_servers_that_ask_clients_for_certificates_do_so_there_too(mode: str, required: bool) -> None:  # noqa: FBT001
+    mesh = Mesh(SERVICE, gw("a", https("a.example.com", tls=f"mode: {mode}, credentialName: c")))
+    context = quic_context(listeners(mesh, PROXY)["udp_0.0.0.0_9443"])
+    assert context.require_client_certificate.value is required
+    validation = context.common_tls_context.combined_validation_context
+    assert validation.validation_context_sds_secret_config.name == "kubernetes://c-cacert"
+    assert route_tables(mesh, PROXY)[TABLE].response_headers_to_add
+
+
+@pytest.mark.parametrize("tls", ["mode: ISTIO_MUTUAL", "mode: MUTUAL, credentialName: c, insecureSkipVerify: true"])
+def test_servers_for_proxies_and_those_that_verify_nobody_stay_away_from_it(tls: str) -> None:
+    mesh = Mesh(SERVICE, gw("a", https("a.example.com"), https("b.example.com", name="b", tls=tls)))
     found = listeners(mesh, PROXY)
     assert [each["sni"] for each in chains(found["udp_0.0.0.0_9443"])] == [["a.example.com"]]
     assert not route_tables(mesh, PROXY)["https.443.b.a.default"].response_headers_to_add
