@@ -21,7 +21,7 @@ behind them calls ``record`` when one is read and ``invalidate`` when one has ch
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from translator.fiber import Due, Fiber, always
 from translator.node import UNSET, Collected, Frame, Input, Node, Recipe, Token, Watcher, spread_suspicion, value_of
@@ -92,7 +92,7 @@ class Engine:
         self.revision = 1
         self.runs: Counter[str] = Counter()
         self._inputs: dict[Token, Input] = {}
-        self._nodes: dict[tuple[Recipe, tuple[Any, ...]], Node] = {}
+        self._nodes: dict[Recipe, dict[tuple[Any, ...], Node]] = {}
         # The running query; None outside of any.
         self._frame: Frame | None = None
         # What is asked for directly has to wait for a fiber that is just making this.
@@ -149,10 +149,12 @@ class Engine:
 
     def node(self, query: Recipe, args: tuple[Any, ...]) -> Node:
         """The node of a query, evaluated or not. For the engine and its collections."""
-        key = (query, args)
-        node = self._nodes.get(key)
+        nodes = self._nodes.get(query)
+        if nodes is None:
+            nodes = self._nodes[query] = {}
+        node = nodes.get(args)
         if node is None:
-            node = self._nodes[key] = Node(query, args)
+            node = nodes[args] = Node(query, args)
         return node
 
     def watch(self, query: Query[Any, Any, Any], args: tuple[Any, ...], watcher: Watcher) -> Node:
@@ -244,7 +246,7 @@ class Engine:
 
     def __len__(self) -> int:
         """How many results are held."""
-        return len(self._nodes)
+        return sum(map(len, self._nodes.values()))
 
     def _refresh(self, node: Node) -> None:
         """Bring ``node`` up to date: verify its suspects first, evaluate only if one of them really changed."""
@@ -266,8 +268,7 @@ class Engine:
             else:
                 # What was given up when the last attempt was abandoned is no dependency any more.
                 is_settled = not any(
-                    each in node.dependencies and self._has_changed(each, node, since)
-                    for each, since in suspects.items()
+                    node in each.dependents and self._has_changed(each, node, since) for each, since in suspects.items()
                 )
         finally:
             node.runner = None
@@ -337,7 +338,7 @@ class Engine:
     def _link(self, frame: Frame | None) -> None:
         while frame is not None:
             for each in islice(frame.reads, frame.linked, None):
-                each.dependents.add(frame.node)
+                each.link(frame.node)
             frame.linked = len(frame.reads)
             frame = frame.outer
 
@@ -347,6 +348,7 @@ class Engine:
         False if that failed: whatever it was, in the keys or in the collector, fails again from scratch.
         """
         keys, collector = collected.keys, collected.collector
+        items = cast("dict[Input | Node, Any]", node.dependencies)
         # Until this is through, the collector cannot be trusted.
         node.collected = None
         current = collected
@@ -357,10 +359,10 @@ class Engine:
                 changed = current.order != collected.order
             for suspect, since in suspects.items():
                 # What is no key any more is no dependency either.
-                if suspect is keys or not isinstance(suspect, Node) or suspect not in node.dependencies:
+                if suspect is keys or not isinstance(suspect, Node) or suspect not in items:
                     continue
                 if self._has_changed(suspect, node, since):
-                    current.take(node.dependencies[suspect], suspect)
+                    current.take(items[suspect], suspect)
                     changed = True
             if changed:
                 self.runs[node.query.name] += 1
@@ -377,16 +379,17 @@ class Engine:
     def _collect_keys(self, node: Node, collected: Collected) -> Collected:
         """Take in new keys and forget those that are gone."""
         wanted = tuple(value_of(collected.keys))
+        items = cast("dict[Input | Node, Any]", node.dependencies)
         gone_keys, new_keys = _difference(collected.order, wanted)
         gone = [collected.forget(key) for key in gone_keys]
         for item in gone:
-            del node.dependencies[item]
-            item.dependents.discard(node)
+            del items[item]
+            item.unlink(node)
         try:
             for key in new_keys:
                 item = self.node(collected.value, (key, *node.args))
-                node.dependencies[item] = key
-                item.dependents.add(node)
+                items[item] = key
+                item.link(node)
                 self._has_changed(item, node)
                 collected.take(key, item)
         finally:
@@ -424,9 +427,10 @@ class Engine:
     def _abandon(self, frame: Frame) -> None:
         """Forget what an evaluation has read that did not come to its end."""
         node = frame.node
-        unneeded = [each for each in frame.reads if each not in node.dependencies]
+        needed = set(node.dependencies)
+        unneeded = [each for each in frame.reads if each not in needed]
         for each in unneeded:
-            each.dependents.discard(node)
+            each.unlink(node)
             if node.suspects is not None:
                 node.suspects.pop(each, None)
         self._dropped.extend(unneeded)
@@ -440,14 +444,14 @@ class Engine:
 
     def _relink(self, node: Node, reads: dict["Input | Node", Any]) -> None:
         before = node.dependencies
-        node.dependencies = reads
         if node.collected is not None:
             reads.update((item, key) for key, item in node.collected.items.items())
+        node.dependencies = tuple(reads) if node.collected is None else reads
         for dependency in reads:
-            dependency.dependents.add(node)
+            dependency.link(node)
         dropped = [dependency for dependency in before if dependency not in reads]
         for dependency in dropped:
-            dependency.dependents.discard(node)
+            dependency.unlink(node)
         self._drop(dropped)
 
     def _drop(self, candidates: Iterable["Input | Node"]) -> None:
@@ -469,10 +473,10 @@ class Engine:
                 continue
             if candidate.watchers or candidate.runner or candidate in self._loose:
                 continue
-            if self._nodes.pop((candidate.query, candidate.args), None) is None:
+            if self._nodes[candidate.query].pop(candidate.args, None) is None:
                 continue
             for dependency in candidate.dependencies:
-                dependency.dependents.discard(candidate)
+                dependency.unlink(candidate)
                 pending.append(dependency)
 
 
