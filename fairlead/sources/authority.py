@@ -4,14 +4,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
-from watchfiles import awatch
+from fairlead.sources.watch import iter_changes
 
-# Several files change together, one after the other.
-_GATHER: Final = 500
-_STEP: Final = 100
+# Several files change together, one after the other (seconds).
+_GATHER: Final = 0.5
 
 
-async def watch_authority(folder: Path) -> AsyncIterator[None]:
+def watch_authority(folder: Path) -> AsyncIterator[None]:
     """Tell of every change in the folder, once it is quiet again. Kubernetes swaps a link inside of it."""
-    async for _ in awatch(folder, debounce=_GATHER, step=_STEP, recursive=False):
-        yield None
+    return iter_changes(folder, settle=_GATHER)

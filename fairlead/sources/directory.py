@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import structlog
-from watchfiles import awatch
 
 from fairlead.finding import Place
 from fairlead.pace import Pace
 from fairlead.sources.batch import Batch, Sink
 from fairlead.sources.catalog import Catalog
 from fairlead.sources.folder import DEFAULT_FILE_LIMIT, FolderReader, Identity, Reading
+from fairlead.sources.tree import is_document
+from fairlead.sources.watch import RETRY, FolderWatch, watch_folder
 from translator.objects.registry import ObjectKey
 from translator.store import Write
 
@@ -23,10 +24,6 @@ SETTLE: Final = 0.1
 """Seconds for which an object has to be gone before it is removed: editors rewrite files and rename others."""
 
 _RESCAN: Final = 5.0  # events get lost on network file systems and when the kernel's queue is full
-_RETRY: Final = 0.5
-# The watcher looks for events in this rhythm (milliseconds); one quiet step ends a batch. Costs 2 % of a core.
-_STEP: Final = 1
-_GATHER: Final = 20
 
 
 class DirectorySource:
@@ -42,7 +39,7 @@ class DirectorySource:
         self._everything = False
         self._noticed = 0.0
         self._event = asyncio.Event()
-        self._rewatch = asyncio.Event()
+        self._watching = self._new_watch()
         self._watched: Identity | None = None
         self._lost = ""
         self._unwatched = ""
@@ -84,40 +81,31 @@ class DirectorySource:
         self._worker.shutdown(wait=True, cancel_futures=True)
 
     async def _watch(self) -> None:
-        """Collect the kernel's hints; start over whenever another folder stands at the path."""
+        """Have the system tell of changes; starts over whenever another folder stands at the path."""
         while True:
-            self._rewatch.clear()
-            # Runs once the watch below is set up: what changed before that is found by looking.
-            asyncio.get_running_loop().call_soon(self._notice, None)
             try:
-                async for changes in awatch(
-                    self._root,
-                    watch_filter=None,
-                    step=_STEP,
-                    debounce=_GATHER,
-                    stop_event=self._rewatch,
-                    ignore_permission_denied=True,
-                ):
-                    paths = {path for _, path in changes}
-                    self._notice(paths)
-                    if str(self._root) in paths:
-                        break
-            except (OSError, RuntimeError, ExceptionGroup) as error:
+                await self._watching.run(self._notice)
+            except OSError as error:
                 # Without a watch the folder is looked at in the rhythm of these attempts.
-                self._note_unwatched(_innermost(error))
-                await asyncio.sleep(_RETRY)
+                self._notice(None)
+                self._note_unwatched(str(error))
+                await asyncio.sleep(RETRY)
+            self._watching = self._new_watch()
 
-    def _notice(self, paths: set[str] | None) -> None:
+    def _new_watch(self) -> FolderWatch:
+        return watch_folder(self._root, concerns=_concerns)
+
+    def _notice(self, paths: frozenset[str] | None) -> None:
         """Something changed: these paths, or anything."""
         if not self._event.is_set():
             self._noticed = perf_counter()
         self._everything |= paths is None
-        self._hints |= paths or set()
+        self._hints |= paths or frozenset()
         self._event.set()
 
     async def _wait(self) -> None:
         expiry = self._catalog.next_expiry
-        patience = _RETRY if self._lost else _RESCAN
+        patience = RETRY if self._lost else _RESCAN
         if expiry is not None:
             patience = min(patience, max(0.0, expiry + SETTLE - monotonic()))
         try:
@@ -132,8 +120,7 @@ class DirectorySource:
         self._hints.clear()
         self._everything = False
         self._event.clear()
-        loop = asyncio.get_running_loop()
-        reading = await loop.run_in_executor(self._worker, self._reader.look, hints)
+        reading = await self._read(hints)
         if reading.lost:
             self._note_lost(reading.lost)
             return
@@ -143,6 +130,15 @@ class DirectorySource:
         if writes or findings is not None:
             self._report(writes, len(reading.changes))
             await sink(Batch(writes, received, findings))
+
+    async def _read(self, hints: frozenset[str] | None) -> Reading:
+        """Look at the folder: in the worker thread, unless that would take longer than getting there and back."""
+        unfinished = self._watching.being_written()
+        reading = self._reader.glance(hints, unfinished) if hints is not None else None
+        if reading is None:
+            loop = asyncio.get_running_loop()
+            reading = await loop.run_in_executor(self._worker, self._reader.look, hints, unfinished)
+        return self._reader.without(reading, self._watching.being_written()) if reading.changes else reading
 
     async def _take_over(self, reading: Reading) -> list[Write]:
         pace = Pace()
@@ -170,7 +166,7 @@ class DirectorySource:
                 "source.watch.failed",
                 folder=str(self._root),
                 reason=reason,
-                effect=f"the folder is looked at every {_RETRY} seconds instead",
+                effect=f"the folder is looked at every {RETRY} seconds instead",
             )
 
     def _note_lost(self, reason: str) -> None:
@@ -189,11 +185,11 @@ class DirectorySource:
         if self._lost:
             self._lost = ""
             self._watched = None
-            self._rewatch.set()
+            self._watching.stop()
             self._log.info("source.found", folder=str(self._root), effect="its content is in force again")
         if reading.identity != self._watched:
             if self._watched is not None:
-                self._rewatch.set()
+                self._watching.stop()
             self._watched = reading.identity
 
     def _report(self, writes: list[Write], files: int) -> None:
@@ -217,8 +213,6 @@ class DirectorySource:
             )
 
 
-def _innermost(error: Exception) -> str:
-    """What really happened: the watcher runs in a task group of its own."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return str(error)
+def _concerns(name: str) -> bool:
+    """Whether a file of this name may say something. Mounted ConfigMaps change by replacing the link ``..data``."""
+    return is_document(name) or name.startswith("..")

@@ -1,9 +1,13 @@
-"""Reads a folder again and again, each time only what has changed. Blocking: belongs into a worker thread."""
+"""Reads a folder again and again, each time only what has changed.
+
+Blocking: belongs into a worker thread, except for a few small files that were written a moment ago.
+"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from stat import S_ISREG
+from time import time_ns
 from typing import Final, NamedTuple
 
 import xxhash
@@ -14,6 +18,11 @@ from fairlead.sources.tree import Signature, Tree, describe_error, is_document, 
 
 MEBIBYTE: Final = 1024 * 1024
 DEFAULT_FILE_LIMIT: Final = 32 * MEBIBYTE
+
+# So many bytes of text become objects within a millisecond or two, also where they are YAML.
+_LITTLE: Final = 4096
+# Two changes can have the same time: clocks of file systems tick every few milliseconds (here: nanoseconds).
+_TICK: Final = 20_000_000
 
 Identity = tuple[int, int]
 
@@ -45,16 +54,27 @@ def read_file(path: Path, name: str, limit: int) -> ParsedFile:
         return unreadable(name, UNREADABLE_FILE, describe_error(error))
 
 
+def _identity_of(folder: Path) -> Identity:
+    status = folder.stat()
+    return (status.st_dev, status.st_ino)
+
+
 def _too_large(size: int, limit: int) -> str:
     return f"is too large: {size / MEBIBYTE:.1f} MiB, and the limit is {limit / MEBIBYTE:g} MiB"
 
 
 class _Known(NamedTuple):
-    """What is remembered of a file: enough not to read, or not to parse, the same content again."""
+    """What is remembered of a file: enough not to read, or not to parse, the same content again.
+
+    There is no ``signature`` where the file may have changed since without getting another one.
+    """
 
     signature: Signature | None
     digest: bytes
     fault: str = ""
+
+
+_UNCERTAIN: Final = _Known(None, b"")
 
 
 class FolderReader:
@@ -67,20 +87,31 @@ class FolderReader:
         self._identity: Identity | None = None
         self._is_settled = True
 
-    def look(self, hints: frozenset[str] | None = None) -> Reading:
-        """Read what has changed; ``hints`` are the paths (as watched) that may have, None if any may have."""
-        self._is_settled = True
+    def glance(self, hints: frozenset[str], unfinished: frozenset[str]) -> Reading | None:
+        """What ``look`` does where that takes no longer than an event loop can wait: a few small files; else None."""
         try:
-            status = self._root.stat()
-            identity = (status.st_dev, status.st_ino)
-            names = self._files_of(hints) if hints is not None and identity == self._identity else None
-            if names is not None:
-                changes = [change for name in names for change in self._check(name)]
-            else:
-                tree = walk(self._root)
-                if self._known and not tree.files and identity != self._identity:
-                    return Reading([], lost="another, empty folder has taken its place")
-                changes = list(self._compare(tree))
+            files = self._files_of(hints) if _identity_of(self._root) == self._identity else None
+            if files is None or sum(each.size for each in files.values() if each) > _LITTLE:
+                return None
+            return self._look_at(files, unfinished)
+        except OSError:
+            return None
+
+    def look(self, hints: frozenset[str] | None = None, unfinished: frozenset[str] = frozenset()) -> Reading:
+        """Read what has changed; ``hints`` are the paths that may have, None if any may have.
+
+        Paths begin with that of the folder. ``unfinished`` are files that somebody is writing: they are left alone.
+        """
+        try:
+            identity = _identity_of(self._root)
+            files = self._files_of(hints) if hints is not None and identity == self._identity else None
+            if files is not None:
+                return self._look_at(files, unfinished)
+            self._is_settled = True
+            tree = walk(self._root)
+            if self._known and not tree.files and identity != self._identity:
+                return Reading([], lost="another, empty folder has taken its place")
+            changes = list(self._compare(tree, self._names_of(unfinished)))
         except OSError as error:
             # A folder of the same identity later on may be another one: numbers are used again.
             self._identity = None
@@ -88,60 +119,89 @@ class FolderReader:
         self._identity = identity
         return Reading(changes, is_settled=self._is_settled, identity=identity)
 
-    def _files_of(self, hints: frozenset[str]) -> list[str] | None:
-        """The plain files among the hints; None if something else may have changed, such as a folder or a link."""
-        names = []
-        for hint in sorted(hints):
-            parts = Path(os.path.relpath(hint, self._root)).parts
-            hidden = next((part for part in parts if part.startswith(".")), "")
-            # Mounted ConfigMaps change by replacing ``..data``; other hidden things are nobody's business.
-            if hidden.startswith("..") or not parts:
-                return None
-            if hidden:
-                continue
-            if not is_document(parts[-1]) or not self._is_plain(Path(hint)):
-                return None
-            names.append("/".join(parts))
-        return names
+    def without(self, reading: Reading, unfinished: frozenset[str]) -> Reading:
+        """What was found apart from files that somebody was writing at the same time; they are read again later."""
+        kept = []
+        for name, parsed in reading.changes:
+            if f"{self._root}/{name}" in unfinished:
+                self._known[name] = _UNCERTAIN
+            else:
+                kept.append((name, parsed))
+        return reading._replace(changes=kept)
 
-    def _is_plain(self, path: Path) -> bool:
-        """Whether a path leads to a regular file, or to nothing, without any link on the way below the folder."""
+    def _look_at(self, files: Mapping[str, Signature | None], unfinished: frozenset[str]) -> Reading:
+        self._is_settled = True
+        skipped = self._names_of(unfinished)
+        changes = [change for name, each in files.items() if name not in skipped for change in self._check(name, each)]
+        return Reading(changes, is_settled=self._is_settled, identity=self._identity)
+
+    def _names_of(self, paths: frozenset[str]) -> set[str]:
+        return {name for name in map(self._name_of, paths) if name}
+
+    def _name_of(self, path: str) -> str | None:
+        """How a file below the folder is called here; None if it has no name, or one of a mount's hidden folders."""
+        root = f"{self._root}/"
+        name = path.removeprefix(root)
+        return name if name != path and not name.startswith("..") and "/.." not in name else None
+
+    def _files_of(self, hints: frozenset[str]) -> dict[str, Signature | None] | None:
+        """The plain files among the hints, None for one that is gone.
+
+        None for all if something else may have changed, such as a folder or a link.
+        """
+        files: dict[str, Signature | None] = {}
+        for hint in sorted(hints):
+            name, path = self._name_of(hint), Path(hint)
+            # Mounted ConfigMaps change by replacing ``..data``; other hidden things are nobody's business.
+            if name is None:
+                return None
+            if name.startswith(".") or "/." in name:
+                continue
+            if not is_document(path.name) or self._is_linked(path):
+                return None
+            try:
+                status = path.lstat()
+            except FileNotFoundError:
+                files[name] = None
+                continue
+            if not S_ISREG(status.st_mode):
+                return None
+            files[name] = signature_of(status)
+        return files
+
+    def _is_linked(self, path: Path) -> bool:
+        """Whether there is a link on the way from the folder to a path."""
         for parent in path.parents:
             if parent == self._root:
                 break
             if parent.is_symlink():
-                return False
-        try:
-            return S_ISREG(path.lstat().st_mode)
-        except FileNotFoundError:
-            return True
+                return True
+        return False
 
-    def _check(self, name: str) -> Iterator[tuple[str, ParsedFile | None]]:
-        try:
-            status = (self._root / name).lstat()
-        except FileNotFoundError:
-            if self._known.pop(name, None) is not None:
-                yield name, None
-            # A folder of that name may be gone as well, with all that was in it.
+    def _check(self, name: str, signature: Signature | None) -> Iterator[tuple[str, ParsedFile | None]]:
+        """Read a file that is said to have changed: the signature alone would not always show it."""
+        if signature is not None:
+            yield from self._read_again(name, signature)
+        elif self._known.pop(name, None) is not None:
+            yield name, None
+        else:
+            # Maybe a folder of that name is gone, with all that was in it.
             for below in [known for known in self._known if known.startswith(f"{name}/")]:
                 del self._known[below]
                 yield below, None
-            return
-        yield from self._read_if_changed(name, signature_of(status))
 
-    def _compare(self, tree: Tree) -> Iterator[tuple[str, ParsedFile | None]]:
+    def _compare(self, tree: Tree, skipped: Set[str]) -> Iterator[tuple[str, ParsedFile | None]]:
         for name in [known for known in self._known if known not in tree.files and known not in tree.faults]:
             del self._known[name]
             yield name, None
         for name, reason in tree.faults.items():
             yield from self._refuse(name, None, reason)
         for name, signature in tree.files.items():
-            yield from self._read_if_changed(name, signature)
+            known = self._known.get(name)
+            if name not in skipped and (known is None or known.signature != signature):
+                yield from self._read_again(name, signature)
 
-    def _read_if_changed(self, name: str, signature: Signature) -> Iterator[tuple[str, ParsedFile | None]]:
-        known = self._known.get(name)
-        if known is not None and known.signature == signature:
-            return
+    def _read_again(self, name: str, signature: Signature) -> Iterator[tuple[str, ParsedFile | None]]:
         if signature.size > self._limit:
             yield from self._refuse(name, signature, _too_large(signature.size, self._limit))
             return
@@ -153,10 +213,11 @@ class FolderReader:
             return
         if source is None:
             return
-        digest = xxhash.xxh3_128_digest(source)
+        digest, known = xxhash.xxh3_128_digest(source), self._known.get(name)
         if known is None or known.digest != digest:
             yield name, parse_file(source, name)
-        self._known[name] = _Known(signature, digest)
+        is_old = time_ns() - signature.mtime_ns > _TICK
+        self._known[name] = _Known(signature if is_old else None, digest)
 
     def _read(self, name: str) -> bytes | None:
         """The content of a file; None if somebody is writing to it at this moment."""

@@ -1,23 +1,18 @@
 """Follows the file with the settings of the mesh."""
 
-import asyncio
 from pathlib import Path
 from time import perf_counter
 from typing import Final
-
-from watchfiles import awatch
 
 from fairlead.finding import SCHEMA_ERROR, Finding, Place
 from fairlead.findings import FindingBoard
 from fairlead.settings import SettingsError, load_mesh
 from fairlead.sources.batch import Batch, Sink
+from fairlead.sources.watch import iter_changes
 from translator.diagnostics import Severity
 
 # Events get lost on network file systems, and where the system has no watches left (seconds).
 _RESCAN: Final = 5.0
-# The watcher looks for events in this rhythm (milliseconds).
-_STEP: Final = 10
-_GATHER: Final = 50
 _ORIGIN: Final = "mesh file"
 
 
@@ -31,22 +26,9 @@ class MeshFile:
 
     async def follow(self, sink: Sink) -> None:
         """Hand over every change, until cancelled."""
-        while True:
+        # The folder: editors put another file in the place of the one that is watched, and so does Kubernetes.
+        async for _ in iter_changes(self._path.parent, patience=_RESCAN):
             await self._look(sink)
-            try:
-                # The folder: editors put another file in the place of the one that is watched, and so does Kubernetes.
-                async for _ in awatch(
-                    self._path.parent,
-                    watch_filter=None,
-                    step=_STEP,
-                    debounce=_GATHER,
-                    rust_timeout=int(_RESCAN * 1000),
-                    yield_on_timeout=True,
-                    recursive=False,
-                ):
-                    await self._look(sink)
-            except (OSError, RuntimeError, ExceptionGroup):
-                await asyncio.sleep(_RESCAN)
 
     async def _look(self, sink: Sink) -> None:
         noticed, identity = perf_counter(), self._identity()

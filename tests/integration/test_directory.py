@@ -115,6 +115,40 @@ async def test_a_file_that_is_written_piece_by_piece(root: Path, follower: Follo
     await follower.until(lambda: follower.findings == ())
 
 
+async def test_half_of_a_file_never_takes_the_place_of_a_good_one(root: Path, follower: Follower) -> None:
+    (root / "mark.yaml").write_text(service("mark"))
+    await follower.until(lambda: "mark" in follower.names)
+    with (root / "a.yaml").open("w") as file:
+        file.write("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n")
+        file.flush()
+        # A new folder is a reason to look at everything.
+        (root / "x").mkdir()
+        (root / "x" / "b.yaml").write_text(service("b"))
+        await follower.until(lambda: "b" in follower.names)
+        # Long enough for what is gone to be removed.
+        (root / "x" / "b.yaml").unlink()
+        await follower.until(lambda: "b" not in follower.names)
+        assert address(follower, "a") == "10.0.0.1"
+    with (root / "a.yaml").open("a") as file:
+        file.write("spec: {clusterIP: 10.0.0.2}\n")
+    await follower.until(lambda: address(follower, "a") == "10.0.0.2")
+    written = [write for batch in follower.batches for write in batch.writes if write.key.name == "a"]
+    assert len(written) == 2
+
+
+async def test_more_changes_than_the_kernel_remembers(root: Path, follower: Follower) -> None:
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    for _ in range(limit // 4 + 1):
+        (root / "a.yaml").rename(root / "b.yaml")
+        (root / "b.yaml").rename(root / "a.yaml")
+    (root / "x").mkdir()
+    (root / "x" / "c.yaml").write_text(service("c"))
+    await follower.until(lambda: "c" in follower.names)
+    (root / "x" / "c.yaml").write_text(service("c", 2))
+    await follower.until(lambda: address(follower, "c") == "10.0.0.2")
+    assert follower.removed == []
+
+
 async def test_a_broken_file_leaves_its_last_good_version_in_force(root: Path, follower: Follower) -> None:
     (root / "a.yaml").write_text(service("a", 2) + "---\nbroken: [\n")
     await follower.until(lambda: bool(follower.findings))

@@ -57,6 +57,47 @@ def test_the_same_content_again_is_no_change(root: Path, reader: FolderReader) -
     assert seen(reader.look()) == {}
 
 
+def test_another_content_of_the_same_size_and_time_is_found(root: Path, reader: FolderReader) -> None:
+    put(root / "a.yaml", "a")
+    reader.look()
+    before = (root / "a.yaml").stat()
+    put(root / "a.yaml", "b")
+    os.utime(root / "a.yaml", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert seen(reader.look()) == {"a.yaml": ["b"]}
+
+
+def test_what_is_being_written_is_left_alone(root: Path, reader: FolderReader) -> None:
+    put(root / "a.yaml", "a")
+    put(root / "b.yaml", "b")
+    assert seen(reader.look(unfinished=hints(root / "a.yaml"))) == {"b.yaml": ["b"]}
+    assert seen(reader.look(hints(root / "a.yaml"), hints(root / "a.yaml"))) == {}
+    assert seen(reader.look()) == {"a.yaml": ["a"]}
+
+
+def test_what_was_written_to_while_it_was_read_is_read_again(root: Path, reader: FolderReader) -> None:
+    put(root / "a.yaml", "a")
+    put(root / "b.yaml", "b")
+    assert seen(reader.without(reader.look(), hints(root / "a.yaml"))) == {"b.yaml": ["b"]}
+    assert seen(reader.look(hints(root / "a.yaml"))) == {"a.yaml": ["a"]}
+    (root / "a.yaml").unlink()
+    assert seen(reader.without(reader.look(), hints(root / "a.yaml"))) == {}
+    assert seen(reader.look(hints(root / "a.yaml"))) == {"a.yaml": None}
+
+
+def test_a_glance_is_for_a_few_small_files(root: Path, reader: FolderReader) -> None:
+    put(root / "a.yaml", "a")
+    assert reader.glance(hints(root / "a.yaml"), frozenset()) is None, "the folder was never looked at"
+    reader.look()
+    put(root / "a.yaml", "b")
+    found = reader.glance(hints(root / "a.yaml"), frozenset())
+    assert found is not None
+    assert seen(found) == {"a.yaml": ["b"]}
+    (root / "b.yaml").write_text("#" * 5000)
+    (root / "c").mkdir()
+    assert reader.glance(hints(root / "b.yaml"), frozenset()) is None
+    assert reader.glance(hints(root / "c"), frozenset()) is None
+
+
 def test_hints_are_trusted(root: Path, reader: FolderReader) -> None:
     put(root / "a.yaml", "a")
     put(root / "b.yaml", "b")
