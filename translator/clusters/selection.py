@@ -14,6 +14,7 @@ from translator.clusters.special import (
     passthrough_cluster,
 )
 from translator.database import Database
+from translator.endpoints.assignment import assignment
 from translator.endpoints.destination import Destination, destination_spread, passing_place, place_of, relevant_place
 from translator.endpoints.locality import Place
 from translator.endpoints.spread import Spread
@@ -37,28 +38,36 @@ from translator.reference import ResourceReference
 
 
 class OutboundCluster(msgspec.Struct, frozen=True):
-    """An outbound cluster of a View."""
+    """An outbound cluster of Views, how it is built, and how the assignment is that it gets its endpoints from."""
 
-    name: str
     key: OutboundKey
     discovery: Discovery
+    cluster: ResourceReference
+    assignment: ResourceReference | None
+
+    @property
+    def name(self) -> str:
+        """The name of the cluster and of its assignment."""
+        return self.cluster.name
 
 
 class ClusterOffer(msgspec.Struct, frozen=True):
-    """A cluster that a service offers to clients, wherever they are."""
+    """A cluster that a service offers to clients.
+
+    ``anywhere`` is what those get for whom it does not matter where they are: mostly everybody, so that Views share it.
+    """
 
     port: int
     subset: str
-    discovery: Discovery
     spread: Spread
     node_local: bool
+    anywhere: OutboundCluster
 
 
 @query
 def cluster_references(db: Database, view: ViewKey) -> tuple[ResourceReference, ...]:
     """All clusters, by name."""
-    references = [ResourceReference(cluster.name, outbound, (cluster.key,)) for cluster in outbound_clusters(db, view)]
-    references += [ResourceReference(each.name, outbound, (each.key,)) for each in sni_clusters(db, view)]
+    references = [each.cluster for each in (*outbound_clusters(db, view), *sni_clusters(db, view))]
     references.append(ResourceReference(BLACK_HOLE_CLUSTER, black_hole_cluster, ()))
     if view.role is Role.SIDECAR:
         scope = scope_key(db, view)
@@ -110,8 +119,13 @@ def passed_services(db: Database, namespace: str, hosts: tuple[str, ...]) -> tup
 def _by_sni(cluster: OutboundCluster, view: ViewKey) -> OutboundCluster:
     destination = cluster.key.destination
     destination = msgspec.structs.replace(destination, by_sni=True, place=passing_place(destination.place, view))
-    key = OutboundKey(destination, cluster.key.client)
-    return OutboundCluster(destination.cluster, key, cluster.discovery)
+    return _outbound_cluster(OutboundKey(destination, cluster.key.client), cluster.discovery)
+
+
+def _outbound_cluster(key: OutboundKey, discovery: Discovery) -> OutboundCluster:
+    name = key.destination.cluster
+    endpoints = ResourceReference(name, assignment, (key.destination,)) if discovery is Discovery.EDS else None
+    return OutboundCluster(key, discovery, ResourceReference(name, outbound, (key,)), endpoints)
 
 
 @query
@@ -127,19 +141,18 @@ def _scope_clusters(
         for offer in cluster_offers(db, namespace, client, selecting, (owner.namespace, owner.hostname)):
             if offer.port not in ports:
                 continue
-            destination = Destination(
-                namespace=owner.namespace,
-                hostname=owner.hostname,
-                port=offer.port,
-                subset=offer.subset,
-                client_namespace=namespace,
-                client_labels=selecting,
-                place=relevant_place(db, place, owner.hostname, offer.spread, node_local=offer.node_local),
-                has_identity=client.has_identity,
-            )
-            key = OutboundKey(destination, client)
-            found.setdefault(destination.cluster, OutboundCluster(destination.cluster, key, offer.discovery))
+            where = relevant_place(db, place, owner.hostname, offer.spread, node_local=offer.node_local)
+            found.setdefault(offer.anywhere.name, _placed(offer.anywhere, where))
     return tuple(found.values())
+
+
+def _placed(cluster: OutboundCluster, place: Place) -> OutboundCluster:
+    """The cluster for clients at a place."""
+    destination = cluster.key.destination
+    if destination.place == place:
+        return cluster
+    destination = msgspec.structs.replace(destination, place=place)
+    return _outbound_cluster(OutboundKey(destination, cluster.key.client), cluster.discovery)
 
 
 @query
@@ -164,5 +177,15 @@ def _each_offer(
             discovery = discover(owner, port.protocol, policy.load_balancer, client)
             if discovery is None or (subset and discovery is Discovery.DYNAMIC_FORWARD):
                 continue
+            destination = Destination(
+                namespace=owner.namespace,
+                hostname=owner.hostname,
+                port=port.number,
+                subset=subset,
+                client_namespace=client_namespace,
+                client_labels=labels,
+                has_identity=client.has_identity,
+            )
+            anywhere = _outbound_cluster(OutboundKey(destination, client), discovery)
             spread = destination_spread(db, owner, rules, port.number, subset)
-            yield ClusterOffer(port.number, subset, discovery, spread, owner.node_local)
+            yield ClusterOffer(port.number, subset, spread, owner.node_local, anywhere)

@@ -2,10 +2,8 @@
 
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 
-from translator.clusters.discovery import Discovery
 from translator.clusters.selection import outbound_clusters, sni_clusters
 from translator.database import Database
-from translator.endpoints.assignment import assignment
 from translator.engine import query
 from translator.model.proxy import ViewKey
 from translator.pb import encode
@@ -17,11 +15,8 @@ from xds.types import ENDPOINT
 @query
 def endpoint_references(db: Database, view: ViewKey) -> tuple[ResourceReference, ...]:
     """One assignment for every cluster that gets its endpoints by EDS."""
-    return tuple(
-        ResourceReference(cluster.name, assignment, (cluster.key.destination,))
-        for cluster in (*outbound_clusters(db, view), *sni_clusters(db, view))
-        if cluster.discovery is Discovery.EDS
-    )
+    clusters = (*outbound_clusters(db, view), *sni_clusters(db, view))
+    return tuple(each.assignment for each in clusters if each.assignment is not None)
 
 
 def unknown_assignment(name: str) -> Resource:

@@ -91,21 +91,25 @@ def effective_policy(
     return _choose(found, client_namespace, dict(labels))
 
 
-@query
 def policy_namespace(db: Database, client_namespace: str, service_namespace: str, hostname: str) -> str:
     """The client's namespace as far as it matters for the rules that apply to a host; empty where it does not.
 
     It stands in for the namespace with ``effective_policy``. Mostly a namespace has rules for few hosts beside its
-    own, so that the clients of all namespaces share what is made of the others.
+    own, so that the clients of all namespaces share what is made of the others. Reads through the caller's query.
     """
-    if _own_rules(db, client_namespace, hostname):
+    if _own_rules(db, client_namespace, hostname) or not _is_for_everybody(db, service_namespace, hostname):
         return client_namespace
-    exported = (
-        rule
+    return ""
+
+
+@query
+def _is_for_everybody(db: Database, service_namespace: str, hostname: str) -> bool:
+    """Whether what other namespaces have for a host holds for the clients of all namespaces alike."""
+    return all(
+        _is_visible(rule.export, "")
         for namespace in (service_namespace, db.settings.mesh.root_namespace)
         for rule in _most_specific(db, namespace, hostname, _Audience.OTHERS)
     )
-    return "" if all(_is_visible(rule.export, "") for rule in exported) else client_namespace
 
 
 def policy_labels(db: Database, client_namespace: str, labels: Labels, hostname: str) -> Labels:
@@ -206,12 +210,26 @@ def _is_visible(export: frozenset[str], client_namespace: str) -> bool:
     return not export or _PUBLIC in export or client_namespace in export
 
 
-@query
 def _most_specific(db: Database, namespace: str, hostname: str, audience: _Audience) -> tuple[DestinationPolicy, ...]:
-    """Istio: only the most specific host counts, even if its rules turn out not to be exported to the client."""
+    """Istio: only the most specific host counts, even if its rules turn out not to be exported to the client.
+
+    Mostly a namespace has none for a host, and then the caller's query remembers that.
+    """
+    named = db.members(DESTINATION_RULES, (namespace, hostname))
+    patterns = _covering_patterns(db, namespace, hostname)
+    return _rules_by_pattern(db, namespace, hostname, audience) if named or patterns else ()
+
+
+def _covering_patterns(db: Database, namespace: str, hostname: str) -> set[str]:
     groups = (db.members(DESTINATION_RULE_PATTERNS, (namespace, label)) for label in {last_label(hostname), ""})
-    patterns = {pattern for group in groups for pattern in group if covers(pattern, hostname)}
-    for pattern in sorted({hostname, *patterns}, key=specificity):
+    return {pattern for group in groups for pattern in group if covers(pattern, hostname)}
+
+
+@query
+def _rules_by_pattern(
+    db: Database, namespace: str, hostname: str, audience: _Audience
+) -> tuple[DestinationPolicy, ...]:
+    for pattern in sorted({hostname, *_covering_patterns(db, namespace, hostname)}, key=specificity):
         if db.members(DESTINATION_RULES, (namespace, pattern)):
             merged = _rules_for(db, namespace, pattern, audience)
             if merged:

@@ -1,10 +1,8 @@
 """Which routing rules there are for a gateway, for the mesh and for a host, in the order in which proxies see them."""
 
-from collections.abc import Iterable
-
 from translator.database import Database
 from translator.engine import query
-from translator.indexes import MESH, PARTIAL_PATTERNS, VIRTUAL_SERVICES_OF_GATEWAY
+from translator.indexes import MESH, PARTIAL_PATTERNS, VIRTUAL_SERVICES, VIRTUAL_SERVICES_OF_GATEWAY
 from translator.model.export import is_exported
 from translator.model.gateway_api.route import kubernetes_rule
 from translator.model.host import covering_patterns, covers, specificity
@@ -26,8 +24,10 @@ def routing_rules(db: Database, gateway: str, namespace: str) -> tuple[RoutingRu
     return tuple(sorted(visible, key=lambda rule: rule.precedence(namespace)))
 
 
-def ruled_patterns(db: Database, hostname: str) -> Iterable[str]:
-    """The hosts and patterns by which rules for sidecars may name a host, most specific first."""
+@query
+def ruled_patterns(db: Database, hostname: str) -> tuple[str, ...]:
+    """The hosts and patterns by which rules for sidecars name a host, most specific first."""
     partial = [pattern for pattern in db.members(PARTIAL_PATTERNS, MESH) if covers(pattern, hostname)]
     known = covering_patterns(hostname)
-    return sorted((*known, *partial), key=specificity) if partial else known
+    patterns = sorted((*known, *partial), key=specificity) if partial else known
+    return tuple(pattern for pattern in patterns if db.members(VIRTUAL_SERVICES, (MESH, pattern)))

@@ -10,7 +10,7 @@ import msgspec
 
 from translator.database import Database
 from translator.engine import query
-from translator.indexes import HOST_NAMESPACES, MESH, SERVICE_NAMESPACES, SIDECARS
+from translator.indexes import MESH, SERVICE_NAMESPACES, SIDECARS
 from translator.model.allocation import allocated_addresses
 from translator.model.cluster import home_cluster
 from translator.model.export import is_exported
@@ -22,9 +22,9 @@ from translator.model.routing_rule import RoutingRule
 from translator.model.service import (
     Service,
     cluster_addresses,
+    host_services,
     namespace_services,
     prefer_services,
-    service,
     visible_service,
 )
 from translator.model.workload import has_labels
@@ -141,18 +141,27 @@ def imports_rule(db: Database, key: ScopeKey, position: int, rule: RoutingRule) 
     return _HostPatterns.parse(source.spec.egress[position].hosts, key.namespace).imports_rule(rule)
 
 
-@query
 def scope_service(db: Database, key: ScopeKey, position: int, hostname: str) -> Service | None:
-    """The service that a hostname means to one egress listener, with all its ports; this reads no other services."""
-    source = db.row(key.sidecar) if key.sidecar else None
-    if not isinstance(source, Sidecar) or not source.spec.egress:
+    """The service that a hostname means to one egress listener, with all its ports; this reads no other services.
+
+    Reads through the caller's query.
+    """
+    if key.sidecar is None:
         found = visible_service(db, key.namespace, hostname)
-        return _in_cluster(db, found, key.cluster) if found and key.cluster else found
-    patterns = _HostPatterns.parse(source.spec.egress[position].hosts, key.namespace)
-    candidates = (service(db, namespace, hostname) for namespace in db.members(HOST_NAMESPACES, hostname))
-    seen = (each for each in candidates if each and patterns.imports(each) and is_exported(each.export, key.namespace))
-    found = prefer_services(seen, key.namespace).get(hostname)
+    else:
+        found = _imported_service(db, key.namespace, key.sidecar, position, hostname)
     return _in_cluster(db, found, key.cluster) if found and key.cluster else found
+
+
+@query
+def _imported_service(db: Database, namespace: str, sidecar: ObjectKey, position: int, hostname: str) -> Service | None:
+    source = db.row(sidecar)
+    if not isinstance(source, Sidecar) or not source.spec.egress:
+        return visible_service(db, namespace, hostname)
+    patterns = _HostPatterns.parse(source.spec.egress[position].hosts, namespace)
+    candidates = host_services(db, hostname)
+    seen = (each for each in candidates if patterns.imports(each) and is_exported(each.export, namespace))
+    return prefer_services(seen, namespace).get(hostname)
 
 
 def rule_namespaces(db: Database, key: ScopeKey, position: int) -> tuple[str, ...] | None:

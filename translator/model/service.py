@@ -166,16 +166,18 @@ def namespace_services(db: Database, namespace: str) -> tuple[Service, ...]:
 
 
 @query
+def host_services(db: Database, hostname: str) -> tuple[Service, ...]:
+    """Every service of a hostname, one for each namespace that provides it."""
+    found = (service(db, namespace, hostname) for namespace in db.members(HOST_NAMESPACES, hostname))
+    return tuple(each for each in found if each is not None)
+
+
 def visible_service(db: Database, client_namespace: str, hostname: str) -> Service | None:
-    """The one service that a hostname means to clients of a namespace.
+    """The one service that a hostname means to clients of a namespace. Reads through the caller's query.
 
     Istio: the client's own namespace first, then a Kubernetes service, then the oldest that is exported to it.
     """
-    found = [
-        each
-        for namespace in db.members(HOST_NAMESPACES, hostname)
-        if (each := service(db, namespace, hostname)) is not None and is_exported(each.export, client_namespace)
-    ]
+    found = (each for each in host_services(db, hostname) if is_exported(each.export, client_namespace))
     return min(found, key=lambda each: _preference(each, client_namespace), default=None)
 
 

@@ -82,15 +82,13 @@ def table_service(db: Database, table: TableScope, hostname: str) -> Service | N
     return found if found and (not table.port or found.port(table.port)) else None
 
 
-@query
 def service_rules(db: Database, table: TableScope, labels: Labels, hostname: str) -> tuple[HostRule, ...]:
     """The rules for a service: all that name it, else the first with the most specific pattern that covers it.
 
     Istio: a pattern counts only if no more specific host has a rule, be it one without routes for this table.
+    Reads through the caller's query.
     """
     for pattern in ruled_patterns(db, hostname):
-        if not db.members(VIRTUAL_SERVICES, (MESH, pattern)):
-            continue
         rules = _imported_rules(db, table.scope, table.position, pattern)
         if rules:
             chosen = rules[:1] if is_wildcard(pattern) else rules
