@@ -16,15 +16,22 @@ from xds.wire import SotwRequest
 class SotwLane(Lane[SotwRequest]):
     """One type on a state-of-the-world stream."""
 
+    _came_back = False
+
     def receive(self, request: SotwRequest, now: float) -> Verdict | None:
         """See ``Lane.receive``. A request that answers an outdated response is ignored: its names are outdated too."""
         if not self.record.nonce_sent or (not request.nonce and request.error is None):
             # Nonces do not survive streams: one that came before the first response asks for the current state.
             self.opened = True
+            # Envoy tells on a new stream which version it accepted on the one before.
+            self._came_back = bool(request.version or request.nonce)
             self._open(request.names)
             return None
         is_current = request.nonce == self.record.nonce_sent
         verdict = self._settle(request, now) if is_current or request.error is not None else None
+        if verdict is not None and verdict.error is not None and self._came_back and self.held.is_empty:
+            # It may have from before what the refused response left out, and is told once more what there is.
+            self.debt.reply = self.traits.full_state
         if is_current:
             # xDS protocol: names may change with an ACK and with a NACK.
             self._resubscribe(request.names)

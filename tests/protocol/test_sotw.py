@@ -314,3 +314,16 @@ def test_another_view_brings_what_differs(world: World) -> None:
     talk.session.move(other.supply(delta=False))
     heard = talk.settle({ENDPOINT: ["a", "b"]})
     assert [(answer.type_url, answer.names) for answer in heard] == [(ENDPOINT, ["b"])]
+
+
+def test_a_client_that_came_back_and_refuses_is_told_what_is_gone() -> None:
+    world = World()
+    world.put(made(CLUSTER, "bad-1"))
+    talk = Talk(world, delta=False)
+    # Nonces do not survive streams, but this tells that the client was here before: it has clusters that are gone.
+    talk.ask(CLUSTER, nonce="7")
+    talk.nack(talk.listen(CLUSTER), "cluster(s) bad-1: no good")
+    answer = talk.listen(CLUSTER)
+    assert answer.names == []
+    talk.ack(answer)
+    assert talk.quiet()

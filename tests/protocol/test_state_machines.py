@@ -271,9 +271,12 @@ class DeltaMachine(Machine):
         """The stream breaks; the client tells which versions it still has, or comes back with nothing."""
         self._connect()
         for type_url, held in self.held.items():
-            self.opened.add(type_url)
             if not keeps:
                 held.resources.clear()
+            if not held.wildcard and not held.names:
+                # To ask for nothing would mean to ask for everything.
+                continue
+            self.opened.add(type_url)
             listed = sorted(held.names) + (["*"] if held.wildcard else [])
             known = self.versions.get(type_url, {})
             self._edit(type_url, listed, [], {n: known[n] for n in held.resources})
