@@ -6,10 +6,11 @@ what changed and names what is gone.
 
 from collections.abc import Mapping
 
-from xds.exchange import LaneContext, Selection, Sent, Verdict
+from xds.exchange import LaneContext, Sent, Supply, Verdict
 from xds.lane import Lane, same
 from xds.ledger import Holding, Pools
 from xds.resource import Resource
+from xds.steps import Point, Selection
 from xds.subscription import WILDCARD
 from xds.types import ENDPOINT, TypeTraits
 from xds.view import View
@@ -47,16 +48,16 @@ class DeltaLane(Lane[DeltaRequest]):
         self._claims = request.initial_versions
         # Whether an Envoy that reconnects still waits for endpoints cannot be seen from here: they are always sent.
         trusted = self._claims if self.type_url != ENDPOINT else {}
-        self.debt.owed.update(subscription.names - trusted.keys())
+        self.debt.owed |= subscription.names.difference(trusted) if trusted else subscription.names
         self.debt.everything = subscription.wildcard and not trusted
-        self.debt.dirty.update(name for name in self._claims if subscription.covers(name))
+        self.debt.dirty |= frozenset(name for name in self._claims if subscription.covers(name))
         self.debt.reply = subscription.wildcard
 
     def _redeem_claims(self, view: View) -> None:
         """Take over what the client brought from an earlier stream; old versions stand in without their content."""
         claims, self._claims = self._claims, {}
         if self.subscription.wildcard:
-            self.debt.dirty.update(view.resources(self.type_url))
+            self.debt.dirty = self.debt.dirty.union(view.resources(self.type_url))
         held = Holding()
         for name in claims.keys() & self.debt.dirty:
             version = claims[name]
@@ -72,7 +73,7 @@ class DeltaLane(Lane[DeltaRequest]):
         self._subscribe(before.edited(request.subscribe, request.unsubscribe))
         after = self.subscription
         # xDS protocol: whoever subscribes again may have forgotten the resource, so it is sent even if unchanged.
-        self.debt.owed.update(name for name in request.subscribe if name in after.names)
+        self.debt.owed |= after.names.intersection(request.subscribe)
         if after.wildcard and WILDCARD in request.subscribe:
             self.debt.everything = self.debt.reply = True
         if before.wildcard and not after.wildcard:
@@ -83,18 +84,18 @@ class DeltaLane(Lane[DeltaRequest]):
             self.debt.owed |= dropped
         self._forget(dropped)
 
+    def _point(self, supply: Supply) -> Point | None:
+        return None if self._claims else super()._point(supply)
+
     def _select(self, context: LaneContext) -> Selection | None:
         debt = self.debt
         if self._claims:
             self._redeem_claims(context.supply.view)
-        if debt.everything and not self.subscription.names and self._is_new() and self._is_plain(context):
+        if debt.everything and not self.subscription.names and self._is_new() and self._is_plain(context.supply):
             return Selection(list(context.supply.view.resources(self.type_url).values()), None)
-        answers = self._answers(context)
-        if answers is not None and (answers or debt.reply):
-            return _selection(answers)
         names = debt.owed | debt.dirty
         if debt.everything:
-            names.update(context.supply.view.resources(self.type_url), self.held.names())
+            names = names.union(context.supply.view.resources(self.type_url), self.held.names())
         changes: dict[str, Resource | None] = {}
         # Sorted, so that streams that need the same resources need the same list of them.
         for name in sorted(names):
@@ -119,10 +120,9 @@ class DeltaLane(Lane[DeltaRequest]):
 
     def _accept(self, sent: Sent) -> None:
         self.held.merge(sent.response.holding)
-        for name, resource in sent.changes.items():
-            if resource is None:
-                self.held.drop(name)
-        self._forget(sent.changes)
+        for name in sent.response.removed:
+            self.held.drop(name)
+        self._forget(sent.changes.keys())
 
 
 def _selection(changes: Mapping[str, Resource | None]) -> Selection:

@@ -7,7 +7,7 @@ come from one counter of the server; a stream that already got the response take
 import copy
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -16,12 +16,10 @@ import xxhash
 from xds import wire
 from xds.ledger import Holding, Pools
 from xds.resource import Resource
+from xds.steps import Steps
 from xds.types import TypeUrl
 
 _REMEMBERED: Final = 8
-
-# What a client gets for each name that it asks for; None for a name that nothing has.
-Answers = Mapping[str, Resource | None]
 
 
 class Response:
@@ -30,7 +28,7 @@ class Response:
     ``serial`` grows with every response of the server; ``nonce`` is its text.
     """
 
-    def __init__(self, type_url: TypeUrl, serial: int, resources: list[Resource], removed: Sequence[str]) -> None:
+    def __init__(self, type_url: TypeUrl, serial: int, resources: list[Resource], removed: tuple[str, ...]) -> None:
         self.type_url = type_url
         self.serial = serial
         self.nonce = f"{serial:x}"
@@ -64,38 +62,23 @@ class Encoder:
         self._pools = pools
         self._delta = delta
         self._recent: dict[TypeUrl, deque[weakref.ref[Response]]] = {}
-        self._answers: dict[tuple[TypeUrl, frozenset[str]], Answers] = {}
-
-    def answers(self, type_url: TypeUrl, names: frozenset[str], target: Callable[[str], Resource | None]) -> Answers:
-        """What a new client gets that asks for these names: found once, for all that ask until the View changes.
-
-        ``target`` gives what the View has under a name.
-        """
-        known = self._answers.get((type_url, names))
-        if known is None:
-            if len(self._answers) >= _REMEMBERED:
-                self._answers.clear()
-            # Sorted, so that streams that need the same resources need the same list of them.
-            known = self._answers[type_url, names] = {name: target(name) for name in sorted(names)}
-        return known
-
-    def forget_answers(self) -> None:
-        """The View has changed."""
-        self._answers.clear()
+        self.steps = Steps()
 
     def response(
-        self, type_url: TypeUrl, resources: list[Resource], removed: Sequence[str] = (), *, after: int = 0
+        self, type_url: TypeUrl, resources: list[Resource], removed: tuple[str, ...] = (), *, after: int = 0
     ) -> Response:
         """A response with exactly these resources and a nonce that no response up to serial ``after`` has."""
-        recent = self._recent.setdefault(type_url, deque(maxlen=_REMEMBERED))
+        recent = self._recent.get(type_url)
+        if recent is None:
+            recent = self._recent[type_url] = deque(maxlen=_REMEMBERED)
         for reference in recent:
             known = reference()
             # Lists compare elements by identity first: this is one pass in C and ends at the first difference.
             if (
                 known is not None
                 and known.serial > after
-                and known.resources == resources
-                and tuple(known.removed) == tuple(removed)
+                and (known.resources is resources or known.resources == resources)
+                and known.removed == removed
             ):
                 return known
         made = self._encoded(Response(type_url, next(self._serials), resources, removed))

@@ -5,36 +5,33 @@ must be quick. ``at`` is the event loop's clock (monotonic seconds).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from xds.client import Client
 from xds.errors import Code
 from xds.types import TypeUrl
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """Something happened on the stream of ``client``."""
 
     client: Client
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class StreamOpened(Event):
+class StreamOpened(Event, frozen=True):
     """A client was admitted, and the application gave it a View."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamClosed(Event):
+class StreamClosed(Event, frozen=True):
     """The stream ended. ``code`` is None when the client left by itself."""
 
     code: Code | None
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class StreamRefused:
+class StreamRefused(msgspec.Struct, frozen=True):
     """A stream ended before it had a client: refused by a limit, the authenticator, the application, or malformed."""
 
     peer: str
@@ -43,8 +40,7 @@ class StreamRefused:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class RequestReceived(Event):
+class RequestReceived(Event, frozen=True):
     """A request came in; ``names`` are those it lists or subscribes to, ``size`` is in bytes."""
 
     type_url: TypeUrl
@@ -55,23 +51,20 @@ class RequestReceived(Event):
     is_nack: bool
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownType(Event):
+class UnknownType(Event, frozen=True):
     """The client asked for a type that the server does not serve; told once per stream and type."""
 
     type_url: TypeUrl
 
 
-@dataclass(frozen=True, slots=True)
-class RequestExpired(Event):
+class RequestExpired(Event, frozen=True):
     """A request answered a response that was not the newest one, or not known."""
 
     type_url: TypeUrl
     nonce: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseSent(Event):
+class ResponseSent(Event, frozen=True):
     """A response is handed to the transport; told before the client can possibly answer it.
 
     ``names`` and ``removed`` tell what is in it, ``size`` its bytes, and ``cause`` what was given to ``publish``:
@@ -89,8 +82,7 @@ class ResponseSent(Event):
     composing: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Acked(Event):
+class Acked(Event, frozen=True):
     """The client accepted a response; ``sent_at`` is when that was made.
 
     ``writing`` is how many seconds the transport took to accept it, ``answering`` how many the client had it then.
@@ -105,8 +97,7 @@ class Acked(Event):
     answering: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Nacked(Event):
+class Nacked(Event, frozen=True):
     """The client refused a response. ``names`` were in it; ``rejected`` are those held back from now on."""
 
     type_url: TypeUrl

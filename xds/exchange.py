@@ -1,17 +1,19 @@
 """The records that lanes and sessions work with: what was sent and said, what is due, and where resources come from."""
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Final, Protocol
+
+import msgspec
 
 from xds.encoder import Encoder, Response
 from xds.last_good import LastGood
 from xds.resource import Resource
 from xds.view import View
 
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 
-@dataclass(frozen=True, slots=True)
-class Supply:
+
+class Supply(msgspec.Struct, frozen=True, eq=False):
     """Where a session's resources come from; ``scope`` is the class of clients that the View is for."""
 
     view: View
@@ -29,8 +31,7 @@ class Supply:
         return self.last_good.stand_in(self.scope, resource)
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True):
     """A response on its way: ``changes`` is what it alters at the client (None: removed), compared with before."""
 
     response: Response
@@ -40,7 +41,7 @@ class Sent:
 
     def written(self) -> "Sent":
         """The same without the bytes, which only the transport needs."""
-        return replace(self, response=self.response.without_payload())
+        return msgspec.structs.replace(self, response=self.response.without_payload())
 
     @property
     def brings(self) -> bool:
@@ -48,8 +49,7 @@ class Sent:
         return any(resource is not None for resource in self.changes.values())
 
 
-@dataclass(slots=True)
-class LaneRecord:
+class LaneRecord(msgspec.Struct):
     """Counters and times of a lane, for whoever watches. Times are those of the caller's clock.
 
     ``resources`` counts what the responses brought, and names that they removed.
@@ -70,17 +70,7 @@ class LaneRecord:
     expired: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What a response brings: ``resources`` in it, and ``changes`` compared with before (None: all of it is new)."""
-
-    resources: list[Resource]
-    changes: Mapping[str, Resource | None] | None
-    removed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What a request said about an earlier response; ``sent`` is None when that response is not known (any more)."""
 
     sent: Sent | None
@@ -98,9 +88,12 @@ class Usage(Protocol):
     def demanded(self, name: str) -> bool:
         """Tell whether something needs this that the client asked for by name, as the View has it now."""
 
+    @property
+    def was_asked(self) -> bool:
+        """True if what the lane selects depends on what else the client has."""
 
-@dataclass(frozen=True, slots=True)
-class LaneContext:
+
+class LaneContext(msgspec.Struct, frozen=True):
     """What a lane needs of its stream while it selects; ``linger`` is how long a lease lasts."""
 
     supply: Supply
@@ -109,18 +102,17 @@ class LaneContext:
     linger: float
 
 
-@dataclass(slots=True)
-class Debt:
-    """What the client has coming."""
+class Debt(msgspec.Struct):
+    """What the client has coming. Sets are replaced, never altered: streams that have the same coming share them."""
 
-    owed: set[str] = field(default_factory=set)
-    dirty: set[str] = field(default_factory=set)
+    owed: frozenset[str] = _NO_NAMES
+    dirty: frozenset[str] = _NO_NAMES
     everything: bool = False
     reply: bool = False
     cause: object = None
 
     def clear(self) -> None:
         """Nothing is due."""
-        self.owed, self.dirty = set(), set()
+        self.owed = self.dirty = _NO_NAMES
         self.everything = self.reply = False
         self.cause = None

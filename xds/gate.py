@@ -17,6 +17,8 @@ from xds.hub import Hub
 from xds.limits import Admission
 from xds.node import Node
 from xds.options import ServerOptions
+from xds.overdue import WriteWatch
+from xds.turns import Turns
 from xds.view import View
 from xds.wire import Request
 
@@ -43,6 +45,8 @@ class Gate:
         self.discovery = discovery
         self.options = options
         self.streams: set[Endable] = set()
+        self.turns = Turns()
+        self.writes = WriteWatch(options.write_timeout)
         self._authenticator = authenticator
         self._admission = Admission(options.limits)
         self._is_closed = False

@@ -40,6 +40,11 @@ class _Audience:
     def supply(self, *, delta: bool) -> Supply:
         return self.delta if delta else self.sotw
 
+    def forget_steps(self) -> None:
+        """The View has changed."""
+        for supply in (self.sotw, self.delta):
+            supply.encoder.steps.forget()
+
 
 class Hub:
     """Connects streams with Views and events with observers. Lives on the event loop and needs no locks."""
@@ -80,8 +85,10 @@ class Hub:
         """Tell every client of the View what changed in it."""
         audience = self._audiences.get(id(view))
         if audience is not None:
+            audience.forget_steps()
+            shared = {type_url: frozenset(names) for type_url, names in change.items()}
             for member in audience.members.values():
-                member.mark(change, cause)
+                member.mark(shared, cause)
 
     def give(self, client: Client, resources: Iterable[Resource], cause: object) -> None:
         """Let the client have resources of its own, or others than before."""

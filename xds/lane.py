@@ -12,12 +12,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import Final, Generic, TypeVar
 
-from xds.encoder import Answers
 from xds.errors import LimitExceeded
-from xds.exchange import Debt, LaneContext, LaneRecord, Selection, Sent, Verdict
+from xds.exchange import Debt, LaneContext, LaneRecord, Sent, Supply, Verdict
 from xds.ledger import Ledger, Pools
 from xds.quarantine import Complaint, Quarantine
 from xds.resource import Resource
+from xds.steps import Point, Selection
 from xds.subscription import Subscription
 from xds.types import TypeTraits, TypeUrl
 from xds.view import View
@@ -65,13 +65,14 @@ class Lane(ABC, Generic[RequestT]):
 
     def mark(self, names: Set[str], cause: object) -> bool:
         """These resources of the View changed; True if any of them concerns the client."""
-        subscription = self.subscription
-        relevant = names if subscription.wildcard else subscription.names.intersection(names)
+        subscription, debt = self.subscription, self.debt
+        # As a rule all are wanted. Then the set itself is taken, which all streams are told of.
+        relevant = names if subscription.wildcard or names <= subscription.names else subscription.names & names
         if not relevant:
             return False
-        self.debt.dirty |= relevant
-        if self.debt.cause is None:
-            self.debt.cause = cause
+        debt.dirty = debt.dirty | relevant if debt.dirty else frozenset(relevant)
+        if debt.cause is None:
+            debt.cause = cause
         return True
 
     def compare(self, view: View, cause: object) -> None:
@@ -83,7 +84,7 @@ class Lane(ABC, Generic[RequestT]):
 
     def owe(self, names: Iterable[str], cause: object) -> None:
         """Send these even if they did not change: the client waits for them."""
-        due = {name for name in names if self.subscription.covers(name)}
+        due = frozenset(name for name in names if self.subscription.covers(name))
         self.debt.owed |= due
         if due and self.debt.cause is None:
             self.debt.cause = cause
@@ -95,6 +96,12 @@ class Lane(ABC, Generic[RequestT]):
             self.retained = set()
 
     # -- what is due ------------------------------------------------------------------------------
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing is due, or may become due when something else is acknowledged."""
+        debt = self.debt
+        return not (debt.dirty or debt.owed or debt.everything or debt.reply or self.retained)
 
     @property
     def must_reply(self) -> bool:
@@ -114,18 +121,56 @@ class Lane(ABC, Generic[RequestT]):
         """
         return self.in_flight[0].at + patience if self.in_flight else None
 
+    def follow(self, supply: Supply, now: float) -> Sent | None:
+        """As ``compose``, if another stream has stood at the same point; else None, and the debt stays."""
+        self.reconsider()
+        point = self._point(supply)
+        selection = None if point is None else supply.encoder.steps.find(point)
+        return None if selection is None else self._send(selection, supply, now)
+
     def compose(self, context: LaneContext) -> Sent | None:
         """Turn the debt into a response, from the View as it is now; None if the client needs nothing after all."""
         self.reconsider()
+        point, before = self._point(context.supply), self._before()
         selection = None if self.subscription.is_empty else self._select(context)
+        if selection is None:
+            self.debt.clear()
+            return None
+        if point is not None and not context.usage.was_asked:
+            context.supply.encoder.steps.keep(point, selection, before)
+        return self._send(selection, context.supply, context.now)
+
+    def _send(self, selection: Selection, supply: Supply, now: float) -> Sent:
         cause = self.debt.cause
         self.debt.clear()
-        if selection is None:
-            return None
-        encoder = context.supply.encoder
-        response = encoder.response(self.type_url, selection.resources, selection.removed, after=self._serial)
+        response = supply.encoder.response(self.type_url, selection.resources, selection.removed, after=self._serial)
         changes = response.holding if selection.changes is None else selection.changes
-        return self._dispatch(Sent(response, changes, context.now, cause))
+        return self._dispatch(Sent(response, changes, now, cause))
+
+    def _point(self, supply: Supply) -> Point | None:
+        """Where the stream stands, if that says all; None for one that something is kept for or withheld from."""
+        debt, subscription = self.debt, self.subscription
+        if self.in_flight or self.leases or self._private or not self._is_plain(supply):
+            return None
+        if debt.everything and not self.held.is_empty:
+            return None
+        return Point(
+            self.type_url,
+            subscription.names,
+            subscription.wildcard,
+            debt.owed,
+            debt.dirty,
+            debt.everything,
+            debt.reply,
+            tuple(map(id, self._before())),
+        )
+
+    def _before(self) -> tuple[Resource | None, ...]:
+        """What the client holds under the names that are due."""
+        if self.held.is_empty:
+            return ()
+        debt = self.debt
+        return tuple(map(self.held.get, debt.dirty | debt.owed if debt.owed else debt.dirty))
 
     @abstractmethod
     def _select(self, context: LaneContext) -> Selection | None:
@@ -172,7 +217,7 @@ class Lane(ABC, Generic[RequestT]):
         Responses sent before ``presumed_before`` count as accepted although no ACK came.
         """
         current = view.resources(self.type_url)
-        names = self.debt.dirty | self.retained | self.stood_in | self.quarantine.names()
+        names = {*self.debt.dirty, *self.retained, *self.stood_in, *self.quarantine.names()}
         settled: dict[str, Resource | None] = {}
         for sent in self.in_flight:
             if sent.at < presumed_before:
@@ -311,31 +356,22 @@ class Lane(ABC, Generic[RequestT]):
             subscription = Subscription(shared, subscription.wildcard, subscription.legacy)
         self.subscription = subscription
 
-    def _forget(self, names: Iterable[str]) -> None:
+    def _forget(self, names: Set[str]) -> None:
         """Of these, forget what is no longer wanted: a later subscription gets it again whatever was sent before."""
-        for name in names:
-            if not self.subscription.covers(name):
-                self.held.drop(name)
-                self.retained.discard(name)
-                self.leases.pop(name, None)
-                self.stood_in.discard(name)
-                self.debt.owed.discard(name)
-                self.debt.dirty.discard(name)
+        if self.subscription.wildcard or names <= self.subscription.names:
+            return
+        dropped = names - self.subscription.names
+        for name in dropped:
+            self.held.drop(name)
+            self.leases.pop(name, None)
+        self.retained -= dropped
+        self.stood_in -= dropped
+        self.debt.owed -= dropped
+        self.debt.dirty -= dropped
 
-    def _answers(self, context: LaneContext) -> Answers | None:
-        """What the client asks for, if it is new, has asked by name, and is to get just what everybody gets."""
-        debt, subscription = self.debt, self.subscription
-        is_special = subscription.wildcard or self._private or self.leases or not self._is_plain(context)
-        if is_special or debt.everything or debt.owed != subscription.names or not debt.dirty <= debt.owed:
-            return None
-        if not self._is_new():
-            return None
-        view = context.supply.view
-        return context.supply.encoder.answers(self.type_url, subscription.names, lambda name: self.target(view, name))
-
-    def _is_plain(self, context: LaneContext) -> bool:
+    def _is_plain(self, supply: Supply) -> bool:
         """Nothing is kept or withheld from the client: it gets the View's resources as they are."""
-        return not (self.retained or self.stood_in) and self.quarantine.is_empty and context.supply.is_plain
+        return not (self.retained or self.stood_in) and self.quarantine.is_empty and supply.is_plain
 
     def _is_new(self) -> bool:
         """The client has nothing yet, as far as is known."""

@@ -20,6 +20,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from xds.delta import DeltaLane
 from xds.errors import ProtocolViolation
 from xds.exchange import LaneContext, Sent, Supply, Verdict
@@ -58,8 +60,7 @@ class SessionRules:
         return cls(TRAITS, Pools())
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """What a request turned out to be. ``is_known`` is False for types that the server does not serve."""
 
     verdict: Verdict | None
@@ -83,6 +84,13 @@ class Session:
         self._rules = rules
         self._lanes: dict[TypeUrl, Lane[SotwRequest] | Lane[DeltaRequest]] = {}
         self._unserved: set[str] = set()
+        # Nothing is due, and no acknowledgement will change that: as most streams are most of the time.
+        self._is_settled = True
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing is to be sent, now or when something is acknowledged."""
+        return self._is_settled
 
     @property
     def view(self) -> View:
@@ -103,24 +111,28 @@ class Session:
         lane = self._lanes.get(request.type_url) or self._open(traits)
         is_first, expired = not lane.opened, lane.record.expired
         verdict = lane.receive(request, now)  # type: ignore[arg-type]  # a stream speaks one protocol
-        # What was acknowledged or dropped may be the last that referred to something kept for its sake.
-        for other in self._lanes.values():
-            other.reconsider()
+        if self._is_settled:
+            self._is_settled = lane.is_settled
+        else:
+            # What was acknowledged or dropped may be the last that referred to something kept for its sake.
+            for other in self._lanes.values():
+                other.reconsider()
         return Received(verdict, is_first=is_first, is_expired=lane.record.expired > expired)
 
     def mark(self, change: ViewChange, cause: object = None) -> bool:
         """Resources of the View, or the client's own, changed; True if any of them concerns this client."""
-        self._supply.encoder.forget_answers()
         concerned = False
         for type_url, names in change.items():
             lane = self._lanes.get(type_url)
             if lane is not None and lane.mark(names, cause):
                 concerned = True
+                self._is_settled = False
         return concerned
 
     def move(self, supply: Supply, cause: object = None) -> None:
         """The client belongs to another View from now on: it gets what differs."""
         self._supply = supply
+        self._is_settled = False
         for lane in self._lanes.values():
             lane.compare(supply.view, cause)
 
@@ -133,19 +145,14 @@ class Session:
 
     def next_response(self, now: float) -> Sent | None:
         """The next response to write, from the View as it is now; None when nothing is due."""
-        for lane in self._due(now):
-            context = LaneContext(self._supply, _Usage(self, lane.type_url, now), now, self._rules.linger)
-            sent = lane.compose(context)
-            if sent is not None:
-                if lane.type_url == CLUSTER:
-                    self._follow_up(sent, is_first=lane.record.responses == 1)
-                return sent
-        return None
+        sent = None if self._is_settled else self._compose(now)
+        self._is_settled = self._is_settled or all(lane.is_settled for lane in self._lanes.values())
+        return sent
 
     def wake_at(self, now: float) -> float | None:
         """When to call ``expire`` and ask for a response again if nothing happens before; None: not needed."""
         lanes = self._lanes.values()
-        if not any(lane.must_push or lane.must_reply or lane.retained for lane in lanes):
+        if self._is_settled:
             return None
         ends = [sent.at + self._rules.patience for lane in lanes for sent in lane.in_flight]
         ends += (end for lane in lanes for end in lane.leases.values())
@@ -164,6 +171,18 @@ class Session:
         """Type URLs that the client asked for and that the server does not serve."""
         return frozenset(self._unserved)
 
+    def _compose(self, now: float) -> Sent | None:
+        for lane in self._due(now):
+            sent = lane.follow(self._supply, now)
+            if sent is None:
+                usage = _Usage(self, lane.type_url, now)
+                sent = lane.compose(LaneContext(self._supply, usage, now, self._rules.linger))
+            if sent is not None:
+                if lane.type_url == CLUSTER:
+                    self._follow_up(sent, is_first=lane.record.responses == 1)
+                return sent
+        return None
+
     def _open(self, traits: TypeTraits) -> Lane[SotwRequest] | Lane[DeltaRequest]:
         rules = self._rules
         make: type[SotwLane | DeltaLane] = DeltaLane if self.delta else SotwLane
@@ -175,6 +194,8 @@ class Session:
     def _due(self, now: float) -> Iterator[Lane[SotwRequest] | Lane[DeltaRequest]]:
         clusters = self._lanes.get(CLUSTER)
         for lane in self._lanes.values():
+            if lane.is_settled:
+                continue
             is_early = lane.type_url not in _INDEPENDENT and self._clusters_settle(now)
             if lane.must_reply and (not is_early or (clusters is not None and not clusters.record.acks)):
                 if clusters is not None and clusters.must_push and is_early:
@@ -230,6 +251,11 @@ class _Usage:
         self._type_url = type_url
         self._now = now
         self._outdated: list[Resource] | None = None
+        self._was_asked = False
+
+    @property
+    def was_asked(self) -> bool:
+        return self._was_asked
 
     def referenced(self, name: str) -> bool:
         if self._outdated is None:
@@ -240,6 +266,7 @@ class _Usage:
         return self._refer(self._session.targets(), name)
 
     def _refer(self, users: Iterable[Resource], name: str) -> bool:
+        self._was_asked = True
         reference = Reference(self._type_url, name)
         return any(user.refers_to(reference) for user in users)
 

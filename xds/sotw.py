@@ -7,9 +7,10 @@ answered in part and cannot be deleted at all.
 
 from collections.abc import Iterable
 
-from xds.exchange import LaneContext, Selection, Sent, Verdict
+from xds.exchange import LaneContext, Sent, Verdict
 from xds.lane import Lane, same
 from xds.resource import Resource
+from xds.steps import Selection
 from xds.wire import SotwRequest
 
 
@@ -43,7 +44,7 @@ class SotwLane(Lane[SotwRequest]):
         before = self.subscription
         self._subscribe(before.replaced(tuple(names)))
         self._forget(before.names)
-        self.debt.owed.update(self.subscription.names)
+        self.debt.owed |= self.subscription.names
         self.debt.everything = self.subscription.wildcard
         # These are answered even if there are none, or Envoy would wait for them.
         self.debt.reply = self.traits.full_state and not self.subscription.is_empty
@@ -55,7 +56,7 @@ class SotwLane(Lane[SotwRequest]):
             return
         self._subscribe(after)
         if before.wildcard and not after.wildcard:
-            self._forget(list(self.held.names()))
+            self._forget(set(self.held.names()))
         self._forget(before.names - after.names)
         added = after.names - before.names
         self.debt.owed |= added
@@ -69,14 +70,9 @@ class SotwLane(Lane[SotwRequest]):
 
     def _select_part(self, context: LaneContext) -> Selection | None:
         debt = self.debt
-        answers = self._answers(context)
-        if answers:
-            found = [resource for resource in answers.values() if resource is not None]
-            # The holding of the response is what all that get it share.
-            return Selection(found, None) if found else None
         names = debt.owed | debt.dirty
         if debt.everything:
-            names.update(context.supply.view.resources(self.type_url))
+            names = names.union(context.supply.view.resources(self.type_url))
         chosen: dict[str, Resource] = {}
         # Sorted, so that streams that need the same resources need the same list of them.
         for name in sorted(names):
@@ -88,11 +84,11 @@ class SotwLane(Lane[SotwRequest]):
 
     def _select_full(self, context: LaneContext) -> Selection | None:
         debt = self.debt
-        if debt.everything and not self.subscription.names and self._is_new() and self._is_plain(context):
+        if debt.everything and not self.subscription.names and self._is_new() and self._is_plain(context.supply):
             return Selection(list(context.supply.view.resources(self.type_url).values()), None)
         names = debt.owed | debt.dirty
         if debt.everything:
-            names.update(context.supply.view.resources(self.type_url))
+            names = names.union(context.supply.view.resources(self.type_url))
         changes = self._changed(context, names)
         if not changes and not self.must_reply:
             return None
@@ -101,7 +97,7 @@ class SotwLane(Lane[SotwRequest]):
     def _full_state(self, context: LaneContext) -> list[Resource]:
         current = context.supply.view.resources(self.type_url)
         subscription = self.subscription
-        if subscription.wildcard and not subscription.names and self._is_plain(context):
+        if subscription.wildcard and not subscription.names and self._is_plain(context.supply):
             return list(current.values())
         names = {*subscription.names, *self.retained, *(current if subscription.wildcard else ())}
         offers = (self._offer(context, name, self.sent(name)) for name in sorted(names))
@@ -112,4 +108,4 @@ class SotwLane(Lane[SotwRequest]):
             self.held.replace(sent.response.holding)
         else:
             self.held.merge(sent.response.holding)
-            self._forget(sent.changes)
+            self._forget(sent.changes.keys())

@@ -54,12 +54,15 @@ class Stream:
             decode_delta if method.form is Form.DELTA else decode_sotw
         )
         self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
+        # What the writer waits for while there is nothing to write.
+        self._waiter: asyncio.Future[None] | None = None
+        self._writer: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         # Of the newest response of each type, for observers.
         self._writings: dict[TypeUrl, _Writing] = {}
         self._ending: StreamRejected | None = None
         self._is_over = False
+        self._is_overdue = False
         self._is_attached = False
         self._client: Client
         self._session: Session
@@ -84,19 +87,19 @@ class Stream:
     def mark(self, change: ViewChange, cause: object) -> None:
         """See ``Subscriber.mark``."""
         if self._session.mark(change, cause):
-            self._wake.set()
+            self._wake()
 
     def move(self, supply: Supply, cause: object) -> None:
         """See ``Subscriber.move``."""
         self._session.move(supply, cause)
-        self._wake.set()
+        self._wake()
 
     def end(self, reason: StreamRejected | None) -> None:
         """End the stream as soon as the write under way is finished; the first reason counts."""
         if not self._is_over:
             self._is_over = True
             self._ending = reason
-            self._wake.set()
+            self._wake()
 
     # -- life -----------------------------------------------------------------------------------------
 
@@ -185,7 +188,8 @@ class Stream:
             self._hub.judge(self._client, received.verdict)
         if self._hub.is_observed:
             self._report(request, received, now)
-        self._wake.set()
+        if not self._session.is_settled:
+            self._wake()
 
     def _report(self, request: SotwRequest | DeltaRequest, received: Received, now: float) -> None:
         client, type_url = self._client, request.type_url
@@ -200,13 +204,14 @@ class Stream:
     # -- writing --------------------------------------------------------------------------------------
 
     async def _write(self) -> None:
+        self._writer = asyncio.current_task()
         while not self._is_over:
             started = perf_counter()
             sent = self._session.next_response(self._loop.time())
             if sent is None:
                 self._set_timer()
-                await self._wake.wait()
-                self._wake.clear()
+                self._waiter = self._loop.create_future()
+                await self._waiter
             else:
                 composed = perf_counter()
                 if self._hub.is_observed:
@@ -217,15 +222,33 @@ class Stream:
                     self._writings[sent.response.type_url] = _Writing(composed, perf_counter())
 
     async def _deliver(self, sent: Sent) -> None:
-        timeout = self._gate.options.write_timeout
+        watch = self._gate.writes
+        watch.begin(self, self._loop.time())
         try:
-            async with asyncio.timeout(timeout):
-                await self._call.write(sent.response.payload)
+            await self._call.write(sent.response.payload)
         except grpc.aio.InternalError:
             # gRPC: the connection broke under the write. The client is gone, and has nobody to blame.
             self.end(None)
-        except TimeoutError:
+        except asyncio.CancelledError:
+            # Others may have cancelled the task as well, and that counts.
+            if self._writer is None or not self._is_overdue or self._writer.uncancel() > 0:
+                raise
+        finally:
+            watch.end(self)
+
+    def interrupt(self) -> None:
+        """See ``Writer.interrupt``."""
+        if self._writer is not None:
+            timeout = self._gate.writes.timeout
             self.end(StreamRejected(Code.DEADLINE_EXCEEDED, f"the client has not read for {timeout:g} seconds"))
+            self._is_overdue = True
+            self._writer.cancel()
+
+    def _wake(self) -> None:
+        """Have the writer look what there is to write; while it writes, it is going to look anyway."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            self._gate.turns.give(waiter)
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -235,7 +258,7 @@ class Stream:
 
     def _expire(self) -> None:
         self._session.expire()
-        self._wake.set()
+        self._wake()
 
 
 def _judged(

@@ -5,8 +5,8 @@ per resource, which gives the very bytes that protobuf itself would give.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
+import msgspec
 from envoy.config.core.v3 import base_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf.message import DecodeError
@@ -17,8 +17,7 @@ from xds.resource import Resource, length_delimited
 from xds.types import TypeUrl
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What requests of both protocols have in common. ``error`` is set on a NACK and only there."""
 
     type_url: TypeUrl
@@ -27,21 +26,19 @@ class Request:
     node: Node | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SotwRequest(Request):
+class SotwRequest(Request, frozen=True):
     """A ``DiscoveryRequest``: always lists every name that is wanted."""
 
     names: Sequence[str] = ()
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DeltaRequest(Request):
+class DeltaRequest(Request, frozen=True):
     """A ``DeltaDiscoveryRequest``: edits the subscription."""
 
     subscribe: Sequence[str] = ()
     unsubscribe: Sequence[str] = ()
-    initial_versions: Mapping[str, str] = field(default_factory=dict)
+    initial_versions: Mapping[str, str] = {}
 
 
 def decode_sotw(raw: bytes) -> SotwRequest:
@@ -83,7 +80,7 @@ def with_type(request: SotwRequest | DeltaRequest, type_url: TypeUrl | None) -> 
         return request
     if request.type_url:
         raise ProtocolViolation(f"this service serves {type_url}, not {request.type_url}")
-    return replace(request, type_url=type_url)
+    return msgspec.structs.replace(request, type_url=type_url)
 
 
 def names_of(request: SotwRequest | DeltaRequest) -> tuple[Sequence[str], Sequence[str]]:

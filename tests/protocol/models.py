@@ -75,6 +75,8 @@ class World:
         for type_url, name in removed:
             if self.content.get(type_url, {}).pop(name, None) is not None:
                 change.setdefault(type_url, set()).add(name)
+        for encoder in self.encoders.values():
+            encoder.steps.forget()
         for session in self.sessions:
             session.mark(change, cause)
         return change

@@ -1,9 +1,10 @@
 """Every push has a record: causes, times, sizes, acknowledgements, refusals."""
 
-from dataclasses import replace
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
+
+from msgspec.structs import replace
 
 from fairlead.ledger import Cause, Push, PushLedger
 from fairlead.metrics import Metrics

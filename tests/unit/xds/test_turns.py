@@ -1,0 +1,53 @@
+"""Whoever is woken gets a turn, in order, and others on the loop get theirs in between."""
+
+import asyncio
+
+from xds.turns import Turns
+
+
+async def test_everybody_gets_a_turn_in_order() -> None:
+    turns, loop = Turns(), asyncio.get_running_loop()
+    waiters = [loop.create_future() for _ in range(500)]
+    woken: list[int] = []
+
+    async def wait(number: int) -> None:
+        await waiters[number]
+        woken.append(number)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(len(waiters)):
+            tasks.create_task(wait(number))
+        await asyncio.sleep(0)
+        for waiter in waiters:
+            turns.give(waiter)
+        woken_at_once = sum(waiter.done() for waiter in waiters)
+        assert 0 < woken_at_once < len(waiters)
+    assert woken == list(range(len(waiters)))
+
+
+async def test_others_run_in_between() -> None:
+    turns, loop = Turns(), asyncio.get_running_loop()
+    waiters = [loop.create_future() for _ in range(500)]
+    for waiter in waiters:
+        turns.give(waiter)
+    rounds = 0
+    while not waiters[-1].done():
+        await asyncio.sleep(0)
+        rounds += 1
+    assert rounds > 2
+
+
+async def test_a_wait_that_was_given_up_takes_no_turn() -> None:
+    turns, loop = Turns(), asyncio.get_running_loop()
+    waiters = [loop.create_future() for _ in range(200)]
+    for waiter in waiters:
+        turns.give(waiter)
+    for waiter in waiters[:-1]:
+        waiter.cancel()
+    await asyncio.wait_for(waiters[-1], 10)
+
+
+async def test_a_single_one_is_woken_at_once() -> None:
+    turns, waiter = Turns(), asyncio.get_running_loop().create_future()
+    turns.give(waiter)
+    assert waiter.done()

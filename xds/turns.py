@@ -1,0 +1,62 @@
+"""Streams take turns: a change that wakes a thousand of them at once must not hold up the event loop.
+
+What is woken in one round of the loop runs in the next, all of it before anything else gets a chance: the other
+streams' acknowledgements, timers, sources. So only some are woken in each round, as many as have turned out to
+take a few milliseconds together; the others follow in the rounds after it.
+"""
+
+import asyncio
+from collections import deque
+from time import perf_counter
+from typing import Final
+
+# Seconds that a round should take at the most, and at the least as long as somebody waits.
+_LONG: Final = 0.003
+_SHORT: Final = 0.0015
+_FIRST: Final = 16
+_MOST: Final = 64
+
+
+class Turns:
+    """Ends waits, so many in each round of the event loop that it stays responsive."""
+
+    def __init__(self) -> None:
+        self._queue: deque[asyncio.Future[None]] = deque()
+        self._at_once = _FIRST
+        self._left = _FIRST
+        self._since = 0.0
+        self._is_counting = False
+
+    def give(self, waiter: asyncio.Future[None]) -> None:
+        """End this wait: at once, or in a later round if enough others are awake."""
+        if self._left:
+            self._left -= 1
+            waiter.set_result(None)
+        else:
+            self._queue.append(waiter)
+        if not self._is_counting:
+            self._is_counting = True
+            self._since = perf_counter()
+            asyncio.get_running_loop().call_soon(self._next_round)
+
+    def _next_round(self) -> None:
+        """Everybody who was woken in the round before has run by now."""
+        now = perf_counter()
+        if self._queue:
+            self._adapt(now - self._since)
+        self._left, self._since = self._at_once, now
+        while self._queue and self._left:
+            waiter = self._queue.popleft()
+            # Whoever was cancelled meanwhile waits no more.
+            if not waiter.done():
+                waiter.set_result(None)
+                self._left -= 1
+        self._is_counting = self._left < self._at_once
+        if self._is_counting:
+            asyncio.get_running_loop().call_soon(self._next_round)
+
+    def _adapt(self, took: float) -> None:
+        if took > _LONG:
+            self._at_once = max(1, self._at_once // 2)
+        elif took < _SHORT:
+            self._at_once = min(_MOST, self._at_once + self._at_once // 2 + 1)
