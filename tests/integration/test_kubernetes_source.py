@@ -257,6 +257,31 @@ async def test_remote_clusters_come_change_and_go(tmp_path: Path) -> None:
         assert [state["name"] for state in await rig.page("/debug/clusters")] == [""]
 
 
+async def test_a_remote_cluster_brings_its_machines_once_it_knows_such_objects(tmp_path: Path) -> None:
+    machine = """
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: machine, namespace: shop}
+spec: {address: 127.2.0.9, labels: {app: cart}}
+"""
+    async with (
+        cluster(service(), endpoints("127.1.0.1")) as home,
+        cluster(service(address="10.9.0.1"), endpoints("127.2.0.1"), definitions=False) as west,
+        following(home, tmp_path) as rig,
+        DeltaClient(rig.plane.xds_address) as client,
+    ):
+        await connect(client)
+        put_remote_secret(home, "remote", ("west", west.kubeconfig()))
+        await client.until(lambda: client.endpoints(CART) == {"127.1.0.1", "127.2.0.1"})
+        west.put(*mesh_definitions())
+        west.put_yaml(machine)
+        await client.until(lambda: client.endpoints(CART) == {"127.1.0.1", "127.2.0.1", "127.2.0.9"})
+        west.put_yaml(machine.replace("127.2.0.9", "127.2.0.8"))
+        await client.until(lambda: client.endpoints(CART) == {"127.1.0.1", "127.2.0.1", "127.2.0.8"})
+        home.remove("v1", "Secret", "remote", ROOT)
+        await client.until(lambda: client.endpoints(CART) == {"127.1.0.1"})
+
+
 async def test_a_dead_cluster_does_not_hold_back_the_others(tmp_path: Path) -> None:
     async with cluster(service(), endpoints("127.1.0.1")) as home, ApiServer() as dead:
         kubeconfig = dead.kubeconfig()

@@ -56,7 +56,7 @@ def _pod_namespace(key: ObjectKey, source: core.Pod, suffix: str) -> Pairs:
 
 def _entry_at_address(key: ObjectKey, source: WorkloadEntry, _suffix: str) -> Pairs:
     if source.spec.address:
-        yield (source.metadata.namespace, source.spec.address), key
+        yield (key.namespace, source.spec.address, key.cluster), key
 
 
 NODES: Final[Index[str, str]] = Index("nodes", {Kind.NODE: _node})
@@ -89,7 +89,7 @@ WORKLOAD_ENTRIES_IN_NAMESPACE: Final[Index[str, ObjectKey]] = Index(
 )
 """Namespace -> WorkloadEntries."""
 
-ENTRIES_AT_ADDRESS: Final[Index[tuple[str, str], ObjectKey]] = Index(
+ENTRIES_AT_ADDRESS: Final[Index[tuple[str, str, str], ObjectKey]] = Index(
     "entries-at-address", {Kind.WORKLOAD_ENTRY: _entry_at_address}
 )
-"""(namespace, address) -> WorkloadEntries."""
+"""(namespace, address, cluster) -> WorkloadEntries."""

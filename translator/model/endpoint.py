@@ -15,7 +15,7 @@ from translator.engine import query
 from translator.indexes import HOST_OBJECTS, POD_AT_ADDRESS, PODS_IN_NAMESPACE, SLICES_OF_SERVICE
 from translator.indexes import WORKLOAD_ENTRIES_IN_NAMESPACE as WORKLOAD_ENTRIES
 from translator.model.host import is_ip
-from translator.model.service import Service, ServicePort, service
+from translator.model.service import Service, ServicePort, local_service, service
 from translator.model.workload import (
     Workload,
     anonymous_workload,
@@ -141,8 +141,8 @@ def _all_endpoints(db: Database, owner: Service) -> Iterator[Endpoint]:
         if key.kind is Kind.SERVICE:
             for slice_key in db.members(SLICES_OF_SERVICE, (key.namespace, key.name, key.cluster)):
                 yield from slice_endpoints(db, slice_key)
-            if not key.cluster:
-                yield from _selected_entries(db, owner)
+            own = local_service(db, owner.namespace, owner.hostname, key.cluster)
+            yield from _selected_entries(db, own, key.cluster) if own else ()
         else:
             yield from entry_endpoints(db, key, owner.hostname)
 
@@ -169,7 +169,7 @@ def entry_endpoints(db: Database, key: ObjectKey, hostname: str) -> tuple[Endpoi
         )
     found: list[Endpoint] = []
     for position, entry in enumerate(spec.endpoints):
-        workload = entry_workload(db, f"{source.metadata.name}-{position}", namespace, entry, {})
+        workload = entry_workload(db, key._replace(name=f"{key.name}-{position}"), entry, {})
         found += _entry_ports(entry, spec.ports, workload)
     return tuple(found)
 
@@ -195,16 +195,18 @@ def _selected_workloads(db: Database, source: ServiceEntry, selector: dict[str, 
             for port in source.spec.ports:
                 number = _container_port(pod, port.name) or port.target_port or port.number
                 yield _endpoint(pod.status.pod_ip, number, port.name, workload)
-    for entry, workload in _entries(db, namespace, selector):
+    # Istio: those of all clusters, and so the pods above.
+    for entry, workload in _entries(db, db.members(WORKLOAD_ENTRIES, namespace), selector):
         if dns or not entry.address or is_ip(entry.address):
             yield from _entry_ports(entry, source.spec.ports, workload)
 
 
-def _selected_entries(db: Database, owner: Service) -> Iterator[Endpoint]:
-    """Istio: a Kubernetes Service with a selector also takes in the WorkloadEntries of its namespace."""
+def _selected_entries(db: Database, owner: Service, cluster: str) -> Iterator[Endpoint]:
+    """Istio: a Kubernetes Service with a selector also takes in the WorkloadEntries of its namespace and cluster."""
     if not owner.selector or owner.headless:
         return
-    for entry, workload in _entries(db, owner.namespace, dict(owner.selector)):
+    keys = [key for key in db.members(WORKLOAD_ENTRIES, owner.namespace) if key.cluster == cluster]
+    for entry, workload in _entries(db, keys, dict(owner.selector)):
         for port in owner.ports if is_ip(entry.address) or not entry.address else ():
             number = selected_entry_port(entry, port)
             if number:
@@ -227,12 +229,14 @@ def entry_port(entry: WorkloadEntrySpec, port: ServicePort | ServiceEntryPort) -
     return entry.ports.get(port.name) or target or port.number
 
 
-def _entries(db: Database, namespace: str, selector: dict[str, str]) -> Iterator[tuple[WorkloadEntrySpec, Workload]]:
-    for key in db.members(WORKLOAD_ENTRIES, namespace):
+def _entries(
+    db: Database, keys: Iterable[ObjectKey], selector: dict[str, str]
+) -> Iterator[tuple[WorkloadEntrySpec, Workload]]:
+    for key in keys:
         source = db.row(key)
         if not isinstance(source, WorkloadEntry) or _is_failing(source):
             continue
-        workload = entry_workload(db, key.name, namespace, source.spec, source.metadata.labels)
+        workload = entry_workload(db, key, source.spec, source.metadata.labels)
         if has_labels(workload.labels, selector):
             yield source.spec, workload
 

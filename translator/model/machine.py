@@ -6,7 +6,7 @@ from translator.database import Database
 from translator.engine import query
 from translator.indexes import ENTRIES_AT_ADDRESS, SELECTING_ENTRIES, SELECTING_SERVICES, SelectedLabel
 from translator.model.endpoint import entry_port, selected_entry_port
-from translator.model.service import Service, ServicePort, service
+from translator.model.service import Service, ServicePort, local_service
 from translator.model.workload import has_labels
 from translator.objects.registry import PRIMARY, ObjectKey
 from translator.objects.workload import WorkloadEntry
@@ -21,22 +21,24 @@ class ServedPort(NamedTuple):
 
 
 @query
-def machine_ports(db: Database, namespace: str, name: str, address: str) -> tuple[ServedPort, ...]:
+def machine_ports(db: Database, key: ObjectKey, address: str) -> tuple[ServedPort, ...]:
     """What the WorkloadEntry at a proxy's address serves, oldest service first; nothing if there is no such entry.
 
-    Istio: of several at one address, the one of the proxy's name counts. Services of both kinds can select it.
+    Istio: of several at one address, the one of the proxy's name counts. Services of both kinds can select it: the
+    Kubernetes Services of its own cluster, and ServiceEntries. ``key`` is that of an entry of the proxy's name.
     """
-    source = _own_entry(db, namespace, name, address)
+    source = _own_entry(db, key, address)
     if source is None:
         return ()
     labels = {**source.spec.labels, **source.metadata.labels}
     hosts = {
         host
         for label in labels.items()
-        for index in (SELECTING_SERVICES, SELECTING_ENTRIES)
-        for host in db.members(index, SelectedLabel(namespace, PRIMARY, label))
+        for index, cluster in ((SELECTING_SERVICES, key.cluster), (SELECTING_ENTRIES, PRIMARY))
+        for host in db.members(index, SelectedLabel(key.namespace, cluster, label))
     }
-    found = [each for host in sorted(hosts) if (each := service(db, namespace, host)) is not None]
+    local = (local_service(db, key.namespace, host, key.cluster) for host in sorted(hosts))
+    found = [each for each in local if each is not None]
     return tuple(
         ServedPort(each, port, (selected_entry_port if each.kubernetes else entry_port)(source.spec, port))
         for each in sorted(found, key=lambda each: each.age)
@@ -45,8 +47,8 @@ def machine_ports(db: Database, namespace: str, name: str, address: str) -> tupl
     )
 
 
-def _own_entry(db: Database, namespace: str, name: str, address: str) -> WorkloadEntry | None:
-    keys: tuple[ObjectKey, ...] = db.members(ENTRIES_AT_ADDRESS, (namespace, address))
-    key = next((key for key in keys if key.name == name), keys[0] if keys else None)
-    source = db.row(key) if key else None
+def _own_entry(db: Database, key: ObjectKey, address: str) -> WorkloadEntry | None:
+    keys: tuple[ObjectKey, ...] = db.members(ENTRIES_AT_ADDRESS, (key.namespace, address, key.cluster))
+    found = key if key in keys else next(iter(keys), None)
+    source = db.row(found) if found else None
     return source if isinstance(source, WorkloadEntry) else None

@@ -29,6 +29,7 @@ from translator.model.workload import Workload, has_labels, locality_label, pod_
 from translator.objects import core
 from translator.objects.duration import Duration
 from translator.objects.mesh_config import MeshConfig
+from translator.objects.registry import Kind, ObjectKey
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -275,7 +276,8 @@ def service_targets(db: Database, proxy: Proxy) -> tuple[ServiceTarget, ...]:
     Istio: what the WorkloadEntry at its address serves; else the services that select the pod; if there are none, the
     services that list its address; while the pod is unknown, those that select the labels of the Node.
     """
-    served: Iterable[ServedPort] = machine_ports(db, proxy.namespace, proxy.name, proxy.addresses[0])
+    itself = ObjectKey(Kind.WORKLOAD_ENTRY, proxy.namespace, proxy.name, home_cluster(db, proxy.cluster_id))
+    served: Iterable[ServedPort] = machine_ports(db, itself, proxy.addresses[0])
     if not served:
         found = sorted(_selecting(db, proxy) or _listing(db, proxy), key=lambda each: each.age)
         served = (

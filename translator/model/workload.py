@@ -89,24 +89,25 @@ def is_pod_ready(db: Database, key: ObjectKey) -> bool:
     return any(condition.type == "Ready" and condition.status == "True" for condition in pod.status.conditions)
 
 
-def entry_workload(
-    db: Database, name: str, namespace: str, spec: WorkloadEntrySpec, own: Mapping[str, str]
-) -> Workload:
-    """The workload of a WorkloadEntry or of an endpoint of a ServiceEntry; ``own`` labels win over the spec's."""
+def entry_workload(db: Database, key: ObjectKey, spec: WorkloadEntrySpec, own: Mapping[str, str]) -> Workload:
+    """The workload of a WorkloadEntry or of an endpoint of a ServiceEntry; ``own`` labels win over the spec's.
+
+    ``key`` tells its name, namespace and cluster.
+    """
     labels = {**spec.labels, **own}
-    settings = db.settings
+    settings, cluster = db.settings, cluster_name(db, key.cluster)
     locality = spec.locality or locality_label(labels)
-    network = spec.network or labels.get(NETWORK) or _network_of(db, PRIMARY, spec.address)
+    network = spec.network or labels.get(NETWORK) or _network_of(db, key.cluster, spec.address)
     # Istio: a workload that has a service account is taken to have a sidecar.
     implied = TLS_MODE_ISTIO if spec.service_account else TLS_MODE_DISABLED
     return Workload(
-        name=name,
-        namespace=namespace,
-        labels=augment_labels(labels, locality, network, settings.cluster_id, ""),
-        service_account=spiffe_uri(settings, namespace, spec.service_account) if spec.service_account else "",
+        name=key.name,
+        namespace=key.namespace,
+        labels=augment_labels(labels, locality, network, cluster, ""),
+        service_account=spiffe_uri(settings, key.namespace, spec.service_account) if spec.service_account else "",
         locality=locality,
         network=network,
-        cluster_id=settings.cluster_id,
+        cluster_id=cluster,
         tls_mode=labels.get(TLS_MODE) or implied,
     )
 

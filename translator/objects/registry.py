@@ -130,7 +130,9 @@ KINDS: Final = (
     KindSpec(Kind.REFERENCE_GRANT, GROUP, ("v1", "v1beta1"), ReferenceGrant),
 )
 # What is read from clusters other than the primary one: the services and what is behind them.
-SERVICE_KINDS: Final = frozenset({Kind.NAMESPACE, Kind.NODE, Kind.SERVICE, Kind.ENDPOINT_SLICE, Kind.POD})
+SERVICE_KINDS: Final = frozenset(
+    {Kind.NAMESPACE, Kind.NODE, Kind.SERVICE, Kind.ENDPOINT_SLICE, Kind.POD, Kind.WORKLOAD_ENTRY}
+)
 BY_KIND: Final = {spec.kind: spec for spec in KINDS}
 KIND_OF: Final[dict[type[MeshObject], Kind]] = {spec.struct: spec.kind for spec in KINDS}
 BY_NAME: Final = {

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from tests.unit.translator.mesh_kit import (
     GATEWAY,
+    IDENTIFIED,
     SIDECAR,
     Mesh,
     endpoint,
     endpoint_slice,
     entry,
+    peers,
     pod,
     rule,
     service,
@@ -29,6 +31,12 @@ NODE = """
 apiVersion: v1
 kind: Node
 metadata: {name: %s, labels: {topology.kubernetes.io/region: r, topology.kubernetes.io/zone: %s}}
+"""
+MACHINE = """
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: machine, namespace: default}
+spec: {address: %s, labels: {app: web, version: %s}, serviceAccount: carol}
 """
 HOST = "web.default.svc.cluster.local"
 
@@ -50,6 +58,8 @@ HISTORIES: Sequence[Sequence[str]] = (
     (rule("{host: '*.local', exportTo: ['*']}", name="broad", namespace="istio-system"),),
     (entry("{hosts: [a.com], ports: [{number: 80, name: http}], resolution: DNS}"),),
     (entry(f"{{hosts: [{HOST}], ports: [{{number: 80, name: http}}], resolution: STATIC}}", name="clash"),),
+    (MACHINE % ("10.6.0.1", "v1"), MACHINE % ("10.6.0.2", "v2")),
+    (peers("{mtls: {mode: DISABLE}}"), peers("{mtls: {mode: STRICT}}")),
 )
 
 # The same for a second cluster.
@@ -58,6 +68,7 @@ FAR_HISTORIES: Sequence[Sequence[str]] = (
     (NODE % ("n1", "d"),),
     (pod("web-1", "10.8.0.1", labels={"version": "v1"}, nodeName="n1"),),
     (endpoint_slice("s1", endpoint("10.8.0.1", "web-1")),),
+    (MACHINE % ("10.8.0.6", "v2"),),
 )
 
 
@@ -75,10 +86,10 @@ Rows = dict[ObjectKey, MeshObject]
 
 
 def resources(mesh: Mesh) -> dict[str, bytes]:
-    """Everything that a sidecar and a gateway get, by role, type and name."""
+    """Everything that a sidecar, one with a certificate, and a gateway get, by proxy, type and name."""
     return {
-        f"{proxy.role} {resource.type_url} {resource.name}": resource.body
-        for proxy in (SIDECAR, GATEWAY)
+        f"{name} {resource.type_url} {resource.name}": resource.body
+        for name, proxy in (("sidecar", SIDECAR), ("identified", IDENTIFIED), ("gateway", GATEWAY))
         for group in (mesh.clusters(proxy), mesh.assignments(proxy))
         for resource in group.values()
     }

@@ -110,6 +110,46 @@ def test_a_workload_serves_what_its_own_cluster_says() -> None:
     assert own == [[8080], [9090]]
 
 
+MACHINE = """
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: machine, namespace: default}
+spec: {address: %s, labels: {app: web}, serviceAccount: web}
+"""
+
+
+def test_a_service_selects_the_machines_of_its_own_cluster() -> None:
+    mesh = both()
+    mesh.add(MACHINE % "10.3.0.1")
+    mesh.add(MACHINE % "10.4.0.1", cluster="east")
+    assert mesh.addresses(WEB, PRIMARY) == ["10.1.0.1", "10.3.0.1", "10.2.0.1", "10.4.0.1"]
+    mesh.add(rule("subsets: [{name: there, labels: {topology.istio.io/cluster: east}}]"))
+    assert mesh.addresses(f"outbound|80|there|{HOST}", PRIMARY) == ["10.2.0.1", "10.4.0.1"]
+    # Another selector in one of the clusters is no matter of the other.
+    mesh.add(service(selector={"app": "none"}), cluster="east")
+    assert mesh.addresses(WEB, PRIMARY) == ["10.1.0.1", "10.3.0.1", "10.2.0.1"]
+
+
+def test_a_service_entry_selects_the_machines_of_all_clusters() -> None:
+    selecting = "workloadSelector: {labels: {app: web}}, resolution: STATIC"
+    mesh = Mesh(entry(f"{{hosts: [vm.test], ports: [{{number: 80, name: http}}], {selecting}}}"), MACHINE % "10.3.0.1")
+    mesh.add(MACHINE % "10.4.0.1", cluster="east")
+    assert mesh.addresses("outbound|80||vm.test") == ["10.3.0.1", "10.4.0.1"]
+    mesh.remove(MACHINE % "10.4.0.1", cluster="east")
+    assert mesh.addresses("outbound|80||vm.test") == ["10.3.0.1"]
+
+
+def test_a_machine_serves_what_selects_it_in_its_own_cluster() -> None:
+    mesh = Mesh(service(ports="{name: http, port: 80, targetPort: 8080}"))
+    mesh.add(service(ports="{name: http, port: 80, targetPort: 9090}"), MACHINE % "10.4.0.1", cluster="east")
+    own = [
+        [target.target_port for target in service_targets(mesh.db, msgspec.structs.replace(each, **changes))]
+        for each in (PRIMARY, EAST)
+        for changes in [{"name": "machine", "addresses": ("10.4.0.1",)}]
+    ]
+    assert own == [[], [9090]]
+
+
 def test_pods_of_one_name_and_address_in_two_clusters_are_two() -> None:
     mesh = Mesh(service(), pod("web-1", "10.1.0.1", labels={"app": "web", "version": "v1"}))
     mesh.add(service(), pod("web-1", "10.1.0.1", labels={"app": "web", "version": "v2"}), cluster="east")

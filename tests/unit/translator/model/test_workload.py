@@ -15,6 +15,7 @@ from translator.model.workload import (
     pod_workload,
     split_locality,
 )
+from translator.objects.registry import Kind, ObjectKey
 from translator.objects.workload import WorkloadEntrySpec
 
 NODE = """
@@ -105,9 +106,12 @@ def test_a_pod_that_does_not_exist() -> None:
     assert not is_pod_ready(Mesh().db, pod_key("default", "web-1"))
 
 
+VM = ObjectKey(Kind.WORKLOAD_ENTRY, "default", "vm")
+
+
 def test_workload_entries() -> None:
     spec = WorkloadEntrySpec(labels={"app": "vm", "version": "1"}, service_account="bob", locality="a/b", network="n")
-    found = entry_workload(Mesh().db, "vm", "default", spec, {"version": "2"})
+    found = entry_workload(Mesh().db, VM, spec, {"version": "2"})
     assert found.service_account == "spiffe://cluster.local/ns/default/sa/bob"
     assert found.tls_mode == "istio"
     assert (found.locality, found.network) == ("a/b", "n")
@@ -115,10 +119,10 @@ def test_workload_entries() -> None:
 
 
 def test_workload_entries_without_account_have_no_sidecar() -> None:
-    found = entry_workload(Mesh().db, "vm", "default", WorkloadEntrySpec(labels={"istio-locality": "a.b"}), {})
+    found = entry_workload(Mesh().db, VM, WorkloadEntrySpec(labels={"istio-locality": "a.b"}), {})
     assert (found.tls_mode, found.service_account, found.locality) == ("disabled", "", "a/b")
     own = {"security.istio.io/tlsMode": "istio"}
-    assert entry_workload(Mesh().db, "vm", "default", WorkloadEntrySpec(), own).tls_mode == "istio"
+    assert entry_workload(Mesh().db, VM, WorkloadEntrySpec(), own).tls_mode == "istio"
 
 
 @pytest.mark.parametrize(
