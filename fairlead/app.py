@@ -30,9 +30,11 @@ from fairlead.pusher import Pusher
 from fairlead.settings import ServeSettings
 from fairlead.sources.directory import DirectorySource
 from fairlead.sources.mesh_file import MeshFile
+from fairlead.sources.names import NameSource
 from fairlead.sources.source import ClusterSource, Source
 from fairlead.trust import MeshTrust, open_folder
 from fairlead.watchdog import LoopWatchdog, describe_loop
+from translator.model.network import resolved_gateways
 from translator.translator import Translator
 from xds.client import Client
 from xds.events import Observer
@@ -83,6 +85,7 @@ class ControlPlane:
         self.pusher = Pusher(self.translator, self.proxies, self.ledger, self._blame)
         self._discovery = MeshDiscovery(self.translator, self.proxies, self.pusher, self.trust)
         self._source = _make_source(settings, self.translator)
+        self._names = NameSource(self.translator.db)
         self.analysis = LiveAnalysis(self.translator, self.pusher, self.board, self._source)
         self._reporting = _make_reporting(self._source, self.translator, self.proxies, self.analysis)
         observers = [self.ledger.observe, self.metrics.istio.observe, self._blame.observe]
@@ -110,6 +113,7 @@ class ControlPlane:
                     tasks.create_task(self.analysis.run(), name="analysis"),
                     tasks.create_task(self._run_source(stack), name="source"),
                     tasks.create_task(self._report(), name="status"),
+                    tasks.create_task(self._names.run(self._ingest), name="names"),
                 ]
                 if self._settings.mesh_file is not None:
                     file = MeshFile(self._settings.mesh_file, self.board)
@@ -151,6 +155,9 @@ class ControlPlane:
         """Read everything for the first time, open for proxies, and follow."""
         started = perf_counter()
         await self._source.load(self._ingest)
+        # Asks for the names of gateways: the first proxies would lose what is behind them until they are known.
+        resolved_gateways(self.translator.db)
+        await self._names.settled()
         settle_memory()
         self._discovery.is_open = True
         if self._settings.shares_port:

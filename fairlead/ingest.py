@@ -44,6 +44,7 @@ class Ingest:
         if batch.findings is not None:
             self._board.replace("source", batch.findings)
         self._configure(batch, read)
+        self._resolve(batch, read)
         pace = Pace()
         written: list[Write] = []
         for write in batch.writes:
@@ -73,3 +74,8 @@ class Ingest:
         self._translator.db.replace_settings(after)
         self._board.replace("mesh", find_in_mesh(mesh))
         self._pusher.push(Cause(("MeshConfig",), batch.received, perf_counter(), read))
+
+    def _resolve(self, batch: Batch, read: float) -> None:
+        for name, addresses in (batch.addresses or {}).items():
+            if self._translator.db.replace_addresses(name, addresses):
+                self._pusher.push(Cause((f"DNS name {name.name}",), batch.received, perf_counter(), read))

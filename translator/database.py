@@ -1,7 +1,7 @@
 """What queries read: the store's rows and index entries and the mesh-wide settings, every read recorded."""
 
 from collections.abc import Hashable, Iterable
-from typing import Final, TypeVar, cast
+from typing import Final, NamedTuple, TypeVar, cast
 
 from translator.demand import ON_DEMAND, Demand
 from translator.discovery import DiscoveryFilter
@@ -18,6 +18,12 @@ T = TypeVar("T", bound=MeshObject)
 _SETTINGS: Final = "settings"
 
 
+class DnsName(NamedTuple):
+    """A name of which queries read the addresses."""
+
+    name: str
+
+
 class Database(Engine):
     """The engine over one store; the first argument of every query of the translator."""
 
@@ -26,7 +32,9 @@ class Database(Engine):
         self.store = Store(INDEXES, settings.domain_suffix)
         self._discovery = DiscoveryFilter(self.store, settings.mesh.discovery_selectors)
         self._settings = settings
-        self.demand = Demand()
+        self.demand: Demand[ObjectKey] = Demand()
+        self.names: Demand[DnsName] = Demand()
+        self._addresses: dict[DnsName, tuple[str, ...]] = {}
 
     @property
     def settings(self) -> Settings:
@@ -54,6 +62,24 @@ class Database(Engine):
         if touched:
             self.invalidate(touched)
         return touched
+
+    def replace_addresses(self, name: DnsName, addresses: tuple[str, ...]) -> bool:
+        """Say which addresses a name has; whether that is something new. Equal addresses change nothing."""
+        if addresses == self._addresses.get(name, ()):
+            return False
+        if addresses:
+            self._addresses[name] = addresses
+        else:
+            del self._addresses[name]
+        self.invalidate((name,))
+        return True
+
+    def addresses_of(self, name: str) -> tuple[str, ...]:
+        """The addresses of a DNS name; none as long as nobody has looked it up (``names``)."""
+        key = DnsName(name)
+        self.record(key)
+        self.names.note(key)
+        return self._addresses.get(key, ())
 
     def row(self, key: ObjectKey) -> MeshObject | None:
         """The object under a key, or None."""

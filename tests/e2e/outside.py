@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import ssl
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -123,15 +123,16 @@ class ProxyProtocolServer:
 
 @dataclass(slots=True)
 class DnsServer:
-    """Knows the IPv4 addresses of some names for a second at a time; an async context manager on UDP port 53.
+    """Knows the addresses of some names for a second at a time; an async context manager on UDP port 53.
 
-    ``bound`` is a socket that is bound already, in a namespace for instance.
+    ``bound`` is a socket that is bound already, in a namespace for instance. While it ``fails`` it says so.
     """
 
     host: str
     records: dict[str, tuple[str, ...]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     bound: socket | None = None
+    fails: bool = False
     _transport: asyncio.DatagramTransport | None = None
 
     async def __aenter__(self) -> Self:
@@ -149,7 +150,7 @@ class DnsServer:
             self._transport.close()
 
     def answer(self, question: bytes) -> bytes:
-        """The answer to a message with one question. DNS: other types than A have no records here."""
+        """The answer to a message with one question. DNS: other types than A and AAAA have no records here."""
         labels, end = [], 12
         while length := question[end]:
             labels.append(question[end + 1 : end + 1 + length].decode())
@@ -157,11 +158,10 @@ class DnsServer:
         kind = struct.unpack("!H", question[end + 1 : end + 3])[0]
         name = ".".join(labels).lower()
         self.asked.append(name)
-        addresses: Iterable[str] = self.records.get(name, ()) if kind == 1 else ()
-        answers = [
-            b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 1, 4) + ipaddress.IPv4Address(each).packed for each in addresses
-        ]
-        flags = 0x8580 if name in self.records else 0x8583
+        known = map(ipaddress.ip_address, self.records.get(name, ()))
+        found = [each.packed for each in known if {4: 1, 6: 28}[each.version] == kind]
+        answers = [b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 1, len(each)) + each for each in found]
+        flags = 0x8582 if self.fails else 0x8580 if name in self.records else 0x8583
         header = question[:2] + struct.pack("!HHHHH", flags, 1, len(answers), 0, 0)
         return header + question[12 : end + 5] + b"".join(answers)
 

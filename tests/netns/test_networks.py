@@ -1,5 +1,6 @@
 """Two networks: what is in the other one is reached through its gateway, by mutual TLS that nobody opens in between."""
 
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -13,6 +14,7 @@ from fairlead.mesh.load import LoadGenerator
 from fairlead.mesh.netns_mesh import NamespaceMesh
 from fairlead.mesh.proxy import Proxy
 from fairlead.mesh.workload import Workload
+from tests.e2e.outside import DnsServer
 
 NETWORK = "topology.istio.io/network"
 HERE, THERE = {NETWORK: "n1"}, {NETWORK: "n2"}
@@ -35,12 +37,22 @@ kind: Service
 metadata: {{name: into-n2, namespace: istio-system, labels: {{topology.istio.io/network: n2}}}}
 spec: {{clusterIP: None, externalIPs: [{ip}], ports: [{{name: tls, port: {port}}}]}}
 """
+NAMED = """
+apiVersion: v1
+kind: Service
+metadata: {{name: into-n2, namespace: istio-system, labels: {{topology.istio.io/network: n2}}}}
+spec: {{clusterIP: None, ports: [{{name: tls, port: {port}}}]}}
+status: {{loadBalancer: {{ingress: [{{hostname: into-n2.example.com}}]}}}}
+"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NamespaceMesh]:
     folder = tmp_path_factory.mktemp("mesh")
-    async with NamespaceMesh(folder, identities=MeshIdentities(folder / "identities")) as mesh:
+    mesh = NamespaceMesh(folder, identities=MeshIdentities(folder / "identities"))
+    control_plane = mesh.network.namespace(Address.parse(mesh.control_plane.xds).host)
+    mesh.network.network.use_name_server(control_plane, mesh.network.outside.ip)
+    async with mesh:
         yield mesh
 
 
@@ -89,4 +101,25 @@ async def test_case_35_another_network_is_entered_through_its_gateway(
             fresh = await load.wait_count(50)
             assert fresh.by_instance().keys() == {far_address}
         assert load.traffic.by_instance().keys() == {near_address, far_address}
+        assert not load.traffic.failed, load.traffic.describe_failures()
+
+
+async def test_a_gateway_with_a_name_is_entered_once_its_name_has_an_address(
+    mesh: NamespaceMesh, gateway: Proxy, sleep: Proxy, httpbin: Workload
+) -> None:
+    near, far, _ = httpbin.pods
+    httpbin.mark_ready(near)
+    mesh.objects.apply_yaml(NAMED.format(port=PORT))
+    # Nobody answers for the name.
+    await sleep.wait_healthy_hosts(CLUSTER, {httpbin.address(near)})
+    outside = mesh.network.outside
+    bound = outside.open_socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bound.bind((outside.ip, 53))
+    async with (
+        DnsServer(outside.ip, {"into-n2.example.com": (gateway.ip,)}, bound=bound),
+        HttpClient(sleep.address(8000), sleep.clients) as client,
+    ):
+        await sleep.wait_healthy_hosts(CLUSTER, {httpbin.address(near), str(Address(gateway.ip, PORT))})
+        async with LoadGenerator(lambda: client.send(REQUEST), 100) as load:
+            await load.wait_instance(httpbin.address(far))
         assert not load.traffic.failed, load.traffic.describe_failures()

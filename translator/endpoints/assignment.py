@@ -19,7 +19,7 @@ from translator.endpoints.spread import Spread
 from translator.engine import query
 from translator.model.destination_rule import PortPolicy, policy_for
 from translator.model.endpoint import Endpoint, Health, own_endpoints, service_endpoints
-from translator.model.network import network_gateways
+from translator.model.network import network_gateways, resolved_gateways
 from translator.model.service import Resolution, Service, service
 from translator.model.workload import has_labels
 from translator.pb import encode, repeated, uint32
@@ -86,7 +86,8 @@ def _told_endpoints(db: Database, owner: Service, destination: Destination, *, b
         policy = destination_policy(db, destination)
         found = mark_tls_modes(db, found, policy_for(policy, destination.port, destination.subset).tls)
     if network is not None:
-        found = enter_networks(found, network_gateways(db), network, by_name=by_name)
+        gateways = network_gateways(db) if by_name else resolved_gateways(db)
+        found = enter_networks(found, gateways, network, by_name=by_name)
     # Envoy: a logical DNS cluster has exactly one endpoint.
     return found[:1] if owner.resolution is Resolution.DNS_ROUND_ROBIN else found
 

@@ -25,21 +25,22 @@ def enter_networks(
     Istio: gateways tell the destination by the SNI of the mesh's TLS, so endpoints that are not dialled by it
     (``tls_mode``) cannot be reached. To share loads exactly, all weights are multiplied by what the numbers of
     gateways have in common. A gateway takes the place of those behind it in their locality. Gateways with names are
-    for clients that resolve names.
+    for clients that resolve names, and each client dials those of its IP versions only.
     """
-    scale = math.lcm(*_counts(gateways)) if gateways else 1
+    dialled = [each for each in gateways if _is_dialled(each, place.families, by_name=by_name)]
+    scale = math.lcm(*_counts(dialled))
     direct: dict[tuple[str, int], Endpoint] = {}
     shares: Counter[_Share] = Counter()
     for endpoint in endpoints:
         workload = endpoint.workload
         if place.view and workload.network and workload.network not in place.view:
             continue
-        ways = () if workload.network == place.name else gateways_into(gateways, workload.network, workload.cluster_id)
-        if not ways:
+        if workload.network == place.name or not gateways_into(gateways, workload.network, workload.cluster_id):
             if endpoint.address:
                 direct.setdefault((endpoint.address, endpoint.port), _scaled(endpoint, scale))
         elif _is_entered(endpoint):
-            for way in _dialled(ways, place.families, by_name=by_name):
+            ways = gateways_into(dialled, workload.network, workload.cluster_id)
+            for way in ways:
                 shares[workload.locality, way] += (endpoint.weight or 1) * scale // len(ways)
     entered = (_as_endpoint(share, weight) for share, weight in sorted(shares.items()))
     return (*direct.values(), *(each for each in entered if (each.address, each.port) not in direct))
@@ -62,13 +63,10 @@ def _is_entered(endpoint: Endpoint) -> bool:
     return bool(endpoint.tls_mode) and endpoint.health in (Health.HEALTHY, Health.UNKNOWN)
 
 
-def _dialled(ways: Sequence[NetworkGateway], families: IpFamilies, *, by_name: bool) -> Iterable[NetworkGateway]:
-    for way in ways:
-        if not is_ip(way.address):
-            if by_name:
-                yield way
-        elif families is IpFamilies.DUAL or (":" in way.address) is (families is IpFamilies.V6):
-            yield way
+def _is_dialled(way: NetworkGateway, families: IpFamilies, *, by_name: bool) -> bool:
+    if not is_ip(way.address):
+        return by_name
+    return families is IpFamilies.DUAL or (":" in way.address) is (families is IpFamilies.V6)
 
 
 def _as_endpoint(share: _Share, weight: int) -> Endpoint:

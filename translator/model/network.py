@@ -10,6 +10,7 @@ from translator.database import Database
 from translator.engine import query
 from translator.indexes import HOST_NAMESPACES, HOST_OBJECTS, NETWORK_SERVICES, NODES
 from translator.model.cluster import cluster_name
+from translator.model.host import is_ip, normalize_host
 from translator.objects import core
 from translator.objects.mesh_networks import MeshNetworkGateway, MeshNetworks
 from translator.objects.registry import Kind, ObjectKey
@@ -37,6 +38,19 @@ def network_gateways(db: Database) -> tuple[NetworkGateway, ...]:
     for name, network in db.settings.networks.networks.items():
         for gateway in network.gateways:
             found.update(_declared_gateways(db, name, gateway))
+    return tuple(sorted(found))
+
+
+@query
+def resolved_gateways(db: Database) -> tuple[NetworkGateway, ...]:
+    """The same for clients that dial IPs only: every gateway by each address that its name has.
+
+    A name without any stays: what is behind that gateway cannot be dialled directly either.
+    """
+    found: set[NetworkGateway] = set()
+    for gateway in network_gateways(db):
+        known = () if is_ip(gateway.address) else db.addresses_of(gateway.address)
+        found.update(msgspec.structs.replace(gateway, address=each) for each in known or (gateway.address,))
     return tuple(sorted(found))
 
 
@@ -82,7 +96,7 @@ def _labelled_gateways(db: Database) -> Iterator[NetworkGateway]:
 
 def _declared_gateways(db: Database, network: str, gateway: MeshNetworkGateway) -> Iterator[NetworkGateway]:
     if gateway.address:
-        yield NetworkGateway(network, "", gateway.address, gateway.port)
+        yield NetworkGateway(network, "", _dialled_name(gateway.address), gateway.port)
     elif gateway.registry_service_name:
         host = gateway.registry_service_name
         for namespace in db.members(HOST_NAMESPACES, host):
@@ -106,7 +120,12 @@ def _gateways_of(
     balanced = (each.ip or each.hostname for each in source.status.load_balancer.ingress)
     for address in (*balanced, *source.spec.external_ips):
         if address:
-            yield NetworkGateway(network, cluster_id, address, port)
+            yield NetworkGateway(network, cluster_id, _dialled_name(address), port)
+
+
+def _dialled_name(address: str) -> str:
+    """An address as it is; a name in the one form that it is looked up by."""
+    return address if is_ip(address) else normalize_host(address).rstrip(".")
 
 
 def _node_addresses(db: Database, cluster: str, selector: str) -> Iterator[str]:

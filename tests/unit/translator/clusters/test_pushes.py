@@ -18,6 +18,7 @@ from tests.unit.translator.mesh_kit import (
     service,
     writes,
 )
+from translator.database import DnsName
 from translator.model.proxy import Proxy
 from translator.objects.mesh_networks import MeshNetworks
 from translator.objects.registry import PRIMARY
@@ -405,6 +406,17 @@ def test_gateways_of_a_network_that_come_or_go_are_a_push_of_the_endpoints_behin
     for declared in ({"n2": {"gateways": [{"address": "9.9.9.9", "port": 15443}]}}, {}):
         networks = msgspec.convert({"networks": declared}, MeshNetworks)
         fleet.translator.db.replace_settings(Settings(networks=networks))
+        assert fleet.changes() == everyone(EDS=web(("",)))
+
+
+def test_a_name_of_a_gateway_that_comes_to_have_an_address_is_a_push_of_the_endpoints_behind_it() -> None:
+    far = {"app": "web", "topology.istio.io/network": "n2", "security.istio.io/tlsMode": "istio"}
+    fleet = Fleet(*BASE, pod("web-2", "10.1.0.2", labels=far), proxies=IDENTIFIED)
+    networks = msgspec.convert({"networks": {"n2": {"gateways": [{"address": "a.test", "port": 1}]}}}, MeshNetworks)
+    fleet.translator.db.replace_settings(Settings(networks=networks))
+    assert fleet.changes() == everyone(EDS=web(("",)))
+    for addresses in (("9.9.9.9",), ("9.9.9.8",), ()):
+        fleet.translator.db.replace_addresses(DnsName("a.test"), addresses)
         assert fleet.changes() == everyone(EDS=web(("",)))
 
 

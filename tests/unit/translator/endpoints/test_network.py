@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, endpoint, endpoint_slice, entry, pod, rule, service
+from translator.database import DnsName
 from translator.model.proxy import Proxy
 from translator.objects.mesh_networks import MeshNetworks
 
@@ -121,14 +122,36 @@ def test_who_is_not_ready_is_no_load_for_a_gateway() -> None:
 
 def test_a_client_is_given_gateways_of_an_ip_version_that_it_has() -> None:
     mesh = two_networks("n2: {gateways: [{address: 9.9.9.1, port: 1}, {address: '2001:db8::1', port: 2}]}")
-    assert dialled(mesh, at("n1"))[1:] == [("9.9.9.1", 1, 2)]
+    # Each takes all of the load: half of it would leave the endpoints behind it half idle.
+    assert dialled(mesh, at("n1")) == [("10.1.0.1", 8080, 1), ("9.9.9.1", 1, 2)]
     six = at("n1", addresses=("2001:db8::9",))
     assert dialled(mesh, six)[1:] == [("2001:db8::1", 2, 2)]
 
 
-def test_gateways_with_names_are_not_for_clients_that_resolve_none() -> None:
-    mesh = two_networks("n2: {gateways: [{address: gate.test, port: 1}]}")
+def test_gateways_with_names_are_dialled_by_the_addresses_of_their_names() -> None:
+    mesh = two_networks("n2: {gateways: [{address: Gate.test., port: 1}]}")
+    name = DnsName("gate.test")
+    # Not known yet: but what is behind a gateway is not dialled directly.
     assert dialled(mesh, at("n1")) == [("10.1.0.1", 8080, 1)]
+    assert mesh.db.names.keys == {name}
+    assert mesh.db.replace_addresses(name, ("9.9.9.1", "9.9.9.2", "2001:db8::1"))
+    assert dialled(mesh, at("n1")) == [("10.1.0.1", 8080, 2), ("9.9.9.1", 1, 2), ("9.9.9.2", 1, 2)]
+    assert not mesh.db.replace_addresses(name, ("9.9.9.1", "9.9.9.2", "2001:db8::1"))
+    mesh.db.replace_addresses(name, ())
+    assert dialled(mesh, at("n1")) == [("10.1.0.1", 8080, 1)]
+
+
+def test_a_name_that_is_not_known_takes_no_load_from_other_gateways() -> None:
+    mesh = two_networks("n2: {gateways: [{address: gate.test, port: 1}, {address: 9.9.9.1, port: 2}]}")
+    assert dialled(mesh, at("n1")) == [("10.1.0.1", 8080, 1), ("9.9.9.1", 2, 2)]
+
+
+def test_clusters_that_resolve_names_are_given_those_of_gateways() -> None:
+    spec = "hosts: [a.test], ports: [{number: 80, name: http}], resolution: DNS, location: MESH_INTERNAL"
+    endpoints = "endpoints: [{address: b.test, network: n2, serviceAccount: bob}]"
+    mesh = Mesh(entry(f"{{{spec}, {endpoints}}}"), networks=networks("n2: {gateways: [{address: gate.test, port: 1}]}"))
+    mesh.db.replace_addresses(DnsName("gate.test"), ("9.9.9.1",))
+    assert "gate.test" in str(mesh.cluster("outbound|80||a.test", at("n1")).load_assignment)
 
 
 def test_a_gateway_stands_in_the_locality_of_those_behind_it() -> None:
