@@ -52,7 +52,7 @@ bench: setup ## Run the benchmarks and print their tables
 
 PEERS := bench/peers
 .PHONY: bench-peers
-bench-peers: setup ## Build what "fairlead bench --compare" compares with; needs Go
+bench-peers: $(PEERS)/sovereign/build/.installed ## Build what "fairlead bench --compare" compares with; needs Go
 	cd $(PEERS)/gocontrolplane && go build -o build/gocontrolplane .
 
 .PHONY: fuzz
@@ -98,4 +98,9 @@ $(VENV)/.protos: $(PROTOS) setup.py $(VENV)/.installed
 
 $(STUBS)/.generated: tools/envoy_stubs.py locks/dev.txt $(VENV)/.installed
 	@$(BIN)/python tools/envoy_stubs.py $(STUBS)
+	@touch $@
+
+$(PEERS)/sovereign/build/.installed: $(PEERS)/sovereign/requirements.txt | setup
+	@tools/create-environment $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from fairlead.bench.destination import Write
-from fairlead.bench.fleet import BenchError
+from fairlead.bench.failure import BenchError
 from fairlead.bench.load import Document
 from fairlead.sources.kubernetes.access import AccessError, KubeconfigAccess, default_kubeconfig
 from fairlead.sources.kubernetes.connection import ApiConnection, ApiError, ApiRefused

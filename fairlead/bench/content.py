@@ -147,10 +147,15 @@ class Reader:
         if found is None:
             if len(self._parts) >= _REMEMBERED:
                 self._parts.clear()
-            hosts = frozenset(host.decode() for host in _CLUSTER_NAMES.findall(body)) if type_url == ROUTE else Names()
+            hosts = find_hosts(body) if type_url == ROUTE else Names()
             part = Part("", _references(type_url, body), hosts)
             found = self._parts[key] = (part, split_name(body))
         return found
+
+
+def find_hosts(body: bytes) -> Names:
+    """The hosts of the clusters that a route table leads to."""
+    return frozenset(host.decode() for host in _CLUSTER_NAMES.findall(body))
 
 
 def split_name(body: bytes) -> str:

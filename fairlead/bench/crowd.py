@@ -2,40 +2,35 @@
 
 import asyncio
 import ssl
-from array import array
-from collections import Counter
 from collections.abc import Callable
 from random import random
-from time import monotonic, process_time
+from time import monotonic
 from typing import Final
 
 from fairlead.bench.content import Reader, Reply, split
 from fairlead.bench.envoy import SimulatedEnvoy
 from fairlead.bench.http2 import GrpcStream, Http2Connection, Http2Error
-from fairlead.bench.messages import Configured, Connect, Endpoint, Expect, Failed, Prepare, Progress, Report, Totals
+from fairlead.bench.messages import Connect, Endpoint, Expect, Failed, Prepare, Report, Totals
 from fairlead.bench.request import DELTA_METHOD, SOTW_METHOD
-from fairlead.bench.watch import Watch
-from xds.types import CLUSTER, LISTENER, TypeUrl, short_name
+from fairlead.bench.tally import Member, Tally
+from xds.types import CLUSTER, LISTENER
 
 _ESTABLISH: Final = 20.0
-_PROGRESS: Final = 0.1
 # Envoy: attempts to reach the control plane again begin within this time, spread at random.
 _RECONNECT: Final = 0.5
 _ATTEMPTS: Final = 20
 _FOLLOWED: Final = frozenset({CLUSTER, LISTENER})
 
 
-class Member:
-    """One simulated proxy and its stream."""
+class StreamMember(Member):
+    """One that comes over a connection, and its stream."""
 
-    __slots__ = ("complete", "connection", "envoy", "first", "started", "stream", "touched")
+    __slots__ = ("connection", "stream")
 
     def __init__(self, envoy: SimulatedEnvoy, connection: int) -> None:
-        self.envoy = envoy
+        super().__init__(envoy)
         self.connection = connection
         self.stream: GrpcStream | None = None
-        self.started = self.first = self.complete = 0.0
-        self.touched = False
 
 
 class Crowd:
@@ -47,27 +42,23 @@ class Crowd:
         self._reader = Reader()
         connections = min(prepare.connections or len(prepare.nodes), len(prepare.nodes))
         self._members = [
-            Member(SimulatedEnvoy(node, prepare.endpoint.delta), place % connections)
+            StreamMember(SimulatedEnvoy(node, prepare.endpoint.delta), place % connections)
             for place, node in enumerate(prepare.nodes)
         ]
+        self._tally = Tally(self._members, tell)
         self._connections: list[Http2Connection | None] = [None] * connections
-        self._watch = Watch(tell)
         self._later: list[tuple[int, Reply, float]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._configured = 0
-        self._told = 0.0
-        self._started = 0.0
-        self._responses: Counter[TypeUrl] = Counter()
-        self._bytes = self._reconnections = 0
         self._closing = False
 
     async def connect(self, command: Connect) -> None:
         """Open all connections, evenly over some seconds, and a stream for every proxy."""
         self._closing = False
-        self._started = monotonic()
+        self._tally.start()
+        started = monotonic()
         pace = command.seconds / len(self._connections)
         for number in range(len(self._connections)):
-            ahead = self._started + number * pace - monotonic()
+            ahead = started + number * pace - monotonic()
             if ahead > 0:
                 await asyncio.sleep(ahead)
             self._spawn(number, 1, 0.0)
@@ -81,32 +72,17 @@ class Crowd:
             if connection is not None:
                 connection.close()
         self._connections = [None] * len(self._connections)
-        self._configured = 0
+        self._tally.reset()
         for member in self._members:
-            member.stream, member.complete, member.first, member.started = None, 0.0, 0.0, 0.0
+            member.stream = None
 
     def expect(self, change: Expect) -> None:
         """A change is going to be made."""
-        concerned = {
-            place
-            for place, member in enumerate(self._members)
-            if member.envoy.knows(change.sibling, routed=change.routed)
-        }
-        self._watch.expect(change.number, concerned, (change.host, change.routed))
+        self._tally.expect(change)
 
     def totals(self, *, mark: bool) -> Totals:
         """What was received until now; with ``mark``, whom something reaches is counted anew."""
-        touched = sum(member.touched for member in self._members)
-        for member in self._members:
-            member.touched = member.touched and not mark
-        return Totals(
-            responses=self._responses.total(),
-            bytes=self._bytes,
-            touched=touched,
-            cpu=process_time(),
-            reconnections=self._reconnections,
-            by_type={short_name(type_url): count for type_url, count in self._responses.items()},
-        )
+        return self._tally.totals(mark=mark)
 
     def _spawn(self, number: int, attempts: int, delay: float) -> None:
         task = asyncio.get_running_loop().create_task(self._open(number, attempts, delay))
@@ -146,7 +122,7 @@ class Crowd:
             await connection.established
         return connection
 
-    def _start(self, place: int, member: Member, connection: Http2Connection) -> None:
+    def _start(self, place: int, member: StreamMember, connection: Http2Connection) -> None:
         stream = connection.open(DELTA_METHOD if self._endpoint.delta else SOTW_METHOD)
         stream.on_message = lambda raw: self._receive(place, raw)
         stream.on_end = lambda reason: self._end(place, reason)
@@ -162,10 +138,7 @@ class Crowd:
         reply = split(raw, delta=self._endpoint.delta)
         stream.send(member.envoy.acknowledge(reply.stamp))
         now = monotonic()
-        member.touched = True
-        member.first = member.first or now
-        self._bytes += len(raw)
-        self._responses[reply.stamp.type_url] += 1
+        self._tally.receive(member, reply.stamp.type_url, len(raw), now)
         if reply.stamp.type_url in _FOLLOWED or not member.complete:
             self._digest(place, reply, now)
             return
@@ -182,25 +155,9 @@ class Crowd:
     def _digest(self, place: int, reply: Reply, at: float) -> None:
         member = self._members[place]
         content = self._reader.read(reply, delta=self._endpoint.delta)
-        for request in member.envoy.take(reply.stamp, content):
+        for request in self._tally.digest(place, reply.stamp, content, at):
             if member.stream is not None:
                 member.stream.send(request)
-        if content.markers:
-            self._watch.see(place, content.markers, at)
-        if not member.complete and member.envoy.is_configured:
-            member.complete = at
-            self._configured += 1
-            self._report_progress()
-
-    def _report_progress(self) -> None:
-        now = monotonic()
-        if self._configured == len(self._members):
-            first = array("d", (member.first - member.started for member in self._members))
-            complete = array("d", (member.complete - member.started for member in self._members))
-            self._tell(Configured(self._started, first.tobytes(), complete.tobytes()))
-        elif now - self._told >= _PROGRESS:
-            self._told = now
-            self._tell(Progress(self._configured))
 
     def _end(self, place: int, reason: str) -> None:
         member = self._members[place]
@@ -215,7 +172,7 @@ class Crowd:
                 )
             )
             return
-        self._reconnections += 1
+        self._tally.reconnections += 1
         if all(each.stream is None for each in self._members if each.connection == member.connection):
             self._connections[member.connection] = None
             self._spawn(member.connection, _ATTEMPTS, random() * _RECONNECT)  # noqa: S311 - no secret

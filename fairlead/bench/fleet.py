@@ -11,6 +11,7 @@ from typing import Final, Self
 
 import msgspec
 
+from fairlead.bench.failure import BenchError
 from fairlead.bench.messages import (
     Command,
     Configured,
@@ -29,13 +30,10 @@ from fairlead.bench.messages import (
     Seen,
     Totals,
 )
+from fairlead.bench.polls import join_polls
 from fairlead.mesh.process import ChildProcess
 
 _START: Final = 30.0
-
-
-class BenchError(Exception):
-    """The measurement cannot go on; the text says why and what to do."""
 
 
 class Connected(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +72,11 @@ class Fleet:
     def size(self) -> int:
         """How many proxies there are."""
         return len(self._nodes)
+
+    @property
+    def pids(self) -> list[int]:
+        """Of its processes, as far as they run."""
+        return [child.pid for child in self._children if child.pid is not None]
 
     @property
     def configured(self) -> int:
@@ -148,9 +151,9 @@ class Fleet:
             responses=sum(each.responses for each in self._totals),
             bytes=sum(each.bytes for each in self._totals),
             touched=sum(each.touched for each in self._totals),
-            cpu=sum(each.cpu for each in self._totals),
             reconnections=sum(each.reconnections for each in self._totals),
             by_type=by_type,
+            polls=join_polls([each.polls for each in self._totals if each.polls is not None]),
         )
 
     async def __aenter__(self) -> Self:

@@ -21,6 +21,7 @@ table { border-collapse: collapse; } th, td { padding: .3rem .8rem; border-botto
 .charts { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 1rem 0 0; }
 svg { max-width: 100%; height: auto; } svg text { fill: var(--dim); font-size: 11px; }
 .axis { stroke: var(--rule); } .failure { color: #c62828; }
+.warning { color: #b26a00; }
 """
 
 
@@ -45,7 +46,7 @@ def _section(result: Result) -> str:
     heading = f"<h2>{escape(result.server)}</h2>"
     if result.failure:
         return f'{heading}<p class="failure">{escape(result.failure)}</p>'
-    parts = [heading]
+    parts = [heading, *(f'<p class="warning">Note: {escape(each)}.</p>' for each in result.warnings)]
     told = [each for each in result.distributions if each.samples]
     if told:
         columns = ("milliseconds", "p50", "p90", "p99", "max", "samples")

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from fairlead.bench.fleet import BenchError
+from fairlead.bench.failure import BenchError
 from fairlead.bench.modes.churn import measure_churn
 from fairlead.bench.modes.connect import measure_connect
 from fairlead.bench.modes.memory import measure_memory

@@ -9,11 +9,15 @@ _LENGTH: Final = 4
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the control plane is, and how it is spoken to. Without ``ca`` it is plaintext."""
+    """Where the control plane is, and how it is spoken to. Without ``ca`` it is plaintext.
+
+    ``poll``: it has no streams; proxies ask over REST, each so many seconds after it was answered. 0: it has.
+    """
 
     host: str
     port: int
     delta: bool = True
+    poll: float = 0.0
     ca: str = ""
     certificate: str = ""
     key: str = ""
@@ -91,15 +95,28 @@ class Seen(msgspec.Struct, frozen=True, tag="seen"):
     times: bytes
 
 
+class Polls(msgspec.Struct, frozen=True):
+    """What became of the questions of proxies that ask over REST.
+
+    ``subscriptions`` are asked about again and again; ``milliseconds`` are those of the newest answers, as doubles.
+    """
+
+    subscriptions: int
+    answered: int
+    unchanged: int
+    failed: int
+    milliseconds: bytes
+
+
 class Totals(msgspec.Struct, frozen=True, tag="totals"):
     """What all proxies of a process received until now; ``touched`` is how many received something since the mark."""
 
     responses: int
     bytes: int
     touched: int
-    cpu: float
     reconnections: int
     by_type: dict[str, int] = {}
+    polls: Polls | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+import msgspec
 from envoy.config.core.v3.base_pb2 import Node
 from google.protobuf.json_format import ParseDict
 
@@ -41,5 +42,14 @@ def identities(sidecars: int, gateways: int, namespaces: int) -> Iterator[ProxyI
 
 def encode_node(identity: ProxyIdentity, *, delta: bool) -> bytes:
     """The Node as the field of a first request."""
-    node = ParseDict({**identity.node(), **_AGENT}, Node())
+    node = ParseDict(_node(identity), Node())
     return length_delimited(_NODE_OF_DELTA if delta else _NODE_OF_SOTW, node.SerializeToString(deterministic=True))
+
+
+def encode_node_as_json(identity: ProxyIdentity) -> bytes:
+    """The Node as requests over REST carry it."""
+    return msgspec.json.encode(_node(identity))
+
+
+def _node(identity: ProxyIdentity) -> dict[str, Any]:
+    return {**identity.node(), **_AGENT}

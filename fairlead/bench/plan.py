@@ -25,6 +25,7 @@ class Peer(StrEnum):
     BARE = "grpc.aio"
     GO_CONTROL_PLANE = "go-control-plane"
     GO_CONTROL_PLANE_LINEAR = "go-control-plane-linear"
+    SOVEREIGN = "sovereign"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +35,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     written; of our own control plane also where everything is kept. ``connections``: over how many the proxies come,
     0 for one each, as Envoys do. ``serve``: more arguments of our own control plane. ``envoy``: a real one is among
     the proxies. ``kubeconfig``: the load is written to this cluster and followed there, not in a folder; an empty text
-    is kubectl's own.
+    is kubectl's own. ``poll``: how long proxies wait until they ask a peer again that has no streams.
     """
 
     mode: Mode
@@ -58,4 +59,5 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 60.0
     serve: tuple[str, ...] = ()
     peers: tuple[Peer, ...] = ()
+    poll: float = 1.0
     envoy: bool = False

@@ -72,7 +72,10 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything about one run on one control plane; ``failure`` says why there is nothing."""
+    """Everything about one run on one control plane.
+
+    ``failure`` says why there is nothing, ``warnings`` what to know before the figures are believed.
+    """
 
     mode: str
     server: str
@@ -81,6 +84,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     figures: list[Figure] = []
     stages: list[Stage] = []
     seconds: list[Second] = []
+    warnings: list[str] = []
     failure: str = ""
 
     def figure(self, name: str) -> float:

@@ -10,20 +10,24 @@ from typing import Final
 
 import msgspec
 
+from fairlead.bench.clients import ClientClock
 from fairlead.bench.cluster import ClusterDestination
 from fairlead.bench.destination import Destination, FolderDestination
-from fairlead.bench.fleet import BenchError, Connected, Fleet
+from fairlead.bench.failure import BenchError
+from fairlead.bench.fleet import Connected, Fleet
 from fairlead.bench.load import Change, ChangeKind, Load
 from fairlead.bench.messages import Expect, Totals
-from fairlead.bench.nodes import encode_node, identities
+from fairlead.bench.nodes import encode_node, encode_node_as_json, identities
 from fairlead.bench.peers.servers import peer_subject
 from fairlead.bench.peers.translated import TranslatedLoad
 from fairlead.bench.plan import Peer, Plan
+from fairlead.bench.polls import check_pace, describe_polls
 from fairlead.bench.real import real_envoy
 from fairlead.bench.subject import Subject, foreign_subject, own_subject
 from fairlead.identity import ProxyIdentity
 
 _QUIET: Final = 0.25
+_ROUNDS: Final = 3
 
 Tell = Callable[[str, float], None]
 """Takes what is being done, and how far it is (0 to 1)."""
@@ -58,16 +62,22 @@ class Session:
         self.fleet = fleet
         self.destination = destination
         self.tell = tell
+        self.clients = ClientClock(fleet)
         self._number = 0
         self._turns: dict[ChangeKind, int] = {}
 
     async def connect(self) -> Connected:
         """Connect all proxies, spread as planned, and wait until they are configured and nothing comes any more."""
         connecting = asyncio.create_task(self.fleet.connect(self.plan.over, self.plan.timeout))
-        while not connecting.done():
-            self.tell("connecting", self.fleet.configured / self.fleet.size)
-            await asyncio.wait([connecting], timeout=0.2)
-        connected = await connecting
+        with self.clients.running():
+            while not connecting.done():
+                self.tell("connecting", self.fleet.configured / self.fleet.size)
+                await asyncio.wait([connecting], timeout=0.2)
+        try:
+            connected = await connecting
+        except BenchError as error:
+            polls = (await self.fleet.totals()).polls
+            raise BenchError(f"{error}{describe_polls(polls, self.plan.timeout)}") from error
         await self.settle()
         return connected
 
@@ -97,9 +107,23 @@ class Session:
                 "does the control plane read the load that was written?"
             )
         write = self.destination.prepare(change.documents)
-        made_at, made = time(), monotonic()
-        await write()
-        return Sample(change=change, made=made, made_at=made_at, times=await self.fleet.seen(change.number, timeout))
+        with self.clients.running():
+            made_at, made = time(), monotonic()
+            await write()
+            times = await self.fleet.seen(change.number, timeout)
+        return Sample(change=change, made=made, made_at=made_at, times=times)
+
+    async def check_pace(self) -> None:
+        """BenchError when proxies that ask over REST cannot be answered as often as they ask."""
+        interval = self.subject.endpoint.poll
+        if not interval:
+            return
+        self.tell("watching how fast polls are answered", 0.0)
+        before, started = await self.fleet.totals(), monotonic()
+        await asyncio.sleep(_ROUNDS * interval)
+        after, elapsed = await self.fleet.totals(), monotonic() - started
+        if before.polls and after.polls:
+            check_pace(before.polls, after.polls, interval, elapsed)
 
 
 def announcement(change: Change) -> Expect:
@@ -170,5 +194,9 @@ def _identities(plan: Plan) -> Iterator[ProxyIdentity]:
 
 
 def _fleet(plan: Plan, subject: Subject, workdir: Path) -> Fleet:
-    nodes = [encode_node(each, delta=plan.delta) for each in _identities(plan)]
-    return Fleet(subject.endpoint, nodes, workdir, connections=plan.connections, processes=plan.processes)
+    endpoint = subject.endpoint
+    nodes = [
+        encode_node_as_json(each) if endpoint.poll else encode_node(each, delta=endpoint.delta)
+        for each in _identities(plan)
+    ]
+    return Fleet(endpoint, nodes, workdir, connections=plan.connections, processes=plan.processes)

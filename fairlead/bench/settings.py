@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from fairlead.bench.messages import Endpoint
 from fairlead.bench.plan import Plan
 
 
-def describe_plan(plan: Plan) -> dict[str, Any]:
-    """The sizes of a run."""
+def describe_plan(plan: Plan, endpoint: Endpoint) -> dict[str, Any]:
+    """The sizes of a run, and how the control plane was spoken to."""
     shape = plan.shape
     return {
         "services": shape.services,
@@ -18,5 +19,11 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         "sidecars": plan.sidecars,
         "gateways": plan.gateways,
         "connections": plan.connections or plan.sidecars + plan.gateways,
-        "protocol": "delta" if plan.delta else "sotw",
+        "protocol": _protocol(endpoint),
     }
+
+
+def _protocol(endpoint: Endpoint) -> str:
+    if endpoint.poll:
+        return f"REST, polled every {endpoint.poll:g} s"
+    return "delta" if endpoint.delta else "sotw"

@@ -26,6 +26,7 @@ def render_result(result: Result) -> RenderableType:
             (each.name, f"{each.milliseconds:.2f} ms", f"{each.milliseconds / total:.0%}") for each in result.stages
         )
         parts.append(_pairs(("where the median change spent its time", "p50", "share"), rows))
+    parts += (Text(f"Note: {each}.", style="yellow") for each in result.warnings)
     return Group(*parts)
 
 

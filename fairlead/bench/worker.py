@@ -10,18 +10,19 @@ import uvloop
 
 from fairlead.bench.crowd import Crowd
 from fairlead.bench.messages import Command, Connect, Count, Disconnect, Expect, Failed, Pipe, Prepare, Prepared
+from fairlead.bench.polling import PollingCrowd
 
 
 async def work(path: str) -> None:
     """Do what the bench says, until it hangs up."""
     pipe = Pipe(*await asyncio.open_unix_connection(path), Command)
-    crowd: Crowd | None = None
+    crowd: Crowd | PollingCrowd | None = None
     asyncio.get_running_loop().set_exception_handler(lambda _, context: pipe.send(_describe(context)))
     try:
         while (command := await pipe.receive()) is not None:
             match command:
                 case Prepare():
-                    crowd = Crowd(command, pipe.send)
+                    crowd = (PollingCrowd if command.endpoint.poll else Crowd)(command, pipe.send)
                     pipe.send(Prepared())
                 case Connect() if crowd:
                     await crowd.connect(command)

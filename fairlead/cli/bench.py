@@ -168,7 +168,7 @@ def _report(plan: "Plan", options: OutputOptions) -> None:
     from fairlead.bench.html import render_page
     from fairlead.bench.table import render_comparison, render_result
 
-    results = _run(msgspec.structs.replace(plan, peers=tuple(_peers(options))))
+    results = _run(msgspec.structs.replace(plan, peers=tuple(_peers(options)), poll=options.poll))
     if options.report is not None:
         options.report.write_text(render_page(results))
     if options.output is BenchOutput.JSON:
@@ -176,7 +176,7 @@ def _report(plan: "Plan", options: OutputOptions) -> None:
         return
     for result in results:
         Console().print(render_result(result))
-    if len(results) > 1:
+    if any(not each.failure for each in results[1:]):
         Console().print(render_comparison(results))
 
 
@@ -189,7 +189,7 @@ def _peers(options: OutputOptions) -> "Iterator[Peer]":
         if peer_command(peer) is not None:
             yield peer
         elif wanted:
-            fail(f"{peer} is not built: 'make bench-peers' in a checkout of Fairlead builds it; it needs Go")
+            fail(f"{peer} is not built: 'make bench-peers' in a checkout of Fairlead builds it (Go's with Go)")
         else:
             typer.echo(f"without {peer}, which is not built (make bench-peers)", err=True)
 
@@ -198,7 +198,7 @@ def _run(plan: "Plan") -> "list[Result]":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from fairlead.bench.fleet import BenchError
+    from fairlead.bench.failure import BenchError
     from fairlead.bench.measuring import measure
     from fairlead.mesh.envoy import EnvoyMissingError
     from fairlead.mesh.process import ProcessEndedError

@@ -39,6 +39,7 @@ class BenchPeer(StrEnum):
     BARE = "grpc.aio"
     GO_CONTROL_PLANE = "go-control-plane"
     GO_CONTROL_PLANE_LINEAR = "go-control-plane-linear"
+    SOVEREIGN = "sovereign"
 
 
 class BenchChange(StrEnum):
@@ -187,6 +188,12 @@ class OutputOptions:
         list[BenchPeer] | None,
         typer.Option(help="Measure this peer too; may be repeated.", show_default=False, rich_help_panel=_OUTPUT),
     ] = None
+    poll: Annotated[
+        float,
+        typer.Option(
+            min=0.01, help="Seconds after which proxies ask again a peer that has no streams.", rich_help_panel=_OUTPUT
+        ),
+    ] = 1.0
     output: Annotated[
         BenchOutput, typer.Option("-o", "--output", help="Format on standard output.", rich_help_panel=_OUTPUT)
     ] = BenchOutput.TABLE

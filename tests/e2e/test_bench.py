@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from fairlead.bench.peers.servers import peer_command
+from fairlead.bench.plan import Peer
+
 SMALL = ("--self", "--services", "20", "--namespaces", "5", "--endpoints", "3", "-o", "json")
 
 
@@ -111,6 +114,19 @@ def test_a_peer_gets_the_same_changes(protocol: str, tmp_path: Path) -> None:
         assert ours["figures"][name] == theirs["figures"][name] == 3
     assert page.read_text().startswith("<!doctype html>")
     assert {each["name"] for each in done["comparison"]} >= {"endpoint: change -> last ACK, p50"}
+
+
+@pytest.mark.parametrize("peer", [each for each in Peer if each is not Peer.BARE])
+def test_a_peer_that_is_built_gets_the_same_changes(peer: Peer) -> None:
+    if peer_command(peer) is None:
+        pytest.skip("what to compare with is not built: make bench-peers")
+    kinds = ("--change", "endpoint", "--change", "weight", "--change", "service", "--changes", "2")
+    done = run("push", "--peer", peer, *kinds, "--sidecars", "3", "--gateways", "1", "--poll", "0.3", *SMALL)
+    ours, theirs = done["results"]
+    assert (theirs["server"], theirs["failure"]) == (peer, "")
+    for name in ("endpoint", "weight", "service"):
+        assert ours["figures"][f"{name}: proxies concerned by a change"] == 4
+        assert theirs["figures"][f"{name}: proxies concerned by a change"] == 4
 
 
 def test_an_interrupted_run_leaves_no_process(tmp_path: Path) -> None:

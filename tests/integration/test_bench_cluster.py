@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.bench.cluster import ClusterDestination
-from fairlead.bench.fleet import BenchError
+from fairlead.bench.failure import BenchError
 from fairlead.bench.load import ChangeKind, Load, LoadShape
 from tests.apiserver.definitions import mesh_definitions
 from tests.apiserver.server import ApiServer

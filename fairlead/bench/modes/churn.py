@@ -4,10 +4,12 @@ import asyncio
 from time import monotonic
 from typing import Any, Final
 
-from fairlead.bench.fleet import BenchError, Fleet
+from fairlead.bench.failure import BenchError
+from fairlead.bench.fleet import Fleet
 from fairlead.bench.gauge import Gauge
 from fairlead.bench.load import ChangeKind
 from fairlead.bench.messages import Totals
+from fairlead.bench.polls import poll_distributions, poll_figures
 from fairlead.bench.result import Distribution, Figure, Result, median
 from fairlead.bench.session import Session, announcement
 from fairlead.bench.settings import describe_plan
@@ -54,46 +56,58 @@ async def measure_churn(session: Session) -> Result:
     """Make changes at the planned rate for the planned time, and wait until the last one is everywhere."""
     plan, fleet = session.plan, session.fleet
     await session.connect()
+    await session.check_pace()
+    session.clients.restart()
     timeline = Timeline(fleet)
     before = await fleet.totals(mark=True)
     gauge = Gauge(session.subject)
     churn = _Churn(fleet)
-    started = monotonic()
     count = max(1, int(plan.rate * plan.duration))
-    for turn in range(count):
-        await asyncio.sleep(max(0.0, started + turn / plan.rate - monotonic()))
-        change = session.next_change(plan.kinds[turn % len(plan.kinds)])
-        write = session.destination.prepare(change.documents)
-        if change.kind is not ChangeKind.STATUS:
-            fleet.announce(announcement(change))
-            churn.made(change.number)
-        await write()
-        churn.collect()
-        await timeline.note(1)
-        session.tell(f"changing at {plan.rate:g}/s, {churn.waiting} not everywhere yet", turn / count)
-    left = churn.waiting
-    await _drain(session, churn)
+    with session.clients.running():
+        await _change(session, churn, count, timeline)
+        took, left = gauge.elapsed, churn.waiting
+        await _drain(session, churn)
     costs = gauge.figures()
     after = await session.settle()
     return Result(
         mode=plan.mode.value,
         server=session.subject.name,
-        settings=describe_plan(plan) | {"rate": plan.rate, "duration": plan.duration},
+        settings=describe_plan(plan, session.subject.endpoint) | {"rate": plan.rate, "duration": plan.duration},
         distributions=[
             Distribution(name="change -> first ACK", samples=churn.first),
             Distribution(name="change -> ACK, each proxy", samples=churn.sampled),
             Distribution(name="change -> last ACK", samples=[each for _, each in churn.last]),
+            *poll_distributions(after.polls),
         ],
         figures=[
             *_flow(count, churn, before, after),
+            Figure("changes made per second", count / took),
             Figure("changes not everywhere when the last was made", left),
+            *poll_figures(before.polls, after.polls, session.subject.endpoint.poll, gauge.elapsed),
             *costs,
-            Figure("proxies' processes: processor time", (after.cpu - before.cpu) / gauge.elapsed, "cores"),
+            *session.clients.figures(),
             *await gauge.loop_figures(),
             *_ledger_figures(await session.subject.pushes()),
         ],
         seconds=timeline.seconds,
+        warnings=session.clients.warnings(),
     )
+
+
+async def _change(session: Session, churn: _Churn, count: int, timeline: Timeline) -> None:
+    """Make so many changes, each in its time."""
+    plan, started = session.plan, monotonic()
+    for turn in range(count):
+        await asyncio.sleep(max(0.0, started + turn / plan.rate - monotonic()))
+        change = session.next_change(plan.kinds[turn % len(plan.kinds)])
+        write = session.destination.prepare(change.documents)
+        if change.kind is not ChangeKind.STATUS:
+            session.fleet.announce(announcement(change))
+            churn.made(change.number)
+        await write()
+        churn.collect()
+        await timeline.note(1)
+        session.tell(f"changing at {plan.rate:g}/s, {churn.waiting} not everywhere yet", turn / count)
 
 
 async def _drain(session: Session, churn: _Churn) -> None:

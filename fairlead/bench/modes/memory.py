@@ -1,6 +1,6 @@
 """What the objects and the proxies cost in memory."""
 
-from fairlead.bench.fleet import BenchError
+from fairlead.bench.failure import BenchError
 from fairlead.bench.result import Figure, Result
 from fairlead.bench.session import Session
 from fairlead.bench.settings import describe_plan
@@ -21,7 +21,7 @@ async def measure_memory(session: Session) -> Result:
     return Result(
         mode=plan.mode.value,
         server=subject.name,
-        settings=describe_plan(plan),
+        settings=describe_plan(plan, session.subject.endpoint),
         figures=[
             Figure("seconds to load", subject.loaded, "s"),
             Figure("memory, loaded", loaded.memory, "MB"),
@@ -29,5 +29,6 @@ async def measure_memory(session: Session) -> Result:
             Figure("memory of one proxy", (connected.memory - loaded.memory) / proxies * 1000, "kB"),
             Figure("memory, the most ever", connected.peak, "MB"),
             Figure("memory, all proxies gone", left.memory, "MB"),
+            *session.clients.figures(),
         ],
     )

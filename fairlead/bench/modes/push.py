@@ -3,10 +3,11 @@
 import asyncio
 from typing import Any, Final
 
-from fairlead.bench.fleet import BenchError
+from fairlead.bench.failure import BenchError
 from fairlead.bench.gauge import Gauge
 from fairlead.bench.load import ChangeKind
 from fairlead.bench.messages import Totals
+from fairlead.bench.polls import poll_distributions, poll_figures
 from fairlead.bench.result import Distribution, Figure, Result
 from fairlead.bench.session import Sample, Session
 from fairlead.bench.settings import describe_plan
@@ -22,6 +23,9 @@ async def measure_push(session: Session) -> Result:
     if ChangeKind.STATUS in plan.kinds:
         raise BenchError("a changed status is to reach nobody: measure it with 'fairlead bench churn --change status'")
     await session.connect()
+    await session.check_pace()
+    begin = await session.fleet.totals(mark=True)
+    session.clients.restart()
     timeline = Timeline(session.fleet)
     gauge = Gauge(session.subject)
     samples: dict[ChangeKind, list[Sample]] = {}
@@ -42,18 +46,31 @@ async def measure_push(session: Session) -> Result:
             await timeline.note(1)
             await asyncio.sleep(plan.pause)
         figures += _reach(kind, samples[kind], before, await session.settle(), session.fleet.size)
+    end = await session.fleet.totals()
     pushes = await session.subject.pushes()
     everything = [each for kind in samples for each in samples[kind]]
     return Result(
         mode=plan.mode.value,
         server=session.subject.name,
-        settings=describe_plan(plan),
+        settings=describe_plan(plan, session.subject.endpoint),
         distributions=[
-            each for kind, found in samples.items() for each in _distributions(kind, found, pushes, envoy=plan.envoy)
+            *(
+                each
+                for kind, found in samples.items()
+                for each in _distributions(kind, found, pushes, envoy=plan.envoy)
+            ),
+            *poll_distributions(end.polls),
         ],
-        figures=[*figures, *gauge.figures(), *await gauge.loop_figures()],
+        figures=[
+            *figures,
+            *poll_figures(begin.polls, end.polls, session.subject.endpoint.poll, gauge.elapsed),
+            *gauge.figures(),
+            *session.clients.figures(),
+            *await gauge.loop_figures(),
+        ],
         stages=stages_of(pushes, everything),
         seconds=timeline.seconds,
+        warnings=session.clients.warnings(),
     )
 
 

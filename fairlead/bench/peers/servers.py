@@ -9,10 +9,11 @@ from time import monotonic
 from typing import Final
 
 import fairlead
-from fairlead.bench.destination import Write
+from fairlead.bench.destination import Destination, Write
 from fairlead.bench.load import Document
 from fairlead.bench.messages import Endpoint
-from fairlead.bench.peers.translated import TranslatedLoad
+from fairlead.bench.peers.sovereign import SOVEREIGN, sovereign_subject
+from fairlead.bench.peers.translated import Portion, TranslatedLoad
 from fairlead.bench.plan import Peer, Plan
 from fairlead.bench.subject import Subject
 from fairlead.mesh.addresses import Addresses
@@ -33,6 +34,8 @@ def peer_command(peer: Peer) -> list[str] | None:
             return [str(_GO)] if _GO.exists() else None
         case Peer.GO_CONTROL_PLANE_LINEAR:
             return [str(_GO), "--linear"] if _GO.exists() else None
+        case Peer.SOVEREIGN:
+            return [str(SOVEREIGN)] if SOVEREIGN.exists() else None
 
 
 class PeerDestination:
@@ -48,7 +51,9 @@ class PeerDestination:
 
     def prepare(self, documents: Iterable[Document]) -> Write:
         """Translate some objects."""
-        body = b"".join(len(each).to_bytes(_LENGTH) + each for each in self._load.change(documents))
+        body = b"".join(
+            len(each).to_bytes(_LENGTH) + each for each in map(Portion.encode, self._load.change(documents))
+        )
         frame = len(body).to_bytes(_LENGTH) + body
 
         async def write() -> None:
@@ -67,11 +72,24 @@ class PeerDestination:
 @asynccontextmanager
 async def peer_subject(
     peer: Peer, plan: Plan, load: TranslatedLoad, workdir: Path
-) -> AsyncIterator[tuple[Subject, PeerDestination]]:
+) -> AsyncIterator[tuple[Subject, Destination]]:
     """A peer that serves the load, as a child process."""
     command = peer_command(peer)
     if command is None:
         raise ValueError(f"{peer} is not built: 'make bench-peers' in a checkout builds it")
+    serve = (
+        sovereign_subject(plan, load, workdir)
+        if peer is Peer.SOVEREIGN
+        else _streaming(peer, command, plan, load, workdir)
+    )
+    async with serve as served:
+        yield served
+
+
+@asynccontextmanager
+async def _streaming(
+    peer: Peer, command: list[str], plan: Plan, load: TranslatedLoad, workdir: Path
+) -> AsyncIterator[tuple[Subject, PeerDestination]]:
     resources, control = workdir / "resources", workdir / f"{peer}.sock"
     load.export(resources)
     with Addresses() as addresses:
