@@ -68,17 +68,16 @@ class LiveAnalysis:
         """The findings of one object."""
         return self._findings.get(key, ())
 
-    def note(self, keys: Iterable[ObjectKey]) -> None:
-        """These objects were written: watch them, or forget them if they are gone."""
-        for key in keys:
-            if key.kind not in ANALYZERS:
-                continue
-            exists = self._db.store.get(key) is not None
-            if exists and key not in self._nodes:
-                self._nodes[key] = self._db.watch(object_findings, (key,), self)
-            elif not exists and key in self._nodes:
-                self._db.unwatch(self._nodes.pop(key), self)
-            self._mark(key)
+    def note(self, key: ObjectKey) -> None:
+        """An object was written: watch it, or forget it if it is gone."""
+        if key.kind not in ANALYZERS:
+            return
+        exists = self._db.store.get(key) is not None
+        if exists and key not in self._nodes:
+            self._nodes[key] = self._db.watch(object_findings, (key,), self)
+        elif not exists and key in self._nodes:
+            self._db.unwatch(self._nodes.pop(key), self)
+        self._mark(key)
 
     def invalidated(self, node: Node) -> None:
         """Called by the engine: the findings of an object may be others now."""

@@ -14,11 +14,13 @@ from fairlead.metrics import Metrics
 from fairlead.pace import Pace
 from fairlead.pusher import Pusher
 from fairlead.sources.batch import Batch
-from translator.store import Write
+from translator.objects.registry import ObjectKey
 from translator.translator import Translator
 
 # From so many objects in one batch on, what they leave behind is spared by the garbage collector.
 _BULK: Final = 1_000
+# Seconds at a stretch: a collection of the youngest garbage comes on top.
+_SLICE: Final = 0.002
 
 
 class Ingest:
@@ -45,24 +47,27 @@ class Ingest:
             self._board.replace("source", batch.findings)
         self._configure(batch, read)
         self._resolve(batch, read)
-        pace = Pace()
-        written: list[Write] = []
+        pace = Pace(_SLICE)
+        keys: list[ObjectKey] = []
+        names: list[str] = []
         for write in batch.writes:
-            touched = self._translator.apply((write,))
-            if touched:
-                written.append(write)
+            if self._translator.apply((write,)):
+                keys.append(write.key)
+                names.append(str(write.key))
+                self._metrics.istio.note_write(write)
             if pace.is_due:
-                if len(written) > _BULK:
+                if len(keys) > _BULK:
                     spare_survivors()
                 await pace.rest()
-        if not written:
+        if not keys:
             return
-        self._metrics.writes.inc(len(written))
+        self._metrics.writes.inc(len(keys))
         self._metrics.objects.set(len(self._translator.db.store))
-        self._metrics.istio.note_writes(written)
-        keys = [write.key for write in written]
-        self._analysis.note(keys)
-        self._pusher.push(Cause(tuple(map(str, keys)), batch.received, perf_counter(), read))
+        self._pusher.push(Cause(tuple(names), batch.received, perf_counter(), read))
+        # After the push, which this would hold up: findings are looked for when it is over.
+        for key in keys:
+            self._analysis.note(key)
+            await pace.rest_if_due()
 
     def _configure(self, batch: Batch, read: float) -> None:
         before = self._translator.db.settings

@@ -5,7 +5,7 @@ insists on, so they are collected by hand and have no type.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import version
 from time import time
 from typing import Final
@@ -77,15 +77,15 @@ class IstioMetrics:
         )
         registry.register(self)
 
-    def note_writes(self, writes: Iterable[Write]) -> None:
-        """Count objects that changed."""
-        for key, value in writes:
-            self._add("pilot_push_triggers", _TRIGGERS.get(key.kind, "config"))
-            self._add("pilot_inbound_updates", _update(key.kind, is_deletion=value is None))
-            if value is None:
-                self._hosts.pop(key, None)
-            elif key.kind in (*_SERVICES, Kind.VIRTUAL_SERVICE):
-                self._hosts[key] = len(value.spec.hosts) if isinstance(value, ServiceEntry) else 1
+    def note_write(self, write: Write) -> None:
+        """Count an object that changed."""
+        key, value = write
+        self._add("pilot_push_triggers", _TRIGGERS.get(key.kind, "config"))
+        self._add("pilot_inbound_updates", _update(key.kind, is_deletion=value is None))
+        if value is None:
+            self._hosts.pop(key, None)
+        elif key.kind in (*_SERVICES, Kind.VIRTUAL_SERVICE):
+            self._hosts[key] = len(value.spec.hosts) if isinstance(value, ServiceEntry) else 1
 
     def observe(self, event: Event | StreamRefused) -> None:
         """See what happens on the streams."""

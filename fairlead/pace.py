@@ -1,11 +1,20 @@
 """Long work on the event loop takes turns with everything else there."""
 
 import asyncio
+from collections.abc import Callable
 from time import perf_counter
 from typing import Final
 
 SLICE: Final = 0.004
 """Seconds of work at a stretch: streams must not wait longer than five milliseconds."""
+
+
+_DEFERRED: Final = 0.005
+
+
+def defer(work: Callable[[], None]) -> None:
+    """Do what nobody waits for, such as writing to the log, when everything that is due now has had its turn."""
+    asyncio.get_running_loop().call_later(_DEFERRED, work)
 
 
 class Pace:

@@ -1,6 +1,7 @@
 """Brings stale Views up to date and has them sent: at once when idle, all that gathered when busy."""
 
 import asyncio
+from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
@@ -10,7 +11,7 @@ import structlog
 from fairlead.blame import Blame
 from fairlead.ledger import Cause, Push, PushLedger
 from fairlead.memory import spare_survivors
-from fairlead.pace import Pace
+from fairlead.pace import Pace, defer
 from fairlead.proxies import Proxies
 from translator.engine import QueryFailedError
 from translator.translator import Binding, Translator
@@ -103,7 +104,12 @@ class Pusher:
         if push is not None:
             push.queries = self._translator.db.runs.total() - runs
             self._ledger.finish(push)
-            self._log.info("push.done", **_logged(push))
+            defer(partial(self._log_done, push))
+
+    def _log_done(self, push: Push) -> None:
+        summary = push.summary()
+        wanted = ("push", "objects", "object_count", "applied_ms", "published_ms", "views", "resources", "queries")
+        self._log.info("push.done", **{name: summary[name] for name in wanted})
 
     def _absorb(self, push: Push | None) -> Push | None:
         """Take in the causes that came up since the last time."""
@@ -173,9 +179,3 @@ class Pusher:
         ready = self._waiting.pop(view, None)
         if ready is not None:
             ready.set()
-
-
-def _logged(push: Push) -> dict[str, Any]:
-    summary = push.summary()
-    wanted = ("push", "objects", "object_count", "applied_ms", "published_ms", "views", "resources", "queries")
-    return {name: summary[name] for name in wanted}

@@ -1,7 +1,8 @@
 """Watches the event loop: how late it comes to what is due, and what kept it.
 
 A tick that is due every few milliseconds tells how late the loop is. While a tick is overdue, a thread looks at what
-the loop's thread is doing. Both together cost a fraction of a percent of a core, so they always run.
+the loop's thread is doing. To wake up so often is what this costs, so it is done less often while the loop has hardly
+anything to do. What computes between two such ticks is then seen by the time that its thread used.
 """
 
 import asyncio
@@ -22,6 +23,10 @@ BLOCKED: Final = 0.005
 """From so many seconds on, lateness counts as a block of the loop."""
 
 _TICK: Final = 0.005
+# While nothing has used as much of the processor as _STIR between two ticks for _CALM (seconds).
+_CALM_TICK: Final = 0.025
+_STIR: Final = 0.002
+_CALM: Final = 1.0
 _KEPT: Final = 50
 _SHOWN_FRAMES: Final = 6
 # The share of a block that garbage collection has to take to be its explanation.
@@ -31,7 +36,8 @@ _MOST: Final = 0.5
 class Block(msgspec.Struct, frozen=True):
     """The loop came too late by ``ms``; ``cpu_ms`` is what its thread computed meanwhile.
 
-    Much less of the second than of the first means that the machine was busy with something else. ``at`` is in
+    Where both are the same it may not have been at a stretch: they are what was used between two ticks that were far
+    apart. Much less of the second than of the first means that the machine was busy with something else. ``at`` is in
     seconds since the epoch, ``doing`` the innermost calls that were seen, the innermost first.
     """
 
@@ -52,7 +58,8 @@ class LoopWatchdog:
         self._lag = metrics.loop_lag
         self._worst = metrics.loop_longest_block
         self._collecting = _CollectorTime()
-        self._beat = perf_counter()
+        self._period = _TICK
+        self._beat = self._stirred = perf_counter()
         self._cpu = 0.0
         self._seen: tuple[float, tuple[str, ...]] = (0.0, ())
         self._stopping = False
@@ -79,23 +86,32 @@ class LoopWatchdog:
         self._stopping = True
         self._sampler.join()
 
+    @property
+    def is_calm(self) -> bool:
+        """Whether the loop has had so little to do that it is looked at less often."""
+        return self._period == _CALM_TICK
+
     def _schedule(self) -> None:
         self._beat = perf_counter()
-        self._timer = self._loop.call_later(_TICK, self._tick)
+        self._timer = self._loop.call_later(self._period, self._tick)
 
     def _tick(self) -> None:
-        beat, now, cpu = self._beat, perf_counter(), thread_time()
-        lag = max(0.0, now - beat - _TICK)
+        now, cpu = perf_counter(), thread_time()
+        lag, used = max(0.0, now - self._beat - self._period), cpu - self._cpu
+        held = max(lag, used) if self.is_calm else lag
         self.ticks += 1
-        self._lag.observe(lag)
+        self._lag.observe(held)
         collecting = self._collecting.take()
-        if lag >= BLOCKED:
-            if collecting >= lag * _MOST:
+        if held >= BLOCKED:
+            if collecting >= held * _MOST:
                 doing: tuple[str, ...] = ("garbage collection",)
             else:
-                doing = self._seen[1] if self._seen[0] == beat else ()
-            self._note(Block(time() - lag, round(lag * 1000, 1), round((cpu - self._cpu) * 1000, 1), doing))
+                doing = self._seen[1] if self._seen[0] == self._beat else ()
+            self._note(Block(time() - held, round(held * 1000, 1), round(used * 1000, 1), doing))
+        if max(lag, used) >= _STIR:
+            self._stirred = now
         self._cpu = cpu
+        self._period = _TICK if now - self._stirred < _CALM else _CALM_TICK
         self._schedule()
 
     def _note(self, block: Block) -> None:
@@ -108,9 +124,9 @@ class LoopWatchdog:
     def _sample(self, thread: int) -> None:
         """Runs in a thread of its own: look at the loop's thread once for every tick that is overdue."""
         while not self._stopping:
-            sleep(_TICK)
+            sleep(self._period)
             beat = self._beat
-            if self._seen[0] != beat and perf_counter() - beat > _TICK + BLOCKED / 2:
+            if self._seen[0] != beat and perf_counter() - beat > self._period + BLOCKED / 2:
                 self._seen = (beat, describe_frames(sys._current_frames().get(thread)))  # noqa: SLF001 - documented
 
 

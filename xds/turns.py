@@ -29,6 +29,9 @@ class Turns:
 
     def give(self, waiter: asyncio.Future[None]) -> None:
         """End this wait: at once, or in a later round if enough others are awake."""
+        if waiter.done():
+            # Given up, by a stream that is ending.
+            return
         if self._left:
             self._left -= 1
             waiter.set_result(None)

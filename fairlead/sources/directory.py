@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from time import monotonic, perf_counter
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import Any, Final, Self
 import structlog
 
 from fairlead.finding import Place
-from fairlead.pace import Pace
+from fairlead.pace import Pace, defer
 from fairlead.sources.batch import Batch, Sink
 from fairlead.sources.catalog import Catalog
 from fairlead.sources.folder import DEFAULT_FILE_LIMIT, FolderReader, Identity, Reading
@@ -23,7 +24,9 @@ from translator.store import Write
 SETTLE: Final = 0.1
 """Seconds for which an object has to be gone before it is removed: editors rewrite files and rename others."""
 
-_RESCAN: Final = 5.0  # events get lost on network file systems and when the kernel's queue is full
+_RESCAN: Final = 5.0  # network file systems tell of nothing that others change
+# Looking at a large folder takes long: it may cost one part in so many of a core.
+_RESCAN_SHARE: Final = 200
 
 
 class DirectorySource:
@@ -38,6 +41,7 @@ class DirectorySource:
         self._hints: set[str] = set()
         self._everything = False
         self._noticed = 0.0
+        self._rescan = _RESCAN
         self._event = asyncio.Event()
         self._watching = self._new_watch()
         self._watched: Identity | None = None
@@ -105,7 +109,7 @@ class DirectorySource:
 
     async def _wait(self) -> None:
         expiry = self._catalog.next_expiry
-        patience = RETRY if self._lost else _RESCAN
+        patience = RETRY if self._lost else self._rescan
         if expiry is not None:
             patience = min(patience, max(0.0, expiry + SETTLE - monotonic()))
         try:
@@ -128,16 +132,18 @@ class DirectorySource:
         writes = await self._take_over(reading)
         findings = self._catalog.take_findings()
         if writes or findings is not None:
-            self._report(writes, len(reading.changes))
             await sink(Batch(writes, received, findings))
+            defer(partial(self._report, writes, len(reading.changes)))
 
     async def _read(self, hints: frozenset[str] | None) -> Reading:
         """Look at the folder: in the worker thread, unless that would take longer than getting there and back."""
         unfinished = self._watching.being_written()
         reading = self._reader.glance(hints, unfinished) if hints is not None else None
         if reading is None:
-            loop = asyncio.get_running_loop()
+            loop, started = asyncio.get_running_loop(), perf_counter()
             reading = await loop.run_in_executor(self._worker, self._reader.look, hints, unfinished)
+            if hints is None and not reading.changes:
+                self._rescan = max(_RESCAN, (perf_counter() - started) * _RESCAN_SHARE)
         return self._reader.without(reading, self._watching.being_written()) if reading.changes else reading
 
     async def _take_over(self, reading: Reading) -> list[Write]:

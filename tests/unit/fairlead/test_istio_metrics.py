@@ -50,12 +50,13 @@ def test_writes_count_as_what_they_are_and_hosts_are_known() -> None:
     figures = Figures()
     texts = (service(), entry("{hosts: [a.com, b.com], ports: [{number: 80, name: http}]}"), pod("web-1", "10.0.0.1"))
     made = [write for text in texts for write in writes(text)]
-    figures.metrics.note_writes(made)
+    for write in made:
+        figures.metrics.note_write(write)
     assert figures("pilot_services") == 3
     assert figures("pilot_inbound_updates", type="svc") == 2
     assert figures("pilot_inbound_updates", type="eds") == 1
     assert figures("pilot_push_triggers", type="endpoint") == 1
-    figures.metrics.note_writes([Write(made[0].key, None)])
+    figures.metrics.note_write(Write(made[0].key, None))
     assert figures("pilot_services") == 2
     assert figures("pilot_inbound_updates", type="svcdelete") == 1
 

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import threading
-from time import perf_counter, sleep
+from time import perf_counter, sleep, thread_time
 
 from fairlead.mesh.waiting import NotYetError, wait_until
 from fairlead.metrics import Metrics
@@ -14,6 +14,13 @@ def hold_up(seconds: float) -> None:
     """Keep the event loop from everything else."""
     end = perf_counter() + seconds
     while perf_counter() < end:
+        pass
+
+
+def compute(seconds: float) -> None:
+    """Use the processor."""
+    end = thread_time() + seconds
+    while thread_time() < end:
         pass
 
 
@@ -39,6 +46,28 @@ async def test_a_block_is_noticed_with_what_ran() -> None:
     exposition = metrics.exposition().decode()
     assert "fairlead_loop_lag_seconds_count" in exposition
     assert "fairlead_loop_longest_block_seconds 0.0\n" not in exposition
+
+
+async def test_a_calm_loop_is_looked_at_less_often_and_a_block_is_noticed_all_the_same() -> None:
+    with LoopWatchdog(Metrics()) as watchdog:
+
+        async def calm() -> None:
+            if not watchdog.is_calm:
+                raise NotYetError("the loop is busy")
+
+        await wait_until(calm)
+        late = watchdog.late
+        # Less than the time between two ticks.
+        asyncio.get_running_loop().call_soon(compute, 0.012)
+
+        async def noticed() -> Block:
+            if watchdog.late == late:
+                raise NotYetError("nothing was noticed")
+            return watchdog.blocks[-1]
+
+        block = await wait_until(noticed)
+    assert block.ms >= 12
+    assert block.cpu_ms >= 12
 
 
 async def test_waiting_without_computing_is_told_apart() -> None:

@@ -47,6 +47,13 @@ async def test_a_wait_that_was_given_up_takes_no_turn() -> None:
     await asyncio.wait_for(waiters[-1], 10)
 
 
+async def test_a_wait_that_is_over_needs_no_turn() -> None:
+    turns, waiter = Turns(), asyncio.get_running_loop().create_future()
+    waiter.cancel()
+    turns.give(waiter)
+    assert waiter.cancelled()
+
+
 async def test_a_single_one_is_woken_at_once() -> None:
     turns, waiter = Turns(), asyncio.get_running_loop().create_future()
     turns.give(waiter)
