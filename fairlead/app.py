@@ -37,7 +37,7 @@ from fairlead.watchdog import LoopWatchdog, describe_loop
 from translator.model.network import resolved_gateways
 from translator.translator import Translator
 from xds.client import Client
-from xds.events import Observer
+from xds.events import Acked, Nacked, Observer, ResponseSent, StreamClosed, StreamOpened, StreamRefused, selective
 from xds.options import ServerOptions
 from xds.resource import Resource
 from xds.server import XdsServer
@@ -88,9 +88,13 @@ class ControlPlane:
         self._names = NameSource(self.translator.db)
         self.analysis = LiveAnalysis(self.translator, self.pusher, self.board, self._source)
         self._reporting = _make_reporting(self._source, self.translator, self.proxies, self.analysis)
-        observers = [self.ledger.observe, self.metrics.istio.observe, self._blame.observe]
+        observers: list[Observer] = [
+            selective(self.ledger.observe, ResponseSent, Acked, Nacked, StreamRefused),
+            self.metrics.istio.observer,
+            selective(self._blame.observe, Nacked, StreamOpened, StreamClosed, StreamRefused),
+        ]
         if self._reporting is not None:
-            observers.append(self._reporting.observe)
+            observers.append(selective(self._reporting.observe, Acked, Nacked, StreamClosed))
         self._server = self._build_server(observers)
         self._ingest = Ingest(self.translator, self.pusher, self.analysis, self.board, self.metrics)
 
@@ -147,7 +151,7 @@ class ControlPlane:
         return XdsServer(
             self._discovery,
             options=trust.server_options(plain, self._settings.own_namespace) if serves_tls else plain,
-            observers=(*observers, trust.enrolment.observe),
+            observers=(*observers, selective(trust.enrolment.observe, Acked, Nacked, StreamClosed)),
             authenticator=trust.authenticator(lambda: self.translator.db.settings.mesh),
         )
 

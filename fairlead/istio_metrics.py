@@ -11,9 +11,10 @@ from time import time
 from typing import Final
 
 from google.protobuf.json_format import MessageToDict
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from fairlead.distribution import Distribution
 from translator.objects.registry import Kind, ObjectKey
 from translator.objects.service_entry import ServiceEntry
 from translator.store import Write
@@ -22,12 +23,14 @@ from xds.errors import Code
 from xds.events import (
     Event,
     Nacked,
+    Observer,
     RequestExpired,
     RequestReceived,
     ResponseSent,
     StreamClosed,
     StreamOpened,
     StreamRefused,
+    selective,
 )
 from xds.types import SECRET, short_name
 
@@ -66,15 +69,13 @@ class IstioMetrics:
         self._hosts: dict[ObjectKey, int] = {}
         self._started = time()
         self.version = version("fairlead")
-        self.convergence = Histogram(
+        self.convergence = Distribution(
             "pilot_proxy_convergence_time",
             "Seconds from a change in force to a response that brings it",
-            buckets=_CONVERGENCE,
-            registry=registry,
-        )
-        self._size = Histogram(
-            "pilot_xds_config_size_bytes", "Size of responses", ["type"], buckets=_BYTES, registry=registry
-        )
+            _CONVERGENCE,
+            registry,
+        ).of()
+        self._size = Distribution("pilot_xds_config_size_bytes", "Size of responses", _BYTES, registry, "type")
         registry.register(self)
 
     def note_write(self, write: Write) -> None:
@@ -86,6 +87,12 @@ class IstioMetrics:
             self._hosts.pop(key, None)
         elif key.kind in (*_SERVICES, Kind.VIRTUAL_SERVICE):
             self._hosts[key] = len(value.spec.hosts) if isinstance(value, ServiceEntry) else 1
+
+    @property
+    def observer(self) -> Observer:
+        """``observe``, for what it wants to see."""
+        kinds = (ResponseSent, RequestReceived, Nacked, RequestExpired, StreamOpened, StreamClosed)
+        return selective(self.observe, *kinds)
 
     def observe(self, event: Event | StreamRefused) -> None:
         """See what happens on the streams."""
@@ -132,7 +139,7 @@ class IstioMetrics:
 
     def _note_response(self, event: ResponseSent) -> None:
         self._add("pilot_xds_pushes", short_name(event.type_url))
-        self._size.labels(event.type_url).observe(event.size)
+        self._size.of(event.type_url).observe(event.size)
 
     def _note_request(self, event: RequestReceived) -> None:
         self._largest_request = max(self._largest_request, event.size)

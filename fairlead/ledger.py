@@ -17,12 +17,10 @@ from time import perf_counter, time
 from typing import Any, Final
 
 import msgspec
-from prometheus_client import Counter as Count
-from prometheus_client import Histogram
 
 from fairlead.metrics import Metrics
 from xds.events import Acked, Event, Nacked, ResponseSent, StreamRefused
-from xds.types import TypeUrl, short_name
+from xds.types import short_name
 from xds.view import ViewChange
 
 _KEPT: Final = 500
@@ -139,8 +137,6 @@ class PushLedger:
         # Those of which the histograms have not been told, the oldest first.
         self._unsettled: deque[Push] = deque()
         self._count = 0
-        # What Prometheus is told of the responses of each type; finding that by its label takes a while.
-        self._of_type: dict[TypeUrl, tuple[Count, Histogram]] = {}
 
     def begin(self, causes: Sequence[Cause]) -> Push:
         """A push starts, for one or more causes."""
@@ -204,9 +200,9 @@ class PushLedger:
         return reversed(self._pushes)
 
     def _note_response(self, event: ResponseSent) -> None:
-        count, sizes = self._of_type.get(event.type_url) or self._register(event.type_url)
-        count.inc()
-        sizes.observe(event.size)
+        short = short_name(event.type_url)
+        self._metrics.responses.add(short)
+        self._metrics.response_bytes.of(short).observe(event.size)
         push = event.cause
         if not isinstance(push, Push):
             return
@@ -221,12 +217,6 @@ class PushLedger:
         if push.published is not None:
             waited = perf_counter() - event.composing - push.received - push.published
             push.stages.queue = max(push.stages.queue, waited)
-
-    def _register(self, type_url: TypeUrl) -> tuple[Count, Histogram]:
-        short = short_name(type_url)
-        found = self._metrics.responses.labels(short), self._metrics.response_bytes.labels(short)
-        self._of_type[type_url] = found
-        return found
 
     def _note_acceptance(self, event: Acked, push: Push) -> None:
         now = perf_counter() - push.received

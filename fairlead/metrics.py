@@ -6,6 +6,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.registry import Collector
 
+from fairlead.distribution import Distribution, Tally
 from fairlead.istio_metrics import IstioMetrics
 
 _LATENCY: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -24,14 +25,16 @@ class Metrics:
         self.findings = Gauge("fairlead_findings", "What is wrong with the input now", ["severity"], registry=registry)
         self.writes = Counter("fairlead_object_writes", "Objects that were changed", registry=registry)
         self.pushes = Counter("fairlead_pushes", "Pushes after changes", registry=registry)
-        self.responses = Counter("fairlead_responses", "Responses sent to proxies", ["type"], registry=registry)
+        self.responses = Tally("fairlead_responses", "Responses sent to proxies", "type", registry)
         self.rejects = Counter("fairlead_rejects", "Responses that proxies refused (NACK)", ["type"], registry=registry)
         self.refused = Counter(
             "fairlead_refused_streams", "Streams that were not admitted", ["code"], registry=registry
         )
         self.apply_time = self._latency("fairlead_apply_seconds", "Change noticed until it is in the store")
         self.push_time = self._latency("fairlead_push_seconds", "Change in the store until its last View is published")
-        self.ack_time = self._latency("fairlead_ack_seconds", "Change noticed until a proxy acknowledged it")
+        self.ack_time = Distribution(
+            "fairlead_ack_seconds", "Change noticed until a proxy acknowledged it", _LATENCY, registry
+        ).of()
         self.stage_time = Histogram(
             "fairlead_push_stage_seconds",
             "What of a push took how long",
@@ -46,9 +49,7 @@ class Metrics:
             "fairlead_loop_longest_block_seconds", "The longest that the event loop was held up", registry=registry
         )
         self.istio = IstioMetrics(registry)
-        self.response_bytes = Histogram(
-            "fairlead_response_bytes", "Size of responses", ["type"], buckets=_BYTES, registry=registry
-        )
+        self.response_bytes = Distribution("fairlead_response_bytes", "Size of responses", _BYTES, registry, "type")
 
     def register(self, collector: Collector) -> None:
         """Tell what a collector has to say as well."""

@@ -5,6 +5,7 @@ must be quick. ``at`` is the event loop's clock (monotonic seconds).
 """
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -109,3 +110,31 @@ class Nacked(Event, frozen=True):
 
 
 Observer = Callable[[Event | StreamRefused], None]
+
+EVENTS: Final[tuple[type[Event | StreamRefused], ...]] = (
+    StreamOpened,
+    StreamClosed,
+    StreamRefused,
+    RequestReceived,
+    UnknownType,
+    RequestExpired,
+    ResponseSent,
+    Acked,
+    Nacked,
+)
+
+
+class Selective(msgspec.Struct, frozen=True):
+    """An observer of some kinds of events: it is not called for others, and what nobody wants is not even made."""
+
+    observer: Observer
+    kinds: frozenset[type[Event | StreamRefused]]
+
+    def __call__(self, event: Event | StreamRefused) -> None:
+        """Pass it on."""
+        self.observer(event)
+
+
+def selective(observer: Observer, *kinds: type[Event | StreamRefused]) -> Selective:
+    """Show the observer these kinds of events alone."""
+    return Selective(observer, frozenset(kinds))

@@ -18,6 +18,7 @@ from xds.gate import Call, Gate
 from xds.load import STREAM_LOAD, LoadBook, decode_report, encode_instruction
 from xds.methods import METHODS, Form, Method
 from xds.node import Node
+from xds.requests import RequestReader
 from xds.status import FETCH_STATUS, STREAM_STATUS, Clocks, answer_status
 from xds.stream import Stream
 
@@ -44,7 +45,8 @@ class Handlers(grpc.GenericRpcHandler):
     def _discovery(self, method: Method) -> "_Handler":
         if method.form is Form.FETCH:
             return self._unary(lambda call, raw: fetch(self._gate, method, call, raw))
-        return self._streaming(lambda call: Stream(self._gate, method, call).run())
+        reader = RequestReader(method)
+        return self._streaming(lambda call: Stream(self._gate, method, reader, call).run())
 
     def _unary(self, answer: Callable[[Call, bytes], Awaitable[bytes]]) -> "_Handler":
         async def handle(raw: bytes, call: Call) -> bytes:

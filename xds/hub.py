@@ -2,13 +2,13 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from xds.client import Client
 from xds.encoder import Encoder
-from xds.events import Event, Observer, StreamRefused
+from xds.events import EVENTS, Event, Observer, Selective, StreamRefused
 from xds.exchange import Sent, Supply, Verdict
 from xds.last_good import LastGood
 from xds.ledger import Pools
@@ -52,7 +52,7 @@ class Hub:
     def __init__(self, options: ServerOptions, observers: Iterable[Observer]) -> None:
         self.rules = SessionRules(options.types, Pools(), options.patience, options.linger, options.limits.names)
         self.clients: dict[int, Client] = {}
-        self._observers = tuple(observers)
+        self._observers = _by_kind(observers)
         self._audiences: dict[int, _Audience] = {}
         self._places: dict[int, _Audience] = {}
         self._numbers = itertools.count(1)
@@ -60,10 +60,9 @@ class Hub:
         self._last_good = LastGood()
         self._keeps_last_good = options.keep_last_good
 
-    @property
-    def is_observed(self) -> bool:
-        """True if somebody wants events."""
-        return bool(self._observers)
+    def wants(self, kind: type[Event]) -> bool:
+        """Tell whether somebody observes events of this kind."""
+        return bool(self._observers[kind])
 
     def next_number(self) -> int:
         """A number for a new client."""
@@ -173,9 +172,17 @@ class Hub:
 
     def emit(self, event: Event | StreamRefused) -> None:
         """Show an event to all observers; one that fails is reported to the event loop and disturbs nobody."""
-        for observer in self._observers:
+        for observer in self._observers[type(event)]:
             try:
                 observer(event)
             except Exception as error:  # noqa: BLE001  # an observer is foreign code
                 context = {"message": f"xDS observer {observer!r} failed", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(context)
+
+
+def _by_kind(observers: Iterable[Observer]) -> Mapping[type[Event | StreamRefused], tuple[Observer, ...]]:
+    """Who observes each kind of events."""
+    listed = tuple(observers)
+    return {
+        kind: tuple(each for each in listed if not isinstance(each, Selective) or kind in each.kinds) for kind in EVENTS
+    }

@@ -6,9 +6,8 @@ the client is ready to take it. So a client that does not read costs one respons
 """
 
 import asyncio
-from collections.abc import Callable
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc.aio
 
@@ -27,32 +26,28 @@ from xds.events import (
 from xds.exchange import Sent, Supply, Verdict
 from xds.gate import Gate
 from xds.methods import Form, Method
-from xds.session import Received, Session
+from xds.requests import RequestReader
+from xds.session import Session
 from xds.types import TypeUrl
 from xds.view import View, ViewChange
-from xds.wire import DeltaRequest, SotwRequest, decode_delta, decode_sotw, names_of, with_type
+from xds.wire import DeltaRequest, SotwRequest, names_of
 
 Call = grpc.aio.ServicerContext[Any, Any]
 
 
-class _Writing(NamedTuple):
-    """When a response was handed to the transport, and when that had taken it; times of ``time.perf_counter``."""
-
-    started: float
-    finished: float
+# When a response was handed to the transport, and when that had taken it (0.0: not yet); of ``time.perf_counter``.
+_Writing = tuple[float, float]
 
 
 class Stream:
     """Serves one call of a streaming discovery method, from admission to its end."""
 
-    def __init__(self, gate: Gate, method: Method, call: Call) -> None:
+    def __init__(self, gate: Gate, method: Method, reader: RequestReader, call: Call) -> None:
         self._gate = gate
         self._hub = gate.hub
         self._method = method
         self._call = call
-        self._decode: Callable[[bytes], SotwRequest | DeltaRequest] = (
-            decode_delta if method.form is Form.DELTA else decode_sotw
-        )
+        self._reader = reader
         self._loop = asyncio.get_running_loop()
         # What the writer waits for while there is nothing to write.
         self._waiter: asyncio.Future[None] | None = None
@@ -115,7 +110,7 @@ class Stream:
 
     async def _introduction(self) -> tuple[SotwRequest | DeltaRequest, int] | None:
         while (raw := await self._call.read()) is not grpc.aio.EOF:
-            request = self._decoded(raw)
+            request = self._reader.read(raw)
             if request.node is not None and request.node.id:
                 return request, len(raw)
             # A mesh agent may report health before the proxy that it belongs to says anything.
@@ -169,37 +164,28 @@ class Stream:
     async def _read(self) -> None:
         try:
             while (raw := await self._call.read()) is not grpc.aio.EOF:
-                self._take(self._decoded(raw), len(raw))
+                self._take(self._reader.read(raw), len(raw))
             self.end(None)
         except StreamRejected as rejection:
             self.end(rejection)
 
-    def _decoded(self, raw: bytes) -> SotwRequest | DeltaRequest:
-        return with_type(self._decode(raw), self._method.type_url)
-
     def _take(self, request: SotwRequest | DeltaRequest, size: int) -> None:
-        now = self._loop.time()
-        subscribed, unsubscribed = names_of(request)
-        if self._hub.is_observed:
-            facts = (request.type_url, request.nonce, subscribed, unsubscribed, size, request.error is not None)
-            self._hub.emit(RequestReceived(self._client, now, *facts))
+        hub, client, now = self._hub, self._client, self._loop.time()
+        if hub.wants(RequestReceived):
+            facts = (request.type_url, request.nonce, *names_of(request), size, request.error is not None)
+            hub.emit(RequestReceived(client, now, *facts))
         received = self._session.receive(request, now)
         if received.verdict is not None:
-            self._hub.judge(self._client, received.verdict)
-        if self._hub.is_observed:
-            self._report(request, received, now)
+            hub.judge(client, received.verdict)
+            kind = Acked if received.verdict.error is None else Nacked
+            if hub.wants(kind):
+                hub.emit(_judged(client, now, request, received.verdict, self._writings.get(request.type_url)))
+        elif received.is_first and not received.is_known:
+            hub.emit(UnknownType(client, now, request.type_url))
+        if received.is_expired:
+            hub.emit(RequestExpired(client, now, request.type_url, request.nonce))
         if not self._session.is_settled:
             self._wake()
-
-    def _report(self, request: SotwRequest | DeltaRequest, received: Received, now: float) -> None:
-        client, type_url = self._client, request.type_url
-        if not received.is_known:
-            if received.is_first:
-                self._hub.emit(UnknownType(client, now, type_url))
-        elif received.verdict is not None:
-            self._hub.emit(_judged(client, now, request, received.verdict, self._writings.get(type_url)))
-        if received.is_expired:
-            self._hub.emit(RequestExpired(client, now, type_url, request.nonce))
 
     # -- writing --------------------------------------------------------------------------------------
 
@@ -213,13 +199,12 @@ class Stream:
                 self._waiter = self._loop.create_future()
                 await self._waiter
             else:
-                composed = perf_counter()
-                if self._hub.is_observed:
+                composed, type_url = perf_counter(), sent.response.type_url
+                if self._hub.wants(ResponseSent):
                     self._hub.emit(_dispatched(self._client, self._loop.time(), sent, composed - started))
-                    self._writings[sent.response.type_url] = _Writing(composed, 0.0)
+                self._writings[type_url] = (composed, 0.0)
                 await self._deliver(sent)
-                if self._hub.is_observed:
-                    self._writings[sent.response.type_url] = _Writing(composed, perf_counter())
+                self._writings[type_url] = (composed, perf_counter())
 
     async def _deliver(self, sent: Sent) -> None:
         watch = self._gate.writes
@@ -278,9 +263,10 @@ def _durations(writing: _Writing | None) -> tuple[float, float]:
     if writing is None:
         return 0.0, 0.0
     now = perf_counter()
+    started, finished = writing
     # The answer may be read before the transport says that it has sent everything.
-    finished = writing.finished or now
-    return finished - writing.started, now - finished
+    finished = finished or now
+    return finished - started, now - finished
 
 
 def _dispatched(client: Client, now: float, sent: Sent, composing: float) -> ResponseSent:

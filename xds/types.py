@@ -57,10 +57,10 @@ TYPES: Final = (
 )
 TRAITS: Final = {traits.type_url: traits for traits in TYPES}
 PUSH_ORDER: Final = {traits.type_url: position for position, traits in enumerate(TYPES)}
+_SHORT_NAMES: Final[dict[str, str]] = {traits.type_url: traits.short_name for traits in TYPES}
 BY_SHORT_NAME: Final = {traits.short_name: traits.type_url for traits in TYPES}
 
 
 def short_name(type_url: str) -> str:
     """The short label of a type ("cds"), or the URL itself for a type that is not Envoy's."""
-    traits = TRAITS.get(TypeUrl(type_url))
-    return traits.short_name if traits else type_url
+    return _SHORT_NAMES.get(type_url, type_url)

@@ -28,6 +28,7 @@ from xds.events import (
     StreamOpened,
     StreamRefused,
     UnknownType,
+    selective,
 )
 from xds.limits import Limits
 from xds.options import ServerOptions
@@ -447,3 +448,25 @@ async def test_last_good_versions_can_be_switched_off() -> None:
         later = WireClient(channel)
         await later.ask(CLUSTER)
         assert (await later.hear()).resources == {"c-1": b"c-1=bad"}
+
+
+async def test_a_selective_observer_sees_what_it_wants_and_no_more() -> None:
+    seen: list[type[Event | StreamRefused]] = []
+    cache = SnapshotCache(wait_for_snapshot=False)
+    acked = asyncio.Event()
+
+    def note(event: Event | StreamRefused) -> None:
+        seen.append(type(event))
+        acked.set()
+
+    server = XdsServer(cache, observers=[selective(note, Acked)])
+    port = await server.start("127.0.0.1:0")
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            client = WireClient(channel)
+            await client.ask(CLUSTER)
+            await client.ack(await client.hear())
+            await asyncio.wait_for(acked.wait(), 10)
+    finally:
+        await server.stop(0.2)
+    assert seen == [Acked]
