@@ -45,11 +45,11 @@ class Authority:
         self._certificate = root.sign(self._key, hashes.SHA256())
         self.roots.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str) -> KeyPair:
-        """A certificate for a DNS name."""
+    def issue(self, name: str, *, expired: bool = False) -> KeyPair:
+        """A certificate for a DNS name, perhaps one whose time is over."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = self._builder(subject, key).add_extension(
+        builder = self._builder(subject, key, -_DAY / 2 if expired else _DAY).add_extension(
             x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False
         )
         pair = KeyPair(self._folder / f"{name}.pem", self._folder / f"{name}.key")
@@ -62,6 +62,19 @@ class Authority:
         )
         return pair
 
+    def revoke(self, *pairs: KeyPair) -> Path:
+        """A list of revoked certificates, in a file."""
+        now = datetime.now(UTC)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self._name)
+        builder = builder.last_update(now - _DAY).next_update(now + _DAY)
+        for pair in pairs:
+            serial = x509.load_pem_x509_certificate(pair.certificate.read_bytes()).serial_number
+            revoked = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - _DAY).build()
+            builder = builder.add_revoked_certificate(revoked)
+        path = self._folder / "revocations.crl"
+        path.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        return path
+
     def server(self, name: str, *, mutual: bool = False) -> ssl.SSLContext:
         """The TLS of a server of that name, which demands a certificate of this authority if it is mutual."""
         pair = self.issue(name)
@@ -72,7 +85,9 @@ class Authority:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, lasts: timedelta = _DAY
+    ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
@@ -81,7 +96,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _DAY)
-            .not_valid_after(now + _DAY)
+            .not_valid_after(now + lasts)
         )
 
 

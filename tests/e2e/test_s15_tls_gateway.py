@@ -142,8 +142,14 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("stranger"))
 
 
+@pytest.fixture(scope="module")
+def revoked(authority: Authority) -> KeyPair:
+    """The certificate of a client that a Secret's list of revoked ones names."""
+    return authority.issue("revoked")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(mesh: LocalMesh, stream: Stream, authority: Authority) -> Proxy:
+async def gateway(mesh: LocalMesh, stream: Stream, authority: Authority, revoked: KeyPair) -> Proxy:
     pairs = {
         name: authority.issue(f"{name}.example.com") for name in ("simple", "opaque", "mutual", "beside", "rotated")
     }
@@ -152,7 +158,7 @@ async def gateway(mesh: LocalMesh, stream: Stream, authority: Authority) -> Prox
         tls_secret("simple", authority.issue("*.example.com")),
         secret("opaque", generic, "Opaque"),
         tls_secret("mutual", authority.issue("*.example.com")),
-        secret("mutual-cacert", {"cacert": authority.roots}, "Opaque"),
+        secret("mutual-cacert", {"cacert": authority.roots, "crl": authority.revoke(revoked)}, "Opaque"),
         tls_secret("beside", pairs["beside"], ca_crt=authority.roots),
         tls_secret("rotated", pairs["rotated"]),
         tls_secret("broken", authority.issue("broken.example.com")),
@@ -211,6 +217,15 @@ async def test_mutual_tls_demands_a_certificate_of_the_authority(
     assert (await client.get(host, authority.issue("somebody"))).status == 200
     await refused(client, host)
     await refused(client, host, stranger.issue("somebody"))
+
+
+@pytest.mark.parametrize("host", ["mutual.example.com", "optional.example.com"])
+async def test_certificates_that_hold_no_longer_are_refused(
+    client: TlsClient, authority: Authority, revoked: KeyPair, host: str
+) -> None:
+    assert (await client.get(host, authority.issue("somebody"))).status == 200
+    await refused(client, host, authority.issue("late", expired=True))
+    await refused(client, host, revoked)
 
 
 async def test_optional_mutual_tls_verifies_what_it_is_shown(

@@ -10,7 +10,12 @@ from translator.analysis.gateway_api import analyze_kubernetes_gateway, analyze_
 from translator.analysis.gateway_binding import analyze_gateways
 from translator.analysis.gateway_credential import analyze_credentials
 from translator.analysis.host_conflict import analyze_host_conflicts
-from translator.analysis.mesh_tls import analyze_client_mode, analyze_peer_mode, analyze_server_mode
+from translator.analysis.mesh_tls import (
+    analyze_client_mode,
+    analyze_ingress_tls,
+    analyze_peer_mode,
+    analyze_server_mode,
+)
 from translator.analysis.port_conflict import analyze_entry_ports
 from translator.database import Database
 from translator.diagnostics import Diagnostic
@@ -26,6 +31,7 @@ ANALYZERS: Final[Mapping[Kind, tuple[Analyzer, ...]]] = {
     Kind.ISTIO_GATEWAY: (analyze_selector, analyze_servers, analyze_credentials, analyze_server_mode),
     Kind.SERVICE_ENTRY: (analyze_entry_ports,),
     Kind.PEER_AUTHENTICATION: (analyze_peer_mode,),
+    Kind.SIDECAR: (analyze_ingress_tls,),
     Kind.GATEWAY: (analyze_kubernetes_gateway,),
     Kind.HTTP_ROUTE: (analyze_kubernetes_route,),
 }

@@ -1,15 +1,17 @@
-"""Rules that ask for mesh TLS where nobody gives proxies the certificates for it, and rules that hide each other."""
+"""Where nobody gives proxies the certificates for mesh TLS that rules ask for, and where rules hide each other."""
 
 from collections.abc import Iterator
 
-from translator.analysis.codes import NO_CERTIFICATES, SUPERSEDED_POLICY
+from translator.analysis.codes import NO_CERTIFICATES, SUPERSEDED_POLICY, UNUSED_TLS
 from translator.database import Database
 from translator.diagnostics import Diagnostic, Severity
-from translator.model.peer_authentication import is_superseded
+from translator.model.ingress import ended_tls
+from translator.model.peer_authentication import MutualTLS, is_superseded, peer_rules
 from translator.objects.destination_rule import ClientTLSMode, ClientTLSSettings, DestinationRule, TrafficPolicy
 from translator.objects.gateway import IstioGateway, ServerTLSMode
 from translator.objects.registry import key_of
 from translator.objects.security import PeerAuthentication, PeerMode
+from translator.objects.sidecar import Sidecar
 
 _WITHOUT = "proxies get no certificates of the mesh from this control plane:"
 
@@ -52,6 +54,22 @@ def analyze_peer_mode(db: Database, source: PeerAuthentication) -> Iterator[Diag
             f"an older PeerAuthentication holds for the whole of {source.metadata.namespace}: this one has no effect"
         )
         yield Diagnostic(Severity.WARNING, SUPERSEDED_POLICY, key_of(source), "spec", reason)
+
+
+def analyze_ingress_tls(db: Database, source: Sidecar) -> Iterator[Diagnostic]:
+    """Find ports whose own TLS the mesh's takes the place of, as far as the Sidecar's own selector tells."""
+    if not db.settings.issues_certificates:
+        return
+    selector = source.spec.workload_selector
+    policy = peer_rules(db, source.metadata.namespace).policy_for(selector.labels if selector else {})
+    for index, ingress in enumerate(source.spec.ingress):
+        mode = policy.at(ingress.port.number)
+        if ended_tls(ingress) and mode is not MutualTLS.DISABLE:
+            reason = (
+                f"has no effect on proxies with certificates of the mesh: the mode of mutual TLS at port "
+                f"{ingress.port.number} is {mode}; a PeerAuthentication has to switch it off there"
+            )
+            yield Diagnostic(Severity.WARNING, UNUSED_TLS, key_of(source), f"spec.ingress[{index}].tls", reason)
 
 
 def _client_settings(path: str, policy: TrafficPolicy | None) -> Iterator[tuple[str, ClientTLSSettings]]:

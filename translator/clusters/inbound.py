@@ -18,7 +18,8 @@ from translator.clusters.stat_name import format_stat_name
 from translator.database import Database
 from translator.engine import query
 from translator.model.destination_rule import effective_policy, policy_for
-from translator.model.protocol import Protocol, parse_protocol
+from translator.model.ingress import ingress_protocol
+from translator.model.protocol import Protocol
 from translator.model.proxy import Capture, IpFamilies, ServiceTarget, ViewKey
 from translator.model.service import service
 from translator.names import inbound_cluster
@@ -227,7 +228,7 @@ def _own_pool(sidecar: Sidecar | None, ingress: IngressListener | None) -> Conne
 
 def _protocol(ingress: IngressListener | None, primary: ServiceTarget | None) -> Protocol:
     if ingress is not None:
-        return parse_protocol(ingress.port.protocol)
+        return ingress_protocol(ingress)
     return primary.port.protocol if primary else Protocol.AUTO
 
 

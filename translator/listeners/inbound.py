@@ -13,7 +13,7 @@ from translator.http_filters.filter import Side
 from translator.listeners.address import balance_exactly, bind_listener, wildcards
 from translator.listeners.chain_match import TLS, ChainMatch, chain_match, plaintext_http
 from translator.listeners.filter_chain import TCPChain, build_http_chain, build_tcp_chain
-from translator.listeners.inbound_mode import bears_http_inspection, inbound_forms
+from translator.listeners.inbound_mode import bears_http_inspection, forms_behind_tls, inbound_forms
 from translator.listeners.inbound_plan import InboundKey, InboundPort, inbound_plan
 from translator.listeners.inspector import (
     Needs,
@@ -23,6 +23,7 @@ from translator.listeners.inspector import (
     needs_by_port,
 )
 from translator.listeners.resource import listener_resource
+from translator.listeners.server_tls import build_server_tls
 from translator.listeners.settings import ListenerSettings, listener_settings
 from translator.model.peer_authentication import MutualTLS
 from translator.model.protocol import Protocol
@@ -30,6 +31,7 @@ from translator.model.proxy import Capture, IpFamilies, Tuning
 from translator.names import BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, VIRTUAL_INBOUND, inbound_cluster
 from translator.network_filters.http_connection_manager import ManagerInputs
 from translator.network_filters.tcp_proxy import to_cluster
+from translator.objects.gateway import ServerTLSSettings
 from translator.objects.registry import ObjectKey
 from translator.pb import boolean, duration, uint32
 from translator.routes.inbound import InboundRoute, build_inbound_route
@@ -146,7 +148,10 @@ class _InspectedChain(NamedTuple):
 
 
 class _ChainTarget(NamedTuple):
-    """What chains of one port have in common. ``port`` 0 stands for all that have no chains of their own."""
+    """What chains of one port have in common. ``port`` 0 stands for all that have no chains of their own.
+
+    ``tls`` is that of clients which ends here, other than that of the mesh.
+    """
 
     port: int
     http_stat_prefix: str
@@ -155,6 +160,7 @@ class _ChainTarget(NamedTuple):
     tcp_name: str
     protocol: Protocol
     route: InboundRoute
+    tls: ServerTLSSettings | None = None
 
 
 def _start_listener(name: str, settings: ListenerSettings, tuning: Tuning) -> listener_pb2.Listener:
@@ -199,13 +205,15 @@ def _port_chains(port: InboundPort, inputs: _Inputs) -> list[_InspectedChain]:
         tcp_stat_prefix=port.stat_name,
         protocol=port.protocol,
         route=route,
+        tls=port.tls,
     )
     return list(_chains(target, port.mode, inputs))
 
 
 def _chains(target: _ChainTarget, mode: MutualTLS, inputs: _Inputs) -> Iterator[_InspectedChain]:
-    bears = bears_http_inspection(target.protocol, mode)
-    for form in inbound_forms(target.protocol, mode):
+    bears = target.tls is not None or bears_http_inspection(target.protocol, mode)
+    forms = inbound_forms(target.protocol, mode) if target.tls is None else forms_behind_tls(target.protocol)
+    for form in forms:
         match = chain_match(
             destination_port=target.port,
             transport=form.transport,
@@ -215,6 +223,8 @@ def _chains(target: _ChainTarget, mode: MutualTLS, inputs: _Inputs) -> Iterator[
         chain = build(target, match, inputs)
         if form.mutual:
             chain.transport_socket.CopyFrom(build_mesh_server(inputs.settings.mesh_tls))
+        if target.tls is not None:
+            chain.transport_socket.CopyFrom(build_server_tls(target.tls, inputs.settings.tls_defaults))
         # Application protocols of TLS connections come from the TLS inspector.
         needs = Needs(tls=form.transport == TLS, http=form.detected, bears_http=bears)
         yield _InspectedChain(target.port, needs, chain)

@@ -67,6 +67,11 @@ def inbound_forms(protocol: Protocol, mode: MutualTLS) -> tuple[InboundForm, ...
     return _FORMS[_port_class(protocol), mode]
 
 
+def forms_behind_tls(protocol: Protocol) -> tuple[InboundForm, ...]:
+    """The chains of a port at which TLS ends that is not the mesh's: Istio takes nothing else there."""
+    return (InboundForm(http=protocol.is_http, transport=TLS),)
+
+
 def bears_http_inspection(protocol: Protocol, mode: MutualTLS) -> bool:
     """Whether looking for HTTP on a port of this protocol keeps nobody waiting. With strict TLS clients begin."""
     return mode is MutualTLS.STRICT or protocol not in _BYTES

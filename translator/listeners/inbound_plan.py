@@ -10,12 +10,14 @@ from translator.engine import query
 from translator.listeners.address import wildcards
 from translator.listeners.settings import listener_settings
 from translator.model.authorization import authorizing_policies
+from translator.model.ingress import ended_tls, ingress_protocol
 from translator.model.peer_authentication import NO_MUTUAL_TLS, MutualTLS, PeerPolicy, peer_rules
-from translator.model.protocol import Protocol, parse_protocol
+from translator.model.protocol import Protocol
 from translator.model.proxy import Capture, IpFamilies, Labels, ServiceTarget, ViewKey
 from translator.model.scope import ScopeKey, scope_key
 from translator.model.service import service
 from translator.names import inbound_cluster, listener
+from translator.objects.gateway import ServerTLSSettings
 from translator.objects.registry import ObjectKey
 from translator.objects.sidecar import CaptureMode, IngressListener, Sidecar
 
@@ -24,6 +26,7 @@ class InboundPort(msgspec.Struct, frozen=True, kw_only=True):
     """One port of the workload. ``service_port`` and ``hostname`` are those of its oldest service.
 
     ``bind`` names the chains, or is where a listener of its own binds; connections count under ``stat_name``.
+    ``tls``: what clients have to speak; the ``protocol`` is that behind it.
     """
 
     bind: str
@@ -33,6 +36,7 @@ class InboundPort(msgspec.Struct, frozen=True, kw_only=True):
     protocol: Protocol
     mode: MutualTLS
     stat_name: str
+    tls: ServerTLSSettings | None = None
 
     @property
     def name(self) -> str:
@@ -147,15 +151,20 @@ def _ingress_plan(key: InboundKey, ingress: Iterable[IngressListener], policy: P
 
 
 def _ingress_port(ingress: IngressListener, implied: str, policy: PeerPolicy) -> InboundPort:
-    """The port of an ingress listener; ``implied`` is where it binds if it does not say."""
+    """The port of an ingress listener; ``implied`` is where it binds if it does not say.
+
+    Istio: its own TLS is for ports at which nobody is asked for that of the mesh.
+    """
+    mode = policy.at(ingress.port.number)
     return InboundPort(
         bind=ingress.bind or implied,
         port=ingress.port.number,
         service_port=ingress.port.number,
         hostname="",
-        protocol=parse_protocol(ingress.port.protocol),
-        mode=policy.at(ingress.port.number),
+        protocol=ingress_protocol(ingress),
+        mode=mode,
         stat_name=inbound_cluster(ingress.port.number),
+        tls=ended_tls(ingress) if mode is MutualTLS.DISABLE else None,
     )
 
 

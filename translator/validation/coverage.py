@@ -59,7 +59,6 @@ GAPS: Final = (
     Gap(Kind.GATEWAY, "spec.listeners[].protocol", "routes of kind TLSRoute and TCPRoute are not read", "TCP"),
     Gap(Kind.HTTP_ROUTE, "spec.rules[].sessionPersistence"),
     Gap(Kind.HTTP_ROUTE, "spec.useDefaultGateways"),
-    Gap(Kind.SIDECAR, "spec.ingress[].tls"),
     Gap(Kind.ISTIO_GATEWAY, "spec.servers[].defaultEndpoint"),
     Gap(Kind.VIRTUAL_SERVICE, "spec.tcp[].match[].sourceSubnet"),
     *(

@@ -81,6 +81,7 @@ def _check_ingress_tls(report: Report, path: str, tls: ServerTLSSettings) -> Non
         "httpsRedirect": tls.https_redirect,
         "credentialName": tls.credential_name,
         "credentialNames": tls.credential_names,
+        "caCertCredentialName": tls.ca_cert_credential_name,
         "tlsCertificates": tls.tls_certificates,
     }
     for field, value in unsupported.items():

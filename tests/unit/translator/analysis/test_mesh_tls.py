@@ -57,6 +57,26 @@ def test_what_needs_certificates_is_told_where_there_are_none(text: str, key: Ob
     assert said(text, key, issues=True) == []
 
 
+ENDING = """
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: own, namespace: default}
+spec:
+  workloadSelector: {labels: {a: b}}
+  ingress:
+  - {port: {number: 80, protocol: HTTPS, name: a}, tls: {mode: SIMPLE, serverCertificate: /c, privateKey: /k}}
+  - {port: {number: 81, protocol: TLS, name: b}, tls: {mode: PASSTHROUGH}}
+"""
+OWN = ObjectKey(Kind.SIDECAR, "default", "own")
+
+
+def test_tls_of_a_sidecar_s_ingress_that_the_mesh_s_takes_the_place_of() -> None:
+    assert said(ENDING, OWN, issues=True, code="FL0105") == ["spec.ingress[0].tls"]
+    assert said(ENDING, OWN, issues=False, code="FL0105") == []
+    without = peers("{selector: {matchLabels: {a: b}}, portLevelMtls: {80: {mode: DISABLE}}}")
+    assert said(f"{ENDING}---\n{without}", OWN, issues=True, code="FL0105") == []
+
+
 def test_a_policy_that_an_older_one_hides() -> None:
     older = peers("{}", name="older", created="2025-01-01T00:00:00Z")
     assert said(f"{older}---\n{peers('{}')}", PEERS, issues=True, code="FL0103") == ["spec"]

@@ -1,6 +1,7 @@
 """Inbound listeners: the workload's own ports."""
 
 import pytest
+from envoy.config.listener.v3 import listener_components_pb2
 from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
 from msgspec.structs import replace
 
@@ -128,6 +129,54 @@ def test_case_18_a_the_sidecar_with_ingress_serves_nothing_else() -> None:
     mesh.add(istio("Sidecar", "default", INGRESS.format(", bind: 1.1.1.1")))
     found = chains(listeners(mesh, WEB)["virtualInbound"])
     assert [each["name"] for each in found if each["port"] not in (0, 15006)] == ["1.1.1.1_9080"]
+
+
+def secured(protocol: str, mode: str = "SIMPLE") -> str:
+    """A Sidecar whose only port has TLS of its own."""
+    files = "serverCertificate: /c.pem, privateKey: /k.pem, caCertificates: /ca.pem"
+    port = f"{{number: 9080, protocol: {protocol}, name: port}}"
+    return istio("Sidecar", "default", f"ingress: [{{port: {port}, tls: {{mode: {mode}, {files}}}}}]")
+
+
+def ended_tls(chain: listener_components_pb2.FilterChain) -> tls_pb2.DownstreamTlsContext:
+    """The TLS that ends at a chain."""
+    return tls_pb2.DownstreamTlsContext.FromString(chain.transport_socket.typed_config.value)
+
+
+@pytest.mark.parametrize(("protocol", "to"), [("HTTPS", "inline inbound|9080||"), ("TLS", "inbound|9080||")])
+def test_case_18_b_ingress_with_tls_of_its_own_takes_nothing_else(protocol: str, to: str) -> None:
+    mesh = Mesh(secured(protocol), peers("{mtls: {mode: DISABLE}}"))
+    listener = listeners(mesh, WEB_POD)["virtualInbound"]
+    (found,) = matching(chains(listener), port=9080)
+    assert (found["to"], found["transport"], found["alpn"]) == (to, "tls", [])
+    (chain,) = (each for each in listener.filter_chains if each.filter_chain_match.destination_port.value == 9080)
+    certificates = ended_tls(chain).common_tls_context.tls_certificates
+    assert [each.certificate_chain.filename for each in certificates] == ["/c.pem"]
+    inspector = next(each for each in listener.listener_filters if each.name.endswith("tls_inspector"))
+    assert inspector.filter_disabled.not_match.destination_port_range.start == 9080
+
+
+def test_case_18_b_mutual_tls_of_the_mesh_takes_its_place() -> None:
+    mesh = Mesh(secured("HTTPS", "MUTUAL"), peers("{mtls: {mode: STRICT}}"))
+    listener = listeners(mesh, WEB_POD)["virtualInbound"]
+    (chain,) = (each for each in listener.filter_chains if each.filter_chain_match.destination_port.value == 9080)
+    secrets = ended_tls(chain).common_tls_context.tls_certificate_sds_secret_configs
+    assert [each.name for each in secrets] == ["default"]
+
+
+@pytest.mark.parametrize(("mode", "required"), [("MUTUAL", True), ("OPTIONAL_MUTUAL", False)])
+def test_case_18_b_on_a_socket_of_its_own(mode: str, required: bool) -> None:  # noqa: FBT001
+    listener = listeners(Mesh(secured("HTTPS", mode)), UNCAPTURED)["0.0.0.0_9080"]
+    context = ended_tls(listener.filter_chains[0])
+    assert context.require_client_certificate.value is required
+    assert context.common_tls_context.validation_context.trusted_ca.filename == "/ca.pem"
+    assert filter_names(listener) == ["tls_inspector"]
+
+
+def test_tls_that_ends_at_the_application_passes_ingress() -> None:
+    mesh = Mesh(secured("HTTPS", "PASSTHROUGH"))
+    (found,) = matching(chains(listeners(mesh)["virtualInbound"]), port=9080)
+    assert (found["to"], found["transport"]) == ("inbound|9080||", "raw_buffer")
 
 
 def test_case_19_a_transparent_interception() -> None:
