@@ -46,13 +46,17 @@ from xds.resource import Resource
 
 
 class GatewaySite(msgspec.Struct, frozen=True, kw_only=True):
-    """What else than its servers a gateway's listener depends on. ``authorizing``: the policies about callers."""
+    """What else than its servers a gateway's listener depends on. ``authorizing``: the policies about callers.
+
+    ``has_identity``: it can show a certificate of the mesh.
+    """
 
     namespace: str
     labels: Labels = ()
     families: IpFamilies = IpFamilies.V4
     tuning: Tuning = Tuning()
     authorizing: tuple[ObjectKey, ...] = ()
+    has_identity: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class GatewayInputs(msgspec.Struct, frozen=True, kw_only=True):
     chains: tuple[GatewayChain, ...]
     tuning: Tuning
     settings: ListenerSettings
+    has_identity: bool = False
 
 
 def gateway_binds(site: GatewaySite, listener: GatewayListener) -> tuple[str, ...]:
@@ -108,6 +113,7 @@ def gateway_inputs(db: Database, site: GatewaySite, listener: GatewayListener) -
         chains=tuple(chains.values()),
         tuning=site.tuning,
         settings=listener_settings(db),
+        has_identity=site.has_identity,
     )
 
 
@@ -140,7 +146,8 @@ def _build_chain(chain: GatewayChain, inputs: GatewayInputs) -> listener_compone
     else:
         built = build_tcp_chain(chain.target, inputs.settings.access_log, inputs.tuning.idle_timeout)
     if chain.tls is not None:
-        built.transport_socket.CopyFrom(build_server_tls(chain.tls, inputs.settings.tls_defaults))
+        socket = build_server_tls(chain.tls, inputs.settings.tls_defaults, has_identity=inputs.has_identity)
+        built.transport_socket.CopyFrom(socket)
     return limit_handshake(built)
 
 

@@ -45,7 +45,7 @@ def build_quic_listener(inputs: GatewayInputs) -> listener_pb2.Listener:
     listener = listener_pb2.Listener(
         name=inputs.name,
         traffic_direction=base_pb2.OUTBOUND,
-        filter_chains=[_build_chain(chain) for chain in inputs.chains],
+        filter_chains=[_build_chain(chain, inputs) for chain in inputs.chains],
         udp_listener_config=udp_listener_config_pb2.UdpListenerConfig(quic_options={}, downstream_socket_config={}),
         access_log=build_listener_access_logs(settings.access_log if settings.logs_listeners else None),
     )
@@ -53,10 +53,11 @@ def build_quic_listener(inputs: GatewayInputs) -> listener_pb2.Listener:
     return listener
 
 
-def _build_chain(chain: GatewayChain) -> listener_components_pb2.FilterChain:
+def _build_chain(chain: GatewayChain, inputs: GatewayInputs) -> listener_components_pb2.FilterChain:
     if not isinstance(chain.target, ManagerInputs) or chain.tls is None:
         raise TypeError("only servers that end TLS and route requests speak HTTP/3")
     built = build_http_chain(chain.match, msgspec.structs.replace(chain.target, http3=True))
-    transport = quic_transport_pb2.QuicDownstreamTransport(downstream_tls_context=build_quic_context(chain.tls))
+    context = build_quic_context(chain.tls, has_identity=inputs.has_identity)
+    transport = quic_transport_pb2.QuicDownstreamTransport(downstream_tls_context=context)
     built.transport_socket.CopyFrom(base_pb2.TransportSocket(name=_SOCKET, typed_config=pack(transport)))
     return limit_handshake(built)

@@ -103,6 +103,7 @@ def _gateway_references(db: Database, view: ViewKey) -> Iterator[ResourceReferen
         families=view.families,
         tuning=view.outbound,
         authorizing=authorizing_policies(db, view),
+        has_identity=view.has_identity,
     )
     for each in gateway_servers(db, view):
         yield ResourceReference(listener(gateway_binds(site, each)[0], each.port), gateway_listener, (site, each))

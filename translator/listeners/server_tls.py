@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from envoy.config.core.v3 import base_pb2
-from envoy.extensions.transport_sockets.tls.v3 import common_pb2, tls_pb2
+from envoy.extensions.transport_sockets.tls.v3 import common_pb2, secret_pb2, tls_pb2
 
 from translator.model.host import is_ip
 from translator.objects.gateway import ServerTLSMode, ServerTLSSettings, TLSProtocol
@@ -31,28 +31,33 @@ _VERSIONS: Final = {
 }
 
 
-def build_server_tls(tls: ServerTLSSettings, defaults: MeshTLSConfig) -> base_pb2.TransportSocket:
-    """The transport socket of a server that ends TLS; ``defaults`` are the mesh's limits."""
+def build_server_tls(
+    tls: ServerTLSSettings, defaults: MeshTLSConfig, *, has_identity: bool = False
+) -> base_pb2.TransportSocket:
+    """The transport socket of a server that ends TLS; ``defaults`` are the mesh's limits.
+
+    ``has_identity``: the proxy gets a certificate of the mesh.
+    """
     context = tls_pb2.DownstreamTlsContext(require_client_certificate=boolean(tls.mode in _DEMANDING))
     common = context.common_tls_context
     common.alpn_protocols.extend(SERVER_ALPN)
     if tls.mode is ServerTLSMode.ISTIO_MUTUAL:
-        common.tls_certificate_sds_secret_configs.append(build_secret_reference(MESH_CERTIFICATE))
+        common.tls_certificate_sds_secret_configs.append(_reference(MESH_CERTIFICATE, has_identity))
     else:
-        _present_certificates(common, tls)
+        _present_certificates(common, tls, has_identity)
         _set_parameters(common.tls_params, tls, defaults)
     if tls.mode in _VERIFYING:
-        _verify_clients(common, tls)
+        _verify_clients(common, tls, has_identity)
     return build_tls_socket(context)
 
 
-def build_quic_context(tls: ServerTLSSettings) -> tls_pb2.DownstreamTlsContext:
+def build_quic_context(tls: ServerTLSSettings, *, has_identity: bool = False) -> tls_pb2.DownstreamTlsContext:
     """The TLS of a server inside QUIC, which has one version of it and ciphers of its own."""
     context = tls_pb2.DownstreamTlsContext(require_client_certificate=boolean(tls.mode in _DEMANDING))
     context.common_tls_context.alpn_protocols.append(_HTTP3)
-    _present_certificates(context.common_tls_context, tls)
+    _present_certificates(context.common_tls_context, tls, has_identity)
     if tls.mode in _VERIFYING:
-        _verify_clients(context.common_tls_context, tls)
+        _verify_clients(context.common_tls_context, tls, has_identity)
     return context
 
 
@@ -74,14 +79,27 @@ def _credentials(tls: ServerTLSSettings) -> tuple[str, ...]:
     return tls.credential_names or ((tls.credential_name,) if tls.credential_name else ())
 
 
-def _present_certificates(common: tls_pb2.CommonTlsContext, tls: ServerTLSSettings) -> None:
+def _reference(name: str, has_identity: bool) -> secret_pb2.SdsSecretConfig:  # noqa: FBT001 - the value is the whole meaning
+    """A secret that a server asks for.
+
+    Envoy subscribes to a secret once for every way of asking, and of two subscriptions over one stream only the first
+    is answered: those of the mesh are asked for as clusters do.
+    """
+    return build_secret_reference(name, waits=has_identity and name in {MESH_CERTIFICATE, MESH_ROOTS})
+
+
+def _present_certificates(
+    common: tls_pb2.CommonTlsContext,
+    tls: ServerTLSSettings,
+    has_identity: bool,  # noqa: FBT001
+) -> None:
     """Istio: credentials, else files, else the certificate of the proxy itself."""
     files = list(_certificate_files(tls))
     names = [secret_name(each) for each in _credentials(tls)]
     if not names and not files:
         names = [MESH_CERTIFICATE]
     if names:
-        common.tls_certificate_sds_secret_configs.extend(map(build_secret_reference, names))
+        common.tls_certificate_sds_secret_configs.extend(_reference(each, has_identity) for each in names)
         return
     for certificate, key in files:
         common.tls_certificates.append(
@@ -100,7 +118,11 @@ def _certificate_files(tls: ServerTLSSettings) -> Iterator[tuple[str, str]]:
         yield each.server_certificate, each.private_key
 
 
-def _verify_clients(common: tls_pb2.CommonTlsContext, tls: ServerTLSSettings) -> None:
+def _verify_clients(
+    common: tls_pb2.CommonTlsContext,
+    tls: ServerTLSSettings,
+    has_identity: bool,  # noqa: FBT001
+) -> None:
     validation = common_pb2.CertificateValidationContext(
         match_typed_subject_alt_names=[_san_matcher(name) for name in tls.subject_alt_names],
         verify_certificate_spki=tls.verify_certificate_spki,
@@ -114,7 +136,7 @@ def _verify_clients(common: tls_pb2.CommonTlsContext, tls: ServerTLSSettings) ->
     if roots:
         combined = common.combined_validation_context
         combined.default_validation_context.CopyFrom(validation)
-        combined.validation_context_sds_secret_config.CopyFrom(build_secret_reference(roots))
+        combined.validation_context_sds_secret_config.CopyFrom(_reference(roots, has_identity))
     else:
         authorities = _authority_file(tls)
         validation.trusted_ca.filename = authorities

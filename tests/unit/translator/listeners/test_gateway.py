@@ -22,7 +22,7 @@ from tests.unit.translator.listeners.listener_kit import (
 )
 from tests.unit.translator.mesh_kit import Mesh, endpoint, endpoint_slice, entry, pod, rule
 from tests.unit.translator.model.test_gateway import HTTP, gw, https, server
-from translator.model.proxy import Role
+from translator.model.proxy import Proxy, Role
 from translator.objects.duration import Duration
 from translator.objects.mesh_config import MeshConfig, MeshTLSConfig, MeshTLSProtocol
 from xds.resource import Reference
@@ -36,9 +36,9 @@ def routed(name: str, spec: str, **extra: str) -> str:
     return istio("VirtualService", name, f"{{gateways: [a], {spec}}}", **extra)
 
 
-def context(mesh: Mesh, position: int = 0) -> tls_pb2.DownstreamTlsContext:
+def context(mesh: Mesh, position: int = 0, proxy: Proxy = PROXY) -> tls_pb2.DownstreamTlsContext:
     """The TLS of a chain of the only listener."""
-    (listener,) = listeners(mesh, PROXY).values()
+    (listener,) = listeners(mesh, proxy).values()
     socket = listener.filter_chains[position].transport_socket
     return tls_pb2.DownstreamTlsContext.FromString(socket.typed_config.value)
 
@@ -191,6 +191,19 @@ def test_case_27_credentials(tls: str, certificates: list[str], roots: str, dema
     assert not any(
         each.sds_config.HasField("initial_fetch_timeout") for each in common.tls_certificate_sds_secret_configs
     )
+
+
+def test_certificates_of_the_mesh_are_asked_for_as_clusters_do() -> None:
+    """Envoy subscribes once more for another way of asking, and is not answered a second time."""
+    tls = https("a.example.com", tls="mode: ISTIO_MUTUAL")
+    common = context(Mesh(gw("a", tls)), proxy=replace(PROXY, has_identity=True)).common_tls_context
+    asked = [
+        *common.tls_certificate_sds_secret_configs,
+        common.combined_validation_context.validation_context_sds_secret_config,
+    ]
+    assert [each.name for each in asked] == ["default", "ROOTCA"]
+    assert all(not each.sds_config.initial_fetch_timeout.ToSeconds() for each in asked)
+    assert all(each.sds_config.HasField("initial_fetch_timeout") for each in asked)
 
 
 def test_certificates_in_files() -> None:
