@@ -93,11 +93,21 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_settings(
-    mesh_config: Path | None, *, shadow_host_suffix: bool = False, cluster_id: str = "Kubernetes"
+    mesh_config: Path | None,
+    *,
+    shadow_host_suffix: bool = False,
+    headless_chains: bool = False,
+    cluster_id: str = "Kubernetes",
 ) -> Settings:
     """The mesh-wide settings, with those from a file if there is one. Raises SettingsError."""
     mesh, networks = load_mesh(mesh_config) if mesh_config else (MeshConfig(), MeshNetworks())
-    return Settings(mesh=mesh, networks=networks, shadow_host_suffix=shadow_host_suffix, cluster_id=cluster_id)
+    return Settings(
+        mesh=mesh,
+        networks=networks,
+        shadow_host_suffix=shadow_host_suffix,
+        headless_chains=headless_chains,
+        cluster_id=cluster_id,
+    )
 
 
 def load_mesh(path: Path) -> tuple[MeshConfig, MeshNetworks]:

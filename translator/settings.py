@@ -14,7 +14,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cannot find by itself; the default is the place in its official images (Debian). ``discloses_secrets`` is whether
     proxies get what Secrets hold; ``issues_certificates`` whether those that prove who they are get certificates of
     the mesh. ``shadow_host_suffix``: the Host of mirrored requests ends in ``-shadow``, as before
-    Istio 1.28 and as Envoy does by itself.
+    Istio 1.28 and as Envoy does by itself. ``headless_chains``: the endpoints of a TCP port of headless services share
+    a listener.
     """
 
     mesh: MeshConfig = MeshConfig()
@@ -25,3 +26,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     discloses_secrets: bool = True
     issues_certificates: bool = True
     shadow_host_suffix: bool = False
+    headless_chains: bool = False

@@ -45,6 +45,16 @@ ShadowHostSuffix = Annotated[
 ]
 
 
+HeadlessChains = Annotated[
+    bool,
+    typer.Option(
+        "--headless-chains",
+        help="Let the endpoints of a TCP port of headless services share a listener, as Istio does with "
+        "PILOT_ENABLE_HEADLESS_FILTER_CHAIN_LISTENER.",
+    ),
+]
+
+
 class TextFormat(StrEnum):
     """How structured output is written."""
 

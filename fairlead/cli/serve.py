@@ -16,7 +16,7 @@ from fairlead.cli.kubernetes import (
     WriteStatus,
     cluster_settings,
 )
-from fairlead.cli.options import ShadowHostSuffix, fail, failing_on, parse_address
+from fairlead.cli.options import HeadlessChains, ShadowHostSuffix, fail, failing_on, parse_address
 from fairlead.cli.trust import (
     CaDir,
     CaOptional,
@@ -85,6 +85,7 @@ def serve(
     token_audience: TokenAudience = "istio-ca",  # noqa: S107 - a name
     certificate_lifetime: CertificateLifetime = "24h",
     shadow_host_suffix: ShadowHostSuffix = False,
+    headless_chains: HeadlessChains = False,
     workers: Workers = 1,
     max_file_size: Annotated[int, typer.Option(min=1, metavar="MIB", help="Larger files are refused.")] = 32,
 ) -> None:
@@ -114,7 +115,12 @@ def serve(
             secure_xds=parse_address(secure_xds) if secure_xds else None,
             admin=parse_address(admin),
             mesh_file=mesh_config if config_dir else None,
-            mesh=load_settings(mesh_config, shadow_host_suffix=shadow_host_suffix, cluster_id=cluster_id),
+            mesh=load_settings(
+                mesh_config,
+                shadow_host_suffix=shadow_host_suffix,
+                headless_chains=headless_chains,
+                cluster_id=cluster_id,
+            ),
             file_limit=max_file_size << 20,
             plaintext_secrets=plaintext_secrets,
             workers=workers,

@@ -7,6 +7,7 @@ import typer
 
 from fairlead.cli.options import (
     CaptureMode,
+    HeadlessChains,
     ProxyRole,
     ShadowHostSuffix,
     TextFormat,
@@ -45,6 +46,7 @@ def translate(
         Path | None, typer.Option(exists=True, dir_okay=False, help="Istio's MeshConfig, as a YAML file.")
     ] = None,
     shadow_host_suffix: ShadowHostSuffix = False,
+    headless_chains: HeadlessChains = False,
     output: Annotated[TextFormat, typer.Option("-o", "--output", help="Format.")] = TextFormat.JSON,
 ) -> None:
     """Print the Envoy resources that a proxy would get: {type: [resource, ...]} in proto JSON.
@@ -62,7 +64,8 @@ def translate(
 
     wanted = _parse_types(types)
     try:
-        mesh = OfflineMesh(load_settings(mesh_config, shadow_host_suffix=shadow_host_suffix), read_paths([config_dir]))
+        settings = load_settings(mesh_config, shadow_host_suffix=shadow_host_suffix, headless_chains=headless_chains)
+        mesh = OfflineMesh(settings, read_paths([config_dir]))
     except (SettingsError, OSError) as error:
         fail(str(error), code=1)
     pod_name = name or role.value

@@ -113,6 +113,15 @@ def _addresses(db: Database, name: tuple[str, str], port_name: str, network: str
     return tuple(sorted(found))
 
 
+def reserved_ports(db: Database, key: OutboundKey) -> frozenset[int]:
+    """The ports on which every address is taken by listeners that the proxy has anyway."""
+    return _reserved(key, listener_settings(db))
+
+
+def _reserved(key: OutboundKey, settings: ListenerSettings) -> frozenset[int]:
+    return frozenset({*key.reserved_ports, settings.outbound_port, settings.inbound_port})
+
+
 class _Destination(NamedTuple):
     """An address of a service to listen on, or the networks behind a listener on every address."""
 
@@ -125,7 +134,7 @@ class _Planner:
 
     def __init__(self, key: OutboundKey, settings: ListenerSettings) -> None:
         self._key = key
-        self._reserved = {*key.reserved_ports, settings.outbound_port, settings.inbound_port}
+        self._reserved = _reserved(key, settings)
         self._wildcards = wildcards(key.families)
         self._entries: dict[tuple[str, int], Entry] = {}
         self._headless: list[HeadlessPort] = []

@@ -31,6 +31,13 @@ def gateway(**labels: str) -> Proxy:
     return msgspec.structs.replace(GATEWAY, labels=tuple(sorted(labels.items())))
 
 
+def sharing(*texts: str) -> Mesh:
+    """A mesh in which the endpoints of a TCP port of headless services share a listener."""
+    mesh = Mesh(*texts)
+    mesh.db.replace_settings(msgspec.structs.replace(mesh.db.settings, headless_chains=True))
+    return mesh
+
+
 def resources(mesh: Mesh, proxy: Proxy = SIDECAR) -> dict[str, Resource]:
     """The listeners of a proxy as resources, in the order of the list."""
     found: dict[str, Resource] = {}

@@ -280,6 +280,24 @@ def test_case_13_b_inspectors_run_only_where_they_are_needed(
     }
 
 
+NEEDING_A_LIST = {Protocol.TCP, Protocol.MYSQL, Protocol.MONGO}
+
+
+@pytest.mark.parametrize("mode", MutualTLS)
+@pytest.mark.parametrize("protocol", [each for each in Protocol if each is not Protocol.UDP])
+def test_one_more_port_changes_nothing_but_chains(protocol: Protocol, mode: MutualTLS) -> None:
+    """Envoy replaces a listener, and drains its connections, when anything else changes."""
+    before = ports(dict.fromkeys((0, 80, 81, 82), mode))
+    more = replace(before.ports[0], port=83, service_port=83, protocol=protocol)
+    listener, other = (build_virtual_inbound(each) for each in (before, replace(before, ports=(*before.ports, more))))
+    assert len(other.filter_chains) > len(listener.filter_chains)
+    kept = {chain.SerializeToString(deterministic=True) for chain in other.filter_chains}
+    assert {chain.SerializeToString(deterministic=True) for chain in listener.filter_chains} < kept
+    for each in (listener, other):
+        each.ClearField("filter_chains")
+    assert (listener == other) is (mode is MutualTLS.STRICT or protocol not in NEEDING_A_LIST)
+
+
 @pytest.mark.parametrize("mode", MutualTLS)
 def test_chains_of_every_mode_are_distinct(mode: MutualTLS) -> None:
     found = chains(build_virtual_inbound(ports(dict.fromkeys((0, 80, 81, 82), mode))))

@@ -24,6 +24,7 @@ from tests.unit.translator.listeners.listener_kit import (
     outbound_names,
     proxies,
     resources,
+    sharing,
 )
 from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, endpoint, endpoint_slice, entry, pod, rule, service
 from translator.model.proxy import Proxy
@@ -213,6 +214,32 @@ def test_case_09_a_headless_tcp_has_a_listener_for_each_endpoint_but_itself() ->
     own = replace(SIDECAR, labels=(("app", "client"),))
     assert outbound_names(mesh, own) == ["10.9.9.10_8080", "10.9.9.7_8080", "10.9.9.8_8080"]
     assert [each["to"] for each in chains(listeners(mesh, own)["10.9.9.7_8080"])] == [f"outbound|8080||{host('db')}"]
+
+
+def test_case_09_a_headless_tcp_has_a_chain_for_each_endpoint_if_the_mesh_says_so() -> None:
+    mesh = sharing(
+        kube_service("db", "{name: tcp, port: 8080}", ip="None", selector={"app": "client"}),
+        endpoint_slice("db", *(endpoint(f"10.9.9.{last}") for last in (7, 8, 9, 10)), service="db", port="tcp"),
+    )
+    own = replace(SIDECAR, labels=(("app", "client"),))
+    assert outbound_names(mesh, own) == ["0.0.0.0_8080"]
+    listener = listeners(mesh, own)["0.0.0.0_8080"]
+    assert [(each["prefixes"], each["to"]) for each in chains(listener)] == [
+        *(([f"10.9.9.{last}/32"], f"outbound|8080||{host('db')}") for last in (10, 7, 8)),
+        ([], "PassthroughCluster"),
+    ]
+    assert not listener.listener_filters
+
+
+def test_headless_ports_that_are_detected_or_whose_number_others_have_do_not_share() -> None:
+    slices = [endpoint_slice(name, endpoint("10.9.9.7"), service=name, port=name) for name in ("auto", "tcp")]
+    mesh = sharing(
+        kube_service("auto", "{name: auto, port: 9000}", ip="None"),
+        kube_service("tcp", "{name: tcp, port: 8080}", ip="None"),
+        kube_service("web", "{name: http, port: 8080}"),
+        *slices,
+    )
+    assert outbound_names(mesh) == ["0.0.0.0_8080", "10.9.9.7_8080", "10.9.9.7_9000"]
 
 
 def test_headless_tcp_has_no_listener_for_what_cannot_be_dialled() -> None:

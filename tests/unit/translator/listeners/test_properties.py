@@ -22,6 +22,7 @@ from tests.unit.translator.listeners.listener_kit import (
     kube_service,
     listeners,
     resources,
+    sharing,
 )
 from tests.unit.translator.listeners.test_outbound import external
 from tests.unit.translator.mesh_kit import SIDECAR, Mesh, endpoint, endpoint_slice, rule
@@ -203,7 +204,7 @@ def bootstrap(found: Iterable[dict[str, Any]]) -> dict[str, Any]:
 def test_case_34_b_a_real_envoy_takes_every_listener(proxy: Proxy, envoy_binary: Path, tmp_path: Path) -> None:
     found = [
         MessageToDict(each)
-        for mesh in (Mesh(*OBJECTS), Mesh(*OBJECTS, SIDECAR_OBJECT, mesh=LOGGED))
+        for mesh in (Mesh(*OBJECTS), Mesh(*OBJECTS, SIDECAR_OBJECT, mesh=LOGGED), sharing(*OBJECTS))
         for each in listeners(mesh, proxy).values()
     ]
     moved = [on_port(each, 20000 + position) for position, each in enumerate((all_inbound_forms(), *found))]
