@@ -1,5 +1,6 @@
 """Whatever the order in which objects arrive, and however many there are: same result, same cost."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 
@@ -172,6 +173,31 @@ def test_any_order_of_arrival_ends_like_a_fresh_start_and_leaves_no_ready_endpoi
                 rows[event.key] = event.value
     assert resources(mesh) == resources(start(rows))
     assert not unreachable(mesh, rows)
+
+
+FIVE = (
+    service(),
+    endpoint_slice("web", endpoint("10.0.0.1", "web-1"), endpoint("10.0.0.9")),
+    pod("web-1", "10.0.0.1", labels={"app": "web", "version": "v1"}, nodeName="n1"),
+    NODE % ("n1", "a"),
+    rule("{host: web, subsets: [{name: v1, labels: {version: v1}}], trafficPolicy: {outlierDetection: {}}}"),
+)
+
+
+@pytest.mark.parametrize("restart", [None, *range(1, len(FIVE))])
+def test_every_order_of_service_slice_pod_node_and_rule(restart: int | None) -> None:
+    expected = resources(Mesh(*FIVE))
+    for order in itertools.permutations(range(len(FIVE))):
+        mesh = Mesh()
+        rows: Rows = {}
+        for count, number in enumerate(order):
+            if count == restart:
+                mesh = start(rows)
+            mesh.add(FIVE[number])
+            rows |= {write.key: write.value for write in writes(FIVE[number]) if write.value is not None}
+            resources(mesh)
+            assert not unreachable(mesh, rows), order
+        assert resources(mesh) == expected, order
 
 
 def crowd(size: int) -> Mesh:

@@ -219,6 +219,16 @@ CHANGES: dict[str, tuple[tuple[str, ...], tuple[str, ...], dict[str, Names]]] = 
         (THREE.replace("10.1.0.3\n  conditions: {}", "10.1.0.3\n  conditions: {ready: false, terminating: false}"),),
         {},
     ),
+    "a new pod that is not ready": (
+        (labelled("web-3", "10.1.0.3", "v1"),),
+        (THREE.replace("10.1.0.3\n  conditions: {}", "10.1.0.3\n  conditions: {ready: false, terminating: false}"),),
+        everyone(EDS=web(("", "v1"))),
+    ),
+    "a pod that ends": (
+        (),
+        (SLICE.replace("10.1.0.1\n  conditions: {}", "10.1.0.1\n  conditions: {ready: false, terminating: true}"),),
+        everyone(EDS=web(("", "v1"))),
+    ),
     "to nothing": ((), (EMPTY,), everyone(EDS=web())),
     "and back": ((EMPTY,), (SLICE,), everyone(EDS=web())),
     "the same again": (
@@ -280,6 +290,20 @@ CHANGES: dict[str, tuple[tuple[str, ...], tuple[str, ...], dict[str, Names]]] = 
             client={"LDS": {"0.0.0.0_90"}, "RDS": {"90"}},
             pod={"CDS": {*web(port=90), "inbound|90||"}, "LDS": {"0.0.0.0_90", "virtualInbound"}, "RDS": {"90"}},
         ),
+    ),
+    "another name of a port, and of that of its pods": (
+        (),
+        (
+            service(ports="{name: http-web, port: 80}"),
+            endpoint_slice("web", endpoint("10.1.0.1", "web-1"), endpoint("10.1.0.2", "web-2"), port="http-web"),
+        ),
+        {},
+    ),
+    "another name of a port alone": ((), (service(ports="{name: http-web, port: 80}"),), everyone(EDS=web())),
+    "another label of a service": (
+        (),
+        (service().replace("name: web\n", "name: web\n  labels: {team: a}\n", 1),),
+        {},
     ),
     "another target port": (
         (),
@@ -422,6 +446,20 @@ def test_a_name_of_a_gateway_that_comes_to_have_an_address_is_a_push_of_the_endp
 
 IDENTIFIED = {name: msgspec.structs.replace(proxy, has_identity=True) for name, proxy in PROXIES.items()}
 SECURED = {"app": "web", "version": "v1", "security.istio.io/tlsMode": "istio"}
+
+
+def test_a_pod_of_another_account_is_a_push_of_clusters_too_and_another_of_the_same_is_not() -> None:
+    fleet = Fleet(
+        *BASE,
+        pod("web-1", "10.1.0.1", labels=SECURED),
+        pod("web-3", "10.1.0.3", labels=SECURED),
+        proxies=IDENTIFIED,
+    )
+    assert fleet.add(THREE) == everyone(EDS=web(("", "v1")))
+    joined = endpoint_slice("web", *(endpoint(f"10.1.0.{number}", f"web-{number}") for number in (1, 2, 3, 4)))
+    assert fleet.add(pod("web-4", "10.1.0.4", labels=SECURED, serviceAccountName="bob"), joined) == everyone(
+        CDS=web(), EDS=web(("", "v1"))
+    )
 
 
 def policy(mode: str, **more: str) -> str:
