@@ -149,6 +149,26 @@ async def test_addresses_follow_dns_under_traffic(
         assert not load.traffic.failed, load.traffic.describe_failures()
 
 
+async def test_case_49_another_resolution_is_taken_under_traffic(
+    mesh: LocalMesh, dns: DnsServer, sleep: Proxy, client: HttpClient
+) -> None:
+    host, listed, known = "turning.example.test", mesh.addresses.ip(), mesh.addresses.ip()
+    dns.records[host] = (known,)
+    static = entry(host, "STATIC", rest=f", endpoints: [{{address: {listed}}}]")
+    resolved = static.replace("STATIC", "DNS").replace(f", endpoints: [{{address: {listed}}}]", "")
+    request = Request("/ip", host)
+    mesh.folder.apply_yaml(static, "default")
+    async with build_server("listed", listed), build_server("known", known):
+        await client.wait_ok(request, "listed", context=mesh.describe)
+        async with LoadGenerator(lambda: client.send(request), rate=50) as load:
+            for text, ip in ((resolved, known), (static, listed), (resolved, known)):
+                mesh.folder.apply_yaml(text, "default")
+                await load.wait_instance(f"{ip}:{PORT}")
+        assert not load.traffic.failed, load.traffic.describe_failures()
+    rejected = await sleep.admin.stats(r"(cluster_manager\.cds|cluster\..*)\.update_rejected")
+    assert not any(rejected.values()), rejected
+
+
 async def _only(sleep: Proxy, host: str, ip: str) -> None:
     """Envoy keeps what it resolved itself to itself: its list of hosts tells."""
     for cluster in await sleep.admin.clusters():
