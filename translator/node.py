@@ -8,7 +8,7 @@ Token = Hashable
 UNSET: Final = object()
 
 # So many dependents are kept in a tuple.
-_FEW: Final = 8
+_FEW: Final = 32
 
 
 class Recipe(Protocol):

@@ -64,30 +64,35 @@ Touched = ObjectKey | IndexEntry
 
 
 class _Bucket:
-    """The members of one index entry, sorted, with the number of rows that contribute each."""
+    """The members of one index entry, sorted.
 
-    __slots__ = ("counts", "members", "ordered")
+    Mostly one row contributes a member; ``repeated`` counts the further rows of those that have more.
+    """
+
+    __slots__ = ("members", "ordered", "repeated")
 
     def __init__(self) -> None:
-        self.counts: dict[_Comparable, int] = {}
         self.ordered: list[_Comparable] = []
+        self.repeated: dict[_Comparable, int] | None = None
         self.members: tuple[Any, ...] | None = None
 
     def add(self, member: _Comparable) -> bool:
-        count = self.counts.get(member, 0)
-        self.counts[member] = count + 1
-        if count:
+        position = bisect_left(self.ordered, member)
+        if self.ordered[position : position + 1] == [member]:
+            self.repeated = self.repeated or {}
+            self.repeated[member] = self.repeated.get(member, 0) + 1
             return False
-        self.ordered.insert(bisect_left(self.ordered, member), member)
+        self.ordered.insert(position, member)
         self.members = None
         return True
 
     def remove(self, member: _Comparable) -> bool:
-        count = self.counts[member]
-        if count > 1:
-            self.counts[member] = count - 1
+        repeated = self.repeated
+        if repeated and member in repeated:
+            repeated[member] -= 1
+            if not repeated[member]:
+                del repeated[member]
             return False
-        del self.counts[member]
         del self.ordered[bisect_left(self.ordered, member)]
         self.members = None
         return True
@@ -162,5 +167,5 @@ class Store:
         bucket = self._buckets[name]
         if bucket.remove(member):
             touched.add(name)
-        if not bucket.counts:
+        if not bucket.ordered:
             del self._buckets[name]

@@ -34,7 +34,7 @@ class DomainRegister:
 
     def __init__(self) -> None:
         self._names: dict[str, list[Bid]] = {}
-        self._domains: dict[str, list[Bid]] = {}
+        self._domains: dict[str, tuple[Bid, ...]] = {}
         self._hostnames: set[str] = set()
         # The domains that are written with a port, by what stands before it.
         self._with_port: dict[str, set[str]] = {}
@@ -87,18 +87,19 @@ class DomainRegister:
     def _enter(self, bid: Bid) -> None:
         self._changed[bid] = None
         for domain in bid.domains:
-            bids = self._domains.setdefault(domain, [])
+            bids = self._domains.get(domain, ())
             if not bids and ":" in domain:
                 self._with_port.setdefault(domain.rpartition(":")[0], set()).add(domain)
-            insort(bids, bid, key=_RANK)
+            self._domains[domain] = tuple(sorted((*bids, bid), key=_RANK)) if bids else (bid,)
         self._note(bid.domains)
 
     def _withdraw(self, bid: Bid) -> None:
         self._changed[bid] = None
         for domain in bid.domains:
-            bids = self._domains[domain]
-            bids.remove(bid)
-            if not bids:
+            rest = list(self._domains[domain])
+            rest.remove(bid)
+            self._domains[domain] = tuple(rest)
+            if not rest:
                 del self._domains[domain]
                 if ":" in domain:
                     self._forget_port(domain)
