@@ -7,6 +7,7 @@ the client is ready to take it. So a client that does not read costs one respons
 
 import asyncio
 from time import perf_counter
+from traceback import clear_frames
 from typing import Any
 
 import grpc.aio
@@ -152,12 +153,18 @@ class Stream:
         self._hub.emit(StreamClosed(self._client, self._loop.time(), code, reason))
 
     async def _converse(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            reader = tasks.create_task(self._read())
-            try:
-                await self._write()
-            finally:
-                reader.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                reader = tasks.create_task(self._read())
+                try:
+                    await self._write()
+                finally:
+                    reader.cancel()
+        except asyncio.CancelledError as cancelled:
+            # Python 3.11: a task group that was cancelled holds the error, whose traceback holds the group, and both
+            # hold the stream with all that its client was sent. What the collector has frozen would stay for ever.
+            clear_frames(cancelled.__traceback__)
+            raise
 
     # -- reading --------------------------------------------------------------------------------------
 

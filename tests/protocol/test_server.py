@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import random
+import weakref
 from time import perf_counter
 
 import envoy_data_plane.envoy.service.discovery.v3 as discovery
@@ -65,6 +67,26 @@ async def test_resources_and_changes_reach_the_client(method: str) -> None:
         client.cancel()
         await rig.until(StreamClosed)
         assert not rig.server.clients
+
+
+@METHODS
+async def test_a_stream_that_ended_leaves_nothing_to_the_garbage_collector(method: str) -> None:
+    async with serving() as rig, connected(rig) as channel:
+        rig.cache.set("all", [made(CLUSTER, "a")])
+        client = WireClient(channel, method)
+        await client.ask(CLUSTER)
+        await client.hear()
+        session = weakref.ref(rig.client.session)
+        gc.disable()
+        try:
+            client.cancel()
+            await rig.until(StreamClosed)
+            rig.events.clear()
+            async with asyncio.timeout(DEADLINE):
+                while session() is not None:  # noqa: ASYNC110 - nobody tells when an object goes
+                    await asyncio.sleep(0.001)
+        finally:
+            gc.enable()
 
 
 @METHODS
