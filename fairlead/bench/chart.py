@@ -50,8 +50,10 @@ def line_chart(lines: Sequence[Line], unit: str) -> str:
     for place in range(_LABELS):
         share = place / (_LABELS - 1)
         label = f"{low + share * span:.3g}"
-        parts.append(_text(_LEFT + share * (_WIDTH - _LEFT - 20) + 5, _HEIGHT - 12, label))
-    parts.append(_text(_WIDTH - 8, _HEIGHT - 12, unit))
+        if place < _LABELS - 1:
+            parts.append(_text(_LEFT + share * (_WIDTH - _LEFT - 20), _HEIGHT - 12, label))
+        else:
+            parts.append(_text(_WIDTH, _HEIGHT - 12, f"{label} {unit}", anchor="end"))
     for colour, line in zip(_COLOURS, lines, strict=False):
         points = " ".join(
             f"{_LEFT + (x - low) / span * (_WIDTH - _LEFT - 20):.1f},{_TOP + _plot_height() * (1 - y / most):.1f}"

@@ -125,7 +125,8 @@ class Fleet:
 
     async def seen(self, number: int, timeout: float) -> list[float]:  # noqa: ASYNC109 - as above
         """Wait until they have; when each of them did, by the monotonic clock, the first one first."""
-        await self._until(lambda: self.is_seen(number), timeout, lambda: f"change {number} did not reach all proxies")
+        missed = f"change {number} did not reach all proxies: does the control plane read what is written?"
+        await self._until(lambda: self.is_seen(number), timeout, lambda: missed)
         return self.take_seen(number)
 
     def take_seen(self, number: int) -> list[float]:

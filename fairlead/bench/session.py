@@ -11,9 +11,9 @@ from typing import Final
 import msgspec
 
 from fairlead.bench.clients import ClientClock
-from fairlead.bench.cluster import ClusterDestination
-from fairlead.bench.destination import Destination, FolderDestination
+from fairlead.bench.destination import Destination
 from fairlead.bench.failure import BenchError
+from fairlead.bench.filling import open_destination
 from fairlead.bench.fleet import Connected, Fleet
 from fairlead.bench.load import Change, ChangeKind, Load
 from fairlead.bench.messages import Expect, Totals
@@ -137,7 +137,7 @@ async def stage(plan: Plan, tell: Tell) -> AsyncIterator[Session]:
     with open_workdir(plan) as workdir:
         config = plan.folder if plan.target and plan.folder else workdir / "config"
         async with AsyncExitStack() as stack:
-            destination = await stack.enter_async_context(_destination(plan, config))
+            destination = await stack.enter_async_context(open_destination(config, plan.kubeconfig, yaml=plan.yaml))
             if plan.target is None or plan.folder or plan.kubeconfig is not None:
                 tell("writing the load", 0.0)
                 await destination.fill(Load(plan.shape).documents())
@@ -164,18 +164,6 @@ async def stage_peer(peer: Peer, plan: Plan, tell: Tell) -> AsyncIterator[Sessio
             subject, destination = await stack.enter_async_context(peer_subject(peer, plan, load, workdir))
             fleet = await stack.enter_async_context(_fleet(plan, subject, workdir))
             yield Session(plan, subject, fleet, destination, tell)
-
-
-@asynccontextmanager
-async def _destination(plan: Plan, config: Path) -> AsyncIterator[Destination]:
-    if plan.kubeconfig is None:
-        yield FolderDestination(config, yaml=plan.yaml)
-        return
-    cluster = ClusterDestination(plan.kubeconfig)
-    try:
-        yield cluster
-    finally:
-        await cluster.close()
 
 
 @contextmanager

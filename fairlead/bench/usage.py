@@ -15,14 +15,17 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def usage_of(pid: int) -> Usage | None:
-    """The use of a process and its children; None where that cannot be told."""
+    """The use of a process and its children; None where that cannot be told.
+
+    What several of them share is counted once, but for the most that there ever was: that is not known so precisely.
+    """
     pids = _family(pid)
     found = [usage for each in pids if (usage := _usage_of_one(each)) is not None]
     if not found:
         return None
     return Usage(
         cpu=sum(each.cpu for each in found),
-        memory=sum(each.memory for each in found),
+        memory=found[0].memory if len(found) == 1 else sum(map(_proportional_memory, pids)),
         peak=sum(each.peak for each in found),
     )
 
@@ -49,6 +52,15 @@ def _usage_of_one(pid: int) -> Usage | None:
         memory=_kilobytes(status.get("VmRSS", "0")) / 1000 * 1.024,
         peak=_kilobytes(status.get("VmHWM", "0")) / 1000 * 1.024,
     )
+
+
+def _proportional_memory(pid: int) -> float:
+    """Linux: of a page that several processes map, each has its share."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((_kilobytes(line.partition(":")[2]) / 1000 * 1.024 for line in lines if line.startswith("Pss:")), 0.0)
 
 
 def _family(pid: int) -> list[int]:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -22,6 +23,21 @@ if TYPE_CHECKING:
     from fairlead.bench.plan import Peer, Plan
     from fairlead.bench.result import Result
 
+_HELP: Final = """Measure how fast a control plane is: this one (--self), or any ADS server (--target HOST:PORT).
+
+`fairlead bench push --self`: one change at a time, 1,000 services, ten sidecars
+
+`fairlead bench fanout --self --report fanout.html`: 1,000 sidecars get each change; with charts
+
+`fairlead bench churn --self --sidecars 200 --compare`: beside go-control-plane and others, with ratios
+
+`fairlead bench connect --self --gateways 10 --protocol sotw`: 1,000 sidecars and ten gateways come at once
+
+`fairlead bench load --config-dir mesh/ --yaml`: then start a control plane of another kind on mesh/, and
+
+`fairlead bench push --target 127.0.0.1:15010 --config-dir mesh/ --yaml` measures that
+"""
+
 Change = Annotated[list[BenchChange], typer.Option(help="What is changed; may be repeated.")]
 Changes = Annotated[int, typer.Option(min=1, help="How many changes of each kind.")]
 
@@ -31,9 +47,9 @@ def build_app() -> typer.Typer:
     app = typer.Typer(
         no_args_is_help=True,
         rich_markup_mode="markdown",
-        help="Measure how fast a control plane is: this one (--self), or any ADS server (--target HOST:PORT).",
+        help=_HELP,
     )
-    for command in (push, fanout, churn, connect, memory):
+    for command in (push, fanout, churn, connect, memory, load):
         app.command(command.__name__)(expand_records(command))
     return app
 
@@ -125,6 +141,33 @@ def memory(*, subject: SubjectOptions, load: LoadOptions, proxies: ProxyOptions,
     `fairlead bench memory --self` for 10,000 endpoints and 1,000 sidecars
     """
     _report(_plan("memory", 1_000, (subject, load, proxies)), output)
+
+
+def load(
+    *,
+    config_dir: Annotated[Path | None, typer.Option(file_okay=False, help="The folder that is filled.")] = None,
+    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="A cluster is filled, without Pods.")] = False,
+    kubeconfig: Annotated[str, typer.Option(metavar="FILE", help="How to reach it; implies --kubernetes.")] = "",
+    load: LoadOptions,
+) -> None:
+    """Only write the load of objects, for a control plane of another kind to start with. It is the same every time.
+
+    `fairlead bench load --config-dir mesh/ --yaml --services 5000`
+
+    `fairlead bench load --kubernetes`
+    """
+    from fairlead.bench.failure import BenchError
+    from fairlead.bench.filling import write_load
+
+    to_cluster = kubernetes or bool(kubeconfig)
+    if to_cluster == (config_dir is not None):
+        fail("where is the load to be written? --config-dir FOLDER, or --kubernetes")
+    shape = load.shape(pods=not to_cluster)
+    try:
+        count = asyncio.run(write_load(shape, config_dir or Path(), kubeconfig if to_cluster else None, yaml=load.yaml))
+    except (BenchError, OSError) as error:
+        fail(str(error), code=1)
+    typer.echo(f"{count:,} objects of {shape.services:,} services are in {config_dir or 'the cluster'}")
 
 
 def _plan(

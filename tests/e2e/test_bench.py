@@ -129,6 +129,25 @@ def test_a_peer_that_is_built_gets_the_same_changes(peer: Peer) -> None:
         assert theirs["figures"][f"{name}: proxies concerned by a change"] == 4
 
 
+def test_the_load_alone_is_written_for_others(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "fairlead", "bench", "load", "--services", "6", "--namespaces", "2", "--yaml")
+    done = subprocess.run(
+        (*command, "--config-dir", str(tmp_path)), capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "objects of 6 services are in" in done.stdout
+    validated = subprocess.run(
+        (sys.executable, "-m", "fairlead", "validate", "-f", str(tmp_path)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert validated.returncode == 0, validated.stdout + validated.stderr
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".yaml"}
+    nowhere = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (nowhere.returncode, "where is the load to be written?" in nowhere.stderr) == (2, True)
+
+
 def test_an_interrupted_run_leaves_no_process(tmp_path: Path) -> None:
     # That nothing is left is what the fixtures of every test see to.
     arguments = ("bench", "churn", *SMALL, "--sidecars", "2", "--duration", "60", "--config-dir", str(tmp_path))
