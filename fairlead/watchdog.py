@@ -48,11 +48,15 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class LoopWatchdog:
-    """A context manager, to be entered on the loop that it is to watch."""
+    """A context manager, to be entered on the loop that it is to watch.
+
+    ``late`` counts blocks, ``computing`` those that the machine has not caused: the loop's thread computed for as long.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
         self.ticks = 0
         self.late = 0
+        self.computing = 0
         self.longest: Block | None = None
         self.blocks: deque[Block] = deque(maxlen=_KEPT)
         self._lag = metrics.loop_lag
@@ -116,6 +120,7 @@ class LoopWatchdog:
 
     def _note(self, block: Block) -> None:
         self.late += 1
+        self.computing += block.cpu_ms >= BLOCKED * 1000
         self.blocks.append(block)
         if self.longest is None or block.ms > self.longest.ms:
             self.longest = block
@@ -165,6 +170,7 @@ def describe_loop(watchdog: LoopWatchdog) -> dict[str, Any]:
         "blocked_from_ms": BLOCKED * 1000,
         "ticks": watchdog.ticks,
         "late": watchdog.late,
+        "computing": watchdog.computing,
         "longest": watchdog.longest,
         "blocks": list(reversed(watchdog.blocks)),
     }

@@ -61,15 +61,15 @@ def decode_object(document: object, *, default_namespace: str = "default") -> De
     if not isinstance(document, Mapping):
         return Decoded("document", violations=(Violation("", "expected an object with apiVersion, kind and metadata"),))
     api_version, kind = document.get("apiVersion"), document.get("kind")
-    label = _label(document, default_namespace)
     if not (isinstance(api_version, str) and isinstance(kind, str) and api_version and kind):
-        return Decoded(label, violations=_missing_type(api_version, kind))
+        return Decoded(_label(document, default_namespace), violations=_missing_type(api_version, kind))
     spec = find_kind(api_version, kind)
     if spec is None:
         verdict = judge_foreign(api_version, kind)
         ignored = verdict is None or verdict.severity is not Severity.ERROR
+        label = _label(document, default_namespace)
         return Decoded(label, violations=(verdict,) if verdict else (), ignored=ignored)
-    return _decode_known(spec, document, label, default_namespace)
+    return _decode_known(spec, document, default_namespace)
 
 
 def decode_json(kind: Kind, raw: bytes) -> Decoded:
@@ -107,18 +107,20 @@ def _convert(document: object, record: type[_StructT]) -> _Converted[_StructT]:
         return _convert_checked(document, record)
 
 
-def _decode_known(spec: KindSpec, document: Mapping[str, object], label: str, default_namespace: str) -> Decoded:
+def _decode_known(spec: KindSpec, document: Mapping[str, object], default_namespace: str) -> Decoded:
     converted = _convert(document, spec.struct)
     found, violations = converted.record, converted.violations + _unknown_top_level(spec, document)
     if found is None:
-        return Decoded(label, key=_guess_key(spec, document, default_namespace), violations=violations)
+        key = _guess_key(spec, document, default_namespace)
+        return Decoded(_label(document, default_namespace), key=key, violations=violations)
     namespace = (found.metadata.namespace or default_namespace) if spec.namespaced else ""
     if namespace != found.metadata.namespace:
         metadata = msgspec.structs.replace(found.metadata, namespace=namespace)
         found = msgspec.structs.replace(found, metadata=metadata)
     if violations:
         key = _guess_key(spec, document, default_namespace)
-        return Decoded(label, key=key, draft=found, doubtful=converted.doubtful, violations=violations)
+        label, doubtful = _label(document, default_namespace), converted.doubtful
+        return Decoded(label, key=key, draft=found, doubtful=doubtful, violations=violations)
     return _decoded(spec, found)
 
 
@@ -137,8 +139,7 @@ def _decode_faulty_json(spec: KindSpec, raw: bytes) -> Decoded:
     if not isinstance(document, dict):
         return Decoded(str(spec.kind), violations=(Violation("", "expected an object"),))
     # List responses leave apiVersion and kind out of their items.
-    label = _label({**document, "kind": spec.kind.bare}, "")
-    return _decode_known(spec, document, label, "")
+    return _decode_known(spec, {**document, "kind": spec.kind.bare}, "")
 
 
 def _convert_checked(document: object, record: type[_StructT]) -> _Converted[_StructT]:

@@ -43,28 +43,33 @@ class FolderDestination:
         shared: dict[str, list[Document]] = defaultdict(list)
         for document in documents:
             if document["kind"] in self._OWN_FILE:
-                self._replace(_own_path(document), self._encode(document))
+                _replace(self._path(_own_path(document)), self._encode(document))
             else:
                 shared[_shared_path(document)].append(document)
         for path, items in shared.items():
-            self._replace(path, self._encode({"apiVersion": "v1", "kind": "List", "items": items}))
+            _replace(self._path(path), self._encode({"apiVersion": "v1", "kind": "List", "items": items}))
 
     def prepare(self, documents: Iterable[Document]) -> Write:
         """Replace the files of some objects, each at once: a reader sees the old or the new text."""
-        encoded = [(_own_path(document), self._encode(document)) for document in documents]
+        encoded = [(self._path(_own_path(document)), self._encode(document)) for document in documents]
 
         async def write() -> None:
             for path, text in encoded:
-                self._replace(path, text)
+                _replace(path, text)
 
         return write
 
-    def _replace(self, name: str, text: bytes) -> None:
+    def _path(self, name: str) -> Path:
+        """Where a file is to be; its folder is made if it does not exist."""
         path = self.root / f"{name}.{self._suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}{_DRAFT}")
-        draft.write_bytes(text)
-        draft.replace(path)
+        return path
+
+
+def _replace(path: Path, text: bytes) -> None:
+    draft = path.with_name(f".{path.name}{_DRAFT}")
+    draft.write_bytes(text)
+    draft.replace(path)
 
 
 def _own_path(document: Document) -> str:

@@ -39,5 +39,6 @@ class Gauge:
             return []
         return [
             Figure("server: loop held up over 5 ms", float(loop["late"]), "times"),
+            Figure("server: of these, by what it computed itself", float(loop["computing"]), "times"),
             Figure("server: loop's longest block", float(longest.get("ms", 0.0)), "ms"),
         ]

@@ -8,6 +8,7 @@ import msgspec
 import yaml
 
 from fairlead.finding import BROKEN_DOCUMENT, Finding, Place
+from fairlead.memory import spare_survivors
 from fairlead.sources.judgement import judge
 from fairlead.sources.yaml_reader import Excerpt, YamlDocument, YamlError, line_of, read_documents
 from translator.analysis.findings import ANALYZERS
@@ -18,7 +19,7 @@ from translator.objects.registry import ObjectKey
 
 _BINARY_PROBE: Final = 8192
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
-_LONG_JSON: Final = 256 * 1024
+_LONG: Final = 256 * 1024
 _BYTE_OFFSET: Final = re.compile(r" \(byte (\d+)\)$")
 
 
@@ -61,11 +62,13 @@ def parse_file(source: bytes, name: str) -> ParsedFile:
     """Read a file; never raises. ``name`` is for people, and its ending tells JSON from YAML."""
     if b"\0" in source[:_BINARY_PROBE] and not source.startswith(_UTF16_MARKS):
         return unreadable(name, BROKEN_DOCUMENT, "is a binary file, not YAML or JSON")
-    gathering = _Gathering(name)
+    gathering, is_long = _Gathering(name), len(source) > _LONG
     items = _read_json(source) if name.lower().endswith(".json") else _read_yaml(source)
     try:
         for item in items:
             gathering.take(item)
+            if is_long:
+                spare_survivors()
     except Exception as error:  # noqa: BLE001 - a fault of ours must cost one file, not the control plane
         return unreadable(name, BROKEN_DOCUMENT, f"cannot be processed, which is a fault of Fairlead: {error!r}")
     return gathering.parsed()
@@ -189,7 +192,7 @@ def _read_json(source: bytes) -> Iterator[_Item | _Fault]:
 
 def _decode_json(source: bytes) -> object:
     """Plain values. Of a long list the items are decoded one by one: the decoder lets no other thread run meanwhile."""
-    if len(source) <= _LONG_JSON or not source.lstrip().startswith(b"{"):
+    if len(source) <= _LONG or not source.lstrip().startswith(b"{"):
         return msgspec.json.decode(source)
     fields = msgspec.json.decode(source, type=dict[str, msgspec.Raw])
     items = bytes(fields.pop("items", b"")).lstrip()

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import xxhash
 
 from fairlead.finding import UNREADABLE_FILE
+from fairlead.memory import spare_survivors
 from fairlead.sources.document import ParsedFile, parse_file, unreadable
 from fairlead.sources.tree import Signature, Tree, describe_error, is_document, signature_of, walk
 
@@ -199,6 +200,8 @@ class FolderReader:
             known = self._known.get(name)
             if name not in skipped and (known is None or known.signature != signature):
                 yield from self._read_again(name, signature)
+                # Whoever looks at everything may find everything, and a collection holds up all threads.
+                spare_survivors()
 
     def _read_again(self, name: str, signature: Signature) -> Iterator[tuple[str, ParsedFile | None]]:
         if signature.size > self._limit:

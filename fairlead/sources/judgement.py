@@ -41,8 +41,10 @@ def judge(decoded: Decoded, *, tolerant: bool = False) -> Judged:
     findings = _findings(decoded, violations)
     if not is_acceptable(violations):
         return Judged(None, findings)
-    gaps = _findings(decoded, tuple(untranslated(decoded.object)))
-    return Judged(decoded.object, findings + tuple(msgspec.structs.replace(gap, code=UNTRANSLATED) for gap in gaps))
+    gaps = _findings(decoded, untranslated(decoded.object))
+    if gaps:
+        findings += tuple(msgspec.structs.replace(gap, code=UNTRANSLATED) for gap in gaps)
+    return Judged(decoded.object, findings)
 
 
 def _tolerated(decoded: Decoded) -> Decoded:
@@ -53,6 +55,8 @@ def _tolerated(decoded: Decoded) -> Decoded:
 
 
 def _findings(decoded: Decoded, violations: tuple[Violation, ...]) -> tuple[Finding, ...]:
+    if not violations:
+        return ()
     return tuple(Finding.of_violation(violation, decoded.label, decoded.key) for violation in violations)
 
 

@@ -68,6 +68,7 @@ async def test_a_calm_loop_is_looked_at_less_often_and_a_block_is_noticed_all_th
         block = await wait_until(noticed)
     assert block.ms >= 12
     assert block.cpu_ms >= 12
+    assert watchdog.computing > 0
 
 
 async def test_waiting_without_computing_is_told_apart() -> None:
