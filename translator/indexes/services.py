@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from translator.indexes.extraction import Pairs
 from translator.model.host import is_wildcard, kubernetes_host, normalize_host
 from translator.objects import core
+from translator.objects.gateway_api import KubernetesGateway
 from translator.objects.registry import Kind, ObjectKey
 from translator.objects.service_entry import ServiceEntry
 from translator.store import Index
@@ -66,7 +67,7 @@ def _cluster(key: ObjectKey, _source: core.Service, _suffix: str) -> Pairs:
         yield "", key.cluster
 
 
-def _network_service(key: ObjectKey, source: core.Service, _suffix: str) -> Pairs:
+def _network_gateway(key: ObjectKey, source: core.Service | KubernetesGateway, _suffix: str) -> Pairs:
     if source.metadata.labels.get("topology.istio.io/network"):
         yield "", key
 
@@ -178,8 +179,10 @@ CONNECTION_PORTS: Final[Index[ConnectionPort, ObjectKey]] = Index(
 )
 """Address and number -> the ServiceEntries whose connections there are passed on as they are."""
 
-NETWORK_SERVICES: Final[Index[str, ObjectKey]] = Index("network-services", {Kind.SERVICE: _network_service})
-"""Empty string -> the Services that are labelled as gateways into a network."""
+NETWORK_GATEWAYS: Final[Index[str, ObjectKey]] = Index(
+    "network-gateways", {Kind.SERVICE: _network_gateway, Kind.GATEWAY: _network_gateway}
+)
+"""Empty string -> the Services and Gateway API gateways that are labelled as gateways into a network."""
 
 CLUSTERS: Final[Index[str, str]] = Index("clusters", {Kind.SERVICE: _cluster})
 """Empty string -> the clusters beside the primary one that have services."""

@@ -1,5 +1,6 @@
 """Networks: parts of the mesh between which only gateways are dialled, and the gateways of each."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Final
@@ -8,11 +9,12 @@ import msgspec
 
 from translator.database import Database
 from translator.engine import query
-from translator.indexes import HOST_NAMESPACES, HOST_OBJECTS, NETWORK_SERVICES, NODES
+from translator.indexes import HOST_NAMESPACES, HOST_OBJECTS, NETWORK_GATEWAYS, NODES
 from translator.model.cluster import cluster_name
 from translator.model.host import is_ip, normalize_host
 from translator.objects import core
-from translator.objects.mesh_networks import MeshNetworkGateway, MeshNetworks
+from translator.objects.gateway_api import KubernetesGateway, Listener
+from translator.objects.mesh_networks import MeshNetwork, MeshNetworkGateway, MeshNetworks
 from translator.objects.registry import Kind, ObjectKey
 
 NETWORK: Final = "topology.istio.io/network"
@@ -20,6 +22,10 @@ GATEWAY_PORT: Final = "networking.istio.io/gatewayPort"
 NODE_SELECTOR: Final = "traffic.istio.io/nodeSelector"
 # Istio: where its gateways between networks pass mesh TLS on.
 _DEFAULT_PORT: Final = 15443
+# Istio: what a listener of the Gateway API is for, where it has another port.
+_LISTENER_PROTOCOL: Final = "gateway.istio.io/listener-protocol"
+_AUTO_PASSTHROUGH: Final = "auto-passthrough"
+_DIALLED: Final = ("IPAddress", "Hostname")
 
 
 class NetworkGateway(msgspec.Struct, frozen=True, order=True):
@@ -33,11 +39,14 @@ class NetworkGateway(msgspec.Struct, frozen=True, order=True):
 
 @query
 def network_gateways(db: Database) -> tuple[NetworkGateway, ...]:
-    """All gateways into networks, sorted: of MeshNetworks, and of Services that a label declares to be such."""
+    """All gateways into networks, sorted: of MeshNetworks, and of what a label declares to be such.
+
+    Those are Services, and gateways of the Gateway API.
+    """
     found = set(_labelled_gateways(db))
     for name, network in db.settings.networks.networks.items():
         for gateway in network.gateways:
-            found.update(_declared_gateways(db, name, gateway))
+            found.update(_declared_gateways(db, name, network, gateway))
     return tuple(sorted(found))
 
 
@@ -85,25 +94,41 @@ def _holds(cidr: str, address: str) -> bool:
 
 
 def _labelled_gateways(db: Database) -> Iterator[NetworkGateway]:
-    for key in db.members(NETWORK_SERVICES, ""):
+    for key in db.members(NETWORK_GATEWAYS, ""):
         source = db.row(key)
+        labels = source.metadata.labels if source else {}
+        text = labels.get(GATEWAY_PORT, "")
+        port = int(text) if text.isdecimal() else _DEFAULT_PORT
         if isinstance(source, core.Service):
-            labels = source.metadata.labels
-            text = labels.get(GATEWAY_PORT, "")
-            port = int(text) if text.isdecimal() else _DEFAULT_PORT
             yield from _gateways_of(db, key, source, labels[NETWORK], port)
+        elif isinstance(source, KubernetesGateway):
+            listeners = [each for each in source.spec.listeners if _passes_mesh_tls(each, port)]
+            addresses = (each.value for each in source.spec.addresses if each.type in _DIALLED and each.value)
+            for address, listener in itertools.product(addresses, listeners):
+                cluster_id = cluster_name(db, key.cluster)
+                yield NetworkGateway(labels[NETWORK], cluster_id, _dialled_name(address), listener.port)
 
 
-def _declared_gateways(db: Database, network: str, gateway: MeshNetworkGateway) -> Iterator[NetworkGateway]:
+def _passes_mesh_tls(listener: Listener, port: int) -> bool:
+    """Istio: a TLS listener that says so, or that has the port of such gateways."""
+    tls = listener.tls
+    return tls is not None and (listener.port == port or tls.options.get(_LISTENER_PROTOCOL) == _AUTO_PASSTHROUGH)
+
+
+def _declared_gateways(
+    db: Database, name: str, network: MeshNetwork, gateway: MeshNetworkGateway
+) -> Iterator[NetworkGateway]:
+    """Istio: a Service counts in the clusters that belong to the network, and if no label says what it is."""
     if gateway.address:
-        yield NetworkGateway(network, "", _dialled_name(gateway.address), gateway.port)
+        yield NetworkGateway(name, "", _dialled_name(gateway.address), gateway.port)
     elif gateway.registry_service_name:
         host = gateway.registry_service_name
+        clusters = {each.from_registry for each in network.endpoints}
         for namespace in db.members(HOST_NAMESPACES, host):
             for key in db.members(HOST_OBJECTS, (namespace, host)):
-                source = db.row(key)
-                if isinstance(source, core.Service):
-                    yield from _gateways_of(db, key, source, network, gateway.port)
+                source = db.row(key) if cluster_name(db, key.cluster) in clusters else None
+                if isinstance(source, core.Service) and not source.metadata.labels.get(NETWORK):
+                    yield from _gateways_of(db, key, source, name, gateway.port)
 
 
 def _gateways_of(

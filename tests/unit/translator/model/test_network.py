@@ -80,10 +80,56 @@ def test_a_selector_that_cannot_be_read_selects_no_machine() -> None:
 def test_mesh_networks_name_addresses_and_services() -> None:
     declared = """
 n1: {gateways: [{address: 9.9.9.1, port: 443}]}
-n3: {gateways: [{registryServiceName: east-west.default.svc.cluster.local, port: 444}]}
+n3:
+  endpoints: [{fromRegistry: Kubernetes}]
+  gateways: [{registryServiceName: east-west.default.svc.cluster.local, port: 444}]
 """
     mesh = Mesh(gateway("app: x", status="{ip: 9.9.9.2}"), networks=networks(declared))
     assert found(mesh) == [("n1", "", "9.9.9.1", 443), ("n3", "Kubernetes", "9.9.9.2", 444)]
+
+
+def test_a_service_that_several_clusters_have_leads_into_the_network_of_its_own() -> None:
+    declared = """
+n1: {endpoints: [{fromRegistry: Kubernetes}], gateways: [{registryServiceName: HOST, port: 443}]}
+n2: {endpoints: [{fromRegistry: east}], gateways: [{registryServiceName: HOST, port: 443}]}
+"""
+    host = "east-west.default.svc.cluster.local"
+    mesh = Mesh(gateway("", status="{ip: 9.9.9.1}"), networks=networks(declared.replace("HOST", host)))
+    mesh.add(gateway("", status="{ip: 9.9.9.2}"), cluster="east")
+    assert found(mesh) == [("n1", "Kubernetes", "9.9.9.1", 443), ("n2", "east", "9.9.9.2", 443)]
+    mesh.add(gateway(status="{ip: 9.9.9.2}"), cluster="east")
+    assert found(mesh)[1:] == [("n2", "east", "9.9.9.2", 15443)], "a label says more than MeshNetworks do"
+
+
+OPTION = "{gateway.istio.io/listener-protocol: auto-passthrough}"
+
+
+@pytest.mark.parametrize(
+    ("labels", "listener", "expected"),
+    [
+        ("", "{name: a, port: 15443, protocol: TLS, tls: {mode: Passthrough}}", 15443),
+        ("", "{name: a, port: 443, protocol: TLS, tls: {mode: Passthrough}}", None),
+        (", networking.istio.io/gatewayPort: '443'", "{name: a, port: 443, protocol: TLS, tls: {}}", 443),
+        (
+            "",
+            f"{{name: a, port: 443, protocol: TLS, tls: {{options: {OPTION}}}}}",
+            443,
+        ),
+        ("", "{name: a, port: 15443, protocol: TCP}", None),
+    ],
+)
+def test_a_labelled_gateway_of_the_gateway_api(labels: str, listener: str, expected: int | None) -> None:
+    mesh = Mesh(f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: far, namespace: istio-system, labels: {{topology.istio.io/network: n2{labels}}}}}
+spec:
+  gatewayClassName: istio-remote
+  addresses: [{{type: IPAddress, value: 9.9.9.1}}, {{type: Hostname, value: lb.test}}, {{type: Other, value: x}}]
+  listeners: [{listener}]
+""")
+    addresses = ("9.9.9.1", "lb.test") if expected else ()
+    assert found(mesh) == [("n2", "Kubernetes", address, expected) for address in addresses]
 
 
 def test_gateways_of_the_endpoints_cluster_come_first() -> None:
