@@ -206,7 +206,8 @@ class PushLedger:
         push = event.cause
         if not isinstance(push, Push):
             return
-        self._metrics.istio.convergence.observe(perf_counter() - push.received - push.applied)
+        now = perf_counter() - push.received
+        self._metrics.istio.convergence.observe(now - push.applied)
         if event.client.id not in push.proxies:
             push.proxies.add(event.client.id)
             if len(push.proxy_names) < _SHOWN:
@@ -215,8 +216,7 @@ class PushLedger:
         push.bytes += event.size
         push.stages.encode += event.composing
         if push.published is not None:
-            waited = perf_counter() - event.composing - push.received - push.published
-            push.stages.queue = max(push.stages.queue, waited)
+            push.stages.queue = max(push.stages.queue, now - event.composing - push.published)
 
     def _note_acceptance(self, event: Acked, push: Push) -> None:
         now = perf_counter() - push.received

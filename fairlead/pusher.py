@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from itertools import chain
 from time import perf_counter
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
@@ -122,8 +123,10 @@ class Pusher:
         return push
 
     def _next_stale(self) -> View | None:
-        stale = self._translator.stale_views
-        return next((view for view in stale if view in self._warm), None) or next(iter(stale), None)
+        """Views that proxies are served from come first, and among these the ones whose endpoints changed."""
+        urgent, stale = self._translator.urgent_views, self._translator.stale_views
+        awaited = (view for view in chain(urgent, stale) if view in self._warm)
+        return next(awaited, None) or next(iter(stale), None)
 
     def _advance(self, view: View, pace: Pace) -> bool:
         """Refresh a View for what is left of the slice; returns whether it is up to date."""
@@ -137,7 +140,7 @@ class Pusher:
         return not view.is_stale
 
     def _commit(self, view: View, publisher: Publisher, push: Push | None) -> None:
-        self._translator.stale_views.pop(view, None)
+        self._translator.settle(view)
         change = view.commit()
         self._warm.add(view)
         if change:

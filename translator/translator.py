@@ -60,6 +60,8 @@ class Translator:
         self.db = Database(settings)
         # Filled by the engine while writes are applied; whoever pushes takes them from here.
         self.stale_views: dict[View, None] = {}
+        # Those of them whose endpoints may have changed.
+        self.urgent_views: dict[View, None] = {}
         self.stale_bindings: dict[Binding, None] = {}
         self._views: dict[ViewKey, View] = {}
 
@@ -90,8 +92,13 @@ class Translator:
         view.users -= 1
         if not view.users:
             del self._views[view.key]
-            self.stale_views.pop(view, None)
+            self.settle(view)
             view.close()
+
+    def settle(self, view: View) -> None:
+        """The View is up to date, or nobody needs it."""
+        self.stale_views.pop(view, None)
+        self.urgent_views.pop(view, None)
 
     def origins(self, view: View, type_url: TypeUrl, name: str) -> tuple[ObjectKey, ...]:
         """The objects that shaped a resource of a View, sorted; empty when the View has no such resource."""
@@ -112,3 +119,5 @@ class Translator:
 
     def _announce(self, view: View) -> None:
         self.stale_views[view] = None
+        if view.is_urgent:
+            self.urgent_views[view] = None

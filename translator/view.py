@@ -103,7 +103,7 @@ class View:
     """What one class of proxies sees. Made by ``Translator.acquire``; implements ``xds.view.View``.
 
     ``refresh`` finds out what changed and ``commit`` puts it in force, all types at once; until then ``resources``
-    show one consistent state, the one before.
+    show one consistent state, the one before. ``is_urgent`` while endpoints may have changed.
     """
 
     def __init__(self, db: Database, key: ViewKey, announce: Callable[["View"], None]) -> None:
@@ -116,6 +116,8 @@ class View:
         self._owners: dict[Node, tuple[_Table, str | None]] = {}
         self._stale: dict[Node, None] = {}
         self._stale_listings: dict[Node, None] = {}
+        # Endpoints may have gone, and requests go wrong until proxies know: such a View is not to wait for others.
+        self.is_urgent = False
         # A refresh that was interrupted.
         self._fiber: Fiber | None = None
         for generator in PROXYLESS_GENERATORS if key.proxyless else GENERATORS:
@@ -146,10 +148,14 @@ class View:
 
     def invalidated(self, node: Node) -> None:
         """Called by the engine: a watched node may have changed."""
-        if not self.is_stale:
-            self._announce(self)
-        stale = self._stale_listings if self._owners[node][1] is None else self._stale
+        is_news = not self.is_stale
+        table, name = self._owners[node]
+        stale = self._stale_listings if name is None else self._stale
         stale[node] = None
+        if name is not None and table.generator.type_url == ENDPOINT and not self.is_urgent:
+            is_news = self.is_urgent = True
+        if is_news:
+            self._announce(self)
 
     def refresh(self, is_due: Due = never) -> Iterator[None]:
         """Bring every stale resource up to date, yielding whenever ``is_due`` so that the caller can take turns.
@@ -167,6 +173,7 @@ class View:
 
     def commit(self) -> Mapping[TypeUrl, AbstractSet[str]]:
         """Put what the refresh found in force; returns the names that changed, by type (no type without any)."""
+        self.is_urgent = False
         changed = {type_url: table.commit() for type_url, table in self._tables.items() if table.staged}
         return {type_url: names for type_url, names in changed.items() if names}
 

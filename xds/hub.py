@@ -182,7 +182,9 @@ class Hub:
 
 def _by_kind(observers: Iterable[Observer]) -> Mapping[type[Event | StreamRefused], tuple[Observer, ...]]:
     """Who observes each kind of events."""
-    listed = tuple(observers)
-    return {
-        kind: tuple(each for each in listed if not isinstance(each, Selective) or kind in each.kinds) for kind in EVENTS
-    }
+    found: dict[type[Event | StreamRefused], tuple[Observer, ...]] = dict.fromkeys(EVENTS, ())
+    for observer in observers:
+        whole, kinds = (observer.observer, observer.kinds) if isinstance(observer, Selective) else (observer, EVENTS)
+        for kind in kinds:
+            found[kind] += (whole,)
+    return found

@@ -286,7 +286,10 @@ class Lane(ABC, Generic[RequestT]):
             self.mark(set(names), cause)
 
     def _position(self, nonce: str) -> int | None:
-        return next((i for i, sent in enumerate(self.in_flight) if sent.response.nonce == nonce), None)
+        for position, sent in enumerate(self.in_flight):
+            if sent.response.nonce == nonce:
+                return position
+        return None
 
     @abstractmethod
     def _accept(self, sent: Sent) -> None:

@@ -145,8 +145,13 @@ class Session:
 
     def next_response(self, now: float) -> Sent | None:
         """The next response to write, from the View as it is now; None when nothing is due."""
-        sent = None if self._is_settled else self._compose(now)
-        self._is_settled = self._is_settled or all(lane.is_settled for lane in self._lanes.values())
+        if self._is_settled:
+            return None
+        sent = self._compose(now)
+        for lane in self._lanes.values():
+            if not lane.is_settled:
+                return sent
+        self._is_settled = True
         return sent
 
     def wake_at(self, now: float) -> float | None:

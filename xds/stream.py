@@ -29,7 +29,7 @@ from xds.gate import Gate
 from xds.methods import Form, Method
 from xds.requests import RequestReader
 from xds.session import Session
-from xds.types import TypeUrl
+from xds.types import ENDPOINT, TypeUrl
 from xds.view import View, ViewChange
 from xds.wire import DeltaRequest, SotwRequest, names_of
 
@@ -59,6 +59,7 @@ class Stream:
         self._ending: StreamRejected | None = None
         self._is_over = False
         self._is_overdue = False
+        self._is_queued = False
         self._is_attached = False
         self._client: Client
         self._session: Session
@@ -83,7 +84,8 @@ class Stream:
     def mark(self, change: ViewChange, cause: object) -> None:
         """See ``Subscriber.mark``."""
         if self._session.mark(change, cause):
-            self._wake()
+            # Requests go wrong until the client knows which endpoints are gone; everything else can wait for that.
+            self._wake(urgent=ENDPOINT in change)
 
     def move(self, supply: Supply, cause: object) -> None:
         """See ``Subscriber.move``."""
@@ -203,8 +205,9 @@ class Stream:
             sent = self._session.next_response(self._loop.time())
             if sent is None:
                 self._set_timer()
-                self._waiter = self._loop.create_future()
+                self._waiter, self._is_queued = self._loop.create_future(), False
                 await self._waiter
+                self._waiter = None
             else:
                 composed, type_url = perf_counter(), sent.response.type_url
                 if self._hub.wants(ResponseSent):
@@ -236,11 +239,11 @@ class Stream:
             self._is_overdue = True
             self._writer.cancel()
 
-    def _wake(self) -> None:
+    def _wake(self, *, urgent: bool = False) -> None:
         """Have the writer look what there is to write; while it writes, it is going to look anyway."""
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None:
-            self._gate.turns.give(waiter)
+        if self._waiter is not None and (urgent or not self._is_queued):
+            self._is_queued = True
+            self._gate.turns.give(self._waiter, urgent=urgent)
 
     def _set_timer(self) -> None:
         if self._timer is not None:

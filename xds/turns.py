@@ -21,22 +21,26 @@ class Turns:
     """Ends waits, so many in each round of the event loop that it stays responsive."""
 
     def __init__(self) -> None:
+        self._urgent: deque[asyncio.Future[None]] = deque()
         self._queue: deque[asyncio.Future[None]] = deque()
         self._at_once = _FIRST
         self._left = _FIRST
         self._since = 0.0
         self._is_counting = False
 
-    def give(self, waiter: asyncio.Future[None]) -> None:
-        """End this wait: at once, or in a later round if enough others are awake."""
+    def give(self, waiter: asyncio.Future[None], *, urgent: bool = False) -> None:
+        """End this wait: at once, or in a later round if enough others are awake.
+
+        Urgent ones come before all others; a wait that is queued can be given again as urgent.
+        """
         if waiter.done():
-            # Given up, by a stream that is ending.
+            # Given up, by a stream that is ending, or awake already.
             return
         if self._left:
             self._left -= 1
             waiter.set_result(None)
         else:
-            self._queue.append(waiter)
+            (self._urgent if urgent else self._queue).append(waiter)
         if not self._is_counting:
             self._is_counting = True
             self._since = perf_counter()
@@ -45,12 +49,12 @@ class Turns:
     def _next_round(self) -> None:
         """Everybody who was woken in the round before has run by now."""
         now = perf_counter()
-        if self._queue:
+        if self._urgent or self._queue:
             self._adapt(now - self._since)
         self._left, self._since = self._at_once, now
-        while self._queue and self._left:
-            waiter = self._queue.popleft()
-            # Whoever was cancelled meanwhile waits no more.
+        while self._left and (queue := self._urgent or self._queue):
+            waiter = queue.popleft()
+            # Whoever was cancelled meanwhile, or has been in both queues, waits no more.
             if not waiter.done():
                 waiter.set_result(None)
                 self._left -= 1

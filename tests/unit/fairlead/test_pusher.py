@@ -74,11 +74,13 @@ class Rig:
         self.translator.apply(writes)
         self.pusher.push(Cause(tuple(str(write.key) for write in writes), now, now))
 
-    async def connect(self, name: str = "client", number: int = 1, labels: dict[str, str] | None = None) -> Binding:
+    async def connect(
+        self, name: str = "client", number: int = 1, labels: dict[str, str] | None = None, namespace: str = "default"
+    ) -> Binding:
         proxy = Proxy(
             role=Role.SIDECAR,
             name=name,
-            namespace="default",
+            namespace=namespace,
             addresses=(f"10.9.0.{number}",),
             dns_domain="default.svc.cluster.local",
             labels=tuple((labels or {}).items()),
@@ -113,6 +115,43 @@ async def test_the_second_proxy_of_a_view_waits_for_nothing(rig: Rig) -> None:
     second = await rig.connect("two", 2)
     assert second.view is first.view
     assert rig.translator.db.runs["translator.clusters.selection.cluster_references"] == runs
+
+
+SCOPE = """
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {{name: {0}, namespace: {0}}}
+spec: {{egress: [{{hosts: ["{1}/*"]}}]}}
+"""
+SLICE = """
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: web-1, namespace: default, labels: {{kubernetes.io/service-name: web}}}}
+addressType: IPv4
+ports: [{{name: http, port: 80, protocol: TCP}}]
+endpoints: {0}
+"""
+
+
+async def test_endpoints_that_go_are_published_before_everything_else(rig: Rig) -> None:
+    rig.write(
+        SERVICE.format("web", 1),
+        SLICE.format('[{addresses: ["10.1.0.1"], conditions: {ready: true}}]'),
+        SCOPE.format("default", "default"),
+        SCOPE.format("other", "other"),
+    )
+    concerned = await rig.connect("one", 1)
+    elsewhere = await rig.connect("two", 2, namespace="other")
+    await rig.pusher.idle()
+    rig.recorder.published.clear()
+    # The View of the second becomes stale first.
+    rig.write(SERVICE.format("api", 2).replace("namespace: default", "namespace: other"))
+    rig.write(SLICE.format('[{addresses: ["10.1.0.1"], conditions: {ready: false}}]'))
+    assert [*rig.translator.stale_views] == [elsewhere.view, concerned.view]
+    assert (concerned.view.is_urgent, elsewhere.view.is_urgent) == (True, False)
+    await rig.pusher.idle()
+    assert [view for view, _, _ in rig.recorder.published] == [concerned.view, elsewhere.view]
+    assert not concerned.view.is_urgent
 
 
 async def test_a_change_is_published_with_its_cause(rig: Rig) -> None:

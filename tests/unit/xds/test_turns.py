@@ -58,3 +58,25 @@ async def test_a_single_one_is_woken_at_once() -> None:
     turns, waiter = Turns(), asyncio.get_running_loop().create_future()
     turns.give(waiter)
     assert waiter.done()
+
+
+async def test_urgent_ones_come_before_those_that_wait() -> None:
+    turns, loop = Turns(), asyncio.get_running_loop()
+    order: list[str] = []
+
+    def waiter(name: str) -> asyncio.Future[None]:
+        made: asyncio.Future[None] = loop.create_future()
+        made.add_done_callback(lambda _: order.append(name))
+        return made
+
+    others = [waiter("other") for _ in range(100)]
+    for each in others:
+        turns.give(each)
+    woken = sum(each.done() for each in others)
+    urgent, promoted = waiter("urgent"), others[-1]
+    turns.give(urgent, urgent=True)
+    turns.give(promoted, urgent=True)
+    await asyncio.wait(others)
+    assert order.index("urgent") == woken
+    assert promoted.done()
+    assert order.count("other") == len(others)
