@@ -18,7 +18,9 @@ from tests.e2e.outside import Authority, KeyPair
 from tests.e2e.test_s15_tls_gateway import server, tls_secret
 
 LABELS = {"app": "http3-gateway", "istio": "http3-gateway"}
-HOST, MUTUAL, PARTNER, OPTIONAL = (f"{name}.example.com" for name in ("three", "mutual", "partner", "optional"))
+HOST, MUTUAL, PARTNER, OPTIONAL, ANYBODY = (
+    f"{name}.example.com" for name in ("three", "mutual", "partner", "optional", "anybody")
+)
 # Where the client is asked to show no certificate, one of the authority, or one of somebody else.
 NOBODY, SOMEBODY, STRANGER = 8080, 8081, 8082
 TYPES = "type.googleapis.com/envoy.extensions"
@@ -35,6 +37,7 @@ spec:
     + server(MUTUAL, "mode: MUTUAL, credentialName: mutual")
     + server(PARTNER, "mode: MUTUAL, credentialName: partner")
     + server(OPTIONAL, "mode: OPTIONAL_MUTUAL, credentialName: mutual")
+    + server(ANYBODY, "mode: MUTUAL, credentialName: mutual, insecureSkipVerify: true")
     + """---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -191,6 +194,8 @@ async def test_what_is_served_over_tcp_says_that_there_is_http3(
         (OPTIONAL, NOBODY, 200),
         (OPTIONAL, SOMEBODY, 200),
         (OPTIONAL, STRANGER, 503),
+        (ANYBODY, NOBODY, 503),
+        (ANYBODY, STRANGER, 200),
     ],
 )
 async def test_certificates_of_clients_are_verified_by_the_roots_of_the_host(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from fairlead.mesh.clients import TcpClient
@@ -10,6 +11,7 @@ from fairlead.mesh.mesh import LocalMesh
 from fairlead.mesh.proxy import Proxy, Stream
 from fairlead.mesh.services.tcp_echo import TcpEcho
 from fairlead.mesh.waiting import wait_until
+from fairlead.mesh.workload import Workload
 from tests.e2e.stage import collect_split
 
 HOST = "tcp-echo.default.svc.cluster.local"
@@ -53,9 +55,14 @@ spec:
 
 
 @pytest_asyncio.fixture(loop_scope="session", params=["sidecar", "gateway"])
-async def client(request: object, mesh: LocalMesh, sleep: Proxy, tcp_ingress: Proxy) -> AsyncIterator[TcpClient]:
-    address = sleep.address(9000) if getattr(request, "param", "") == "sidecar" else tcp_ingress.address(31400)
-    client = TcpClient(address)
+async def client(
+    request: pytest.FixtureRequest, mesh: LocalMesh, sleep: Proxy, echo: Workload, tcp_ingress: Proxy
+) -> AsyncIterator[TcpClient]:
+    client = (
+        sleep.tcp_client(9000, echo.service.cluster_ip)
+        if request.param == "sidecar"
+        else TcpClient(tcp_ingress.address(31400), tcp_ingress.clients)
+    )
 
     async def probe() -> None:
         answer = await client.send()
@@ -66,7 +73,7 @@ async def client(request: object, mesh: LocalMesh, sleep: Proxy, tcp_ingress: Pr
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def tcp_ingress(mesh: LocalMesh, stream: Stream) -> Proxy:
+async def echo(mesh: LocalMesh) -> Workload:
     workload = mesh.workload(
         "tcp-echo",
         ports=(StandInPort(9000, 9100, "tcp"),),
@@ -75,6 +82,11 @@ async def tcp_ingress(mesh: LocalMesh, stream: Stream) -> Proxy:
     for version in ("v1", "v2"):
         await workload.add(version)
     mesh.folder.apply_yaml(CONFIGURATION, "default")
+    return workload
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def tcp_ingress(mesh: LocalMesh, stream: Stream) -> Proxy:
     return await mesh.start_gateway({31400: mesh.addresses.port()}, stream=stream)
 
 

@@ -54,12 +54,6 @@ async def caller(mesh: NamespaceMesh, sleep: Proxy, server: Workload) -> Network
     return namespace
 
 
-@pytest.fixture
-def virtual(server: Workload) -> str:
-    """The address of the Service."""
-    return server.service.cluster_ip
-
-
 class Held(NamedTuple):
     """Connections of somebody: with lines on one, requests on the other."""
 
@@ -73,8 +67,9 @@ class Held(NamedTuple):
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def outbound(caller: NetworkNamespace, virtual: str) -> AsyncIterator[Held]:
+async def outbound(caller: NetworkNamespace, server: Workload) -> AsyncIterator[Held]:
     """Connections of an application to the server, through its own sidecar and that of the server."""
+    virtual = server.service.cluster_ip
     async with HeldConnection(f"{virtual}:9000", caller) as lines, HeldConnection(f"{virtual}:80", caller) as requests:
         held = Held(lines, requests)
         await held.use()

@@ -11,13 +11,18 @@ import pytest_asyncio
 
 from fairlead.ca.folder import open_authority
 from fairlead.mesh.clients import HttpClient, Request
-from fairlead.mesh.documents import StandInPort
+from fairlead.mesh.documents import StandInPort, StandInService, endpoint_slice_document, service_document
 from fairlead.mesh.identities import MeshIdentities
 from fairlead.mesh.load import LoadGenerator
 from fairlead.mesh.netns_mesh import NamespaceMesh
 from fairlead.mesh.proxy import Proxy
+from fairlead.mesh.services.backend import Instance
 from fairlead.mesh.waiting import NotYetError, wait_until
 from fairlead.mesh.workload import Workload
+from tests.held_connection import HeldConnection
+from tests.listener_updates import ListenerUpdates, listener_updates
+from tests.netns.applications import GREETING, serve_lines
+from tests.netns.test_protocols import exchange
 
 SECURED = {"security.istio.io/tlsMode": "istio"}
 HOST = "httpbin:8000"
@@ -158,6 +163,38 @@ async def test_case_14_strict_refuses_those_without_certificate(
         await wait_refused(stranger)
         await wait_peer(client, IDENTITY)
     await stranger.wait_ok(Request("/headers"))
+
+
+async def test_with_strict_tls_any_port_comes_without_an_end_to_connections(
+    mesh: NamespaceMesh, httpbin: Workload, sleep: Proxy, client: HttpClient, stranger: HttpClient
+) -> None:
+    """Every client begins with TLS then, so that servers may speak first, and no list says at which ports they do."""
+    caller, (pod, *_) = sleep.clients, httpbin.pods
+    assert caller is not None
+    sidecar = next(proxy for proxy in mesh.proxies if proxy.ip == pod.ip)
+    with applied(mesh, peers("STRICT")):
+        await wait_refused(stranger)
+        async with HeldConnection(f"{httpbin.service.cluster_ip}:9000", caller) as held:
+            await held.request(HOST)
+            before = await listener_updates(sidecar)
+            port = StandInPort(3306, 3306, "mysql")
+            service = StandInService("database", "default", (port,), mesh.network.cluster_ips()[0])
+            document = service_document(service)
+            document["spec"]["selector"] = httpbin.service.selector
+            mesh.folder.apply(document, endpoint_slice_document(service, [pod]))
+            await sidecar.wait_config(lambda config: "inbound|3306||" in str(config.listeners["virtualInbound"]))
+            listening = mesh.network.namespace(pod.ip).listen(pod.ip, 3306)
+            async with serve_lines(Instance("database", "v1", pod.ip, 3306, listening), greeting=GREETING):
+
+                async def served() -> None:
+                    try:
+                        await exchange(caller, service.cluster_ip, 3306, greeting=GREETING)
+                    except OSError as error:
+                        raise NotYetError(str(error)) from error
+
+                await wait_until(served, context=mesh.describe)
+            await held.request(HOST)
+            assert await listener_updates(sidecar) - before == ListenerUpdates(in_place=1, added=1)
 
 
 async def test_case_17_an_exception_for_a_port_lets_them_in(

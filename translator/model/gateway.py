@@ -74,15 +74,9 @@ class GatewayServer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def speaks_http3(self) -> bool:
-        """Whether the server may be had over HTTP/3, too.
-
-        Clients with certificates of the mesh are proxies, which speak HTTP/2. Envoy refuses a whole listener whose
-        clients have to show certificates that nobody verifies.
-        """
+        """Whether the server may be had over HTTP/3, too. Clients with certificates of the mesh speak HTTP/2."""
         tls = self.tls
-        if tls is None or not self.is_http or not self.is_terminating or tls.mode is ServerTLSMode.ISTIO_MUTUAL:
-            return False
-        return not (tls.mode is ServerTLSMode.MUTUAL and tls.insecure_skip_verify)
+        return tls is not None and self.is_http and self.is_terminating and tls.mode is not ServerTLSMode.ISTIO_MUTUAL
 
     @property
     def redirects_to_https(self) -> bool:

@@ -61,6 +61,16 @@ def test_case_01_a_workload_without_services() -> None:
     assert not found["virtualInbound"].HasField("default_filter_chain")
 
 
+def test_case_01_a_workload_that_has_a_certificate_takes_mutual_tls_too() -> None:
+    found = chains(listeners(Mesh(), WEB_POD)["virtualInbound"])
+    assert [each["name"] for each in found if "http" in each["name"]] == ["virtualInbound-catchall-http"] * 2
+    assert [(each["transport"], each["tls"]) for each in found if each["name"] == "virtualInbound"] == [
+        ("tls", True),
+        ("raw_buffer", False),
+        ("tls", False),
+    ]
+
+
 def test_case_13_a_calls_to_the_virtual_ports_end_nowhere() -> None:
     found = listeners(Mesh())
     for name, port in (("virtualOutbound", 15001), ("virtualInbound", 15006)):
