@@ -25,14 +25,15 @@ class NamespaceMesh(LocalMesh):
         *,
         answers_dns: bool = False,
         identities: MeshIdentities | None = None,
+        arguments: tuple[str, ...] = (),
     ) -> None:
         """Make the network. Raises NamespaceError.
 
         ``answers_dns``: pods ask a name server outside of the mesh, and their sidecars answer what they know.
-        ``identities``: see LocalMesh.
+        ``identities`` and ``arguments``: see LocalMesh.
         """
         self.network = NamespaceAddresses(families)
-        super().__init__(workdir, mesh_config, self.network, identities=identities)
+        super().__init__(workdir, mesh_config, self.network, arguments, identities=identities)
         self.capture = capture
         self._answers_dns = answers_dns
         self._start_pod_sidecar = self.start_sidecar
