@@ -103,14 +103,21 @@ class NameSource:
             self._note(name, fault, found.fault)
             v4, v6 = v4 if found.v4 is None else found.v4, v6 if found.v6 is None else found.v6
             fault, addresses = found.fault, (*v4, *v6)
-            if addresses != told:
+            if addresses != told and (addresses or not fault):
                 told = addresses
-                self._log.info("names.resolved", name=name.name, addresses=addresses)
+                self._tell(name, addresses)
                 await sink(Batch([], perf_counter(), addresses={name: addresses}))
             async with self._trying:
                 self._tried.add(name)
                 self._trying.notify_all()
             await asyncio.sleep(self._pause(found, backoff))
+
+    def _tell(self, name: DnsName, addresses: tuple[str, ...]) -> None:
+        if addresses:
+            self._log.info("names.resolved", name=name.name, addresses=addresses)
+        else:
+            effect = "what is behind it cannot be reached"
+            self._log.warning("names.unknown", name=name.name, reason="DNS has no addresses for it", effect=effect)
 
     def _note(self, name: DnsName, before: str, fault: str) -> None:
         if fault and not before:

@@ -145,6 +145,18 @@ async def test_while_no_server_answers_what_was_said_last_stays(server: DnsServe
     assert events == ["names.resolved", "names.unanswered", "names.answered", "names.resolved"]
 
 
+async def test_the_log_tells_a_name_without_addresses_from_a_server_that_fails(
+    server: DnsServer, resolver: Resolver
+) -> None:
+    with capture_logs() as logs:
+        for server.fails in (False, True):
+            follower = Follower("none.test")
+            async with follower.following(resolver, PATIENT) as source:
+                assert follower.addresses() == ["none.test"]
+                await source.settled()
+    assert [entry["event"] for entry in logs] == ["names.unknown", "names.unanswered"]
+
+
 async def test_names_come_and_go_with_the_gateways(server: DnsServer, resolver: Resolver) -> None:
     server.records |= {"one.test": ("9.9.9.1",), "two.test": ("9.9.9.2",)}
     follower = Follower("one.test")
