@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
-from fairlead.bench.chart import Line, bar_chart, line_chart
+from fairlead.bench.chart import Line, bar_chart, line_chart, short_number
 from fairlead.bench.comparison import compare
-from fairlead.bench.result import Distribution, Result
+from fairlead.bench.result import SMALLEST, Distribution, Result
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2733; --dim: #68788a; --rule: #d9e0e7; --paper: #fff; }
@@ -69,14 +69,14 @@ def _summary(distribution: Distribution) -> tuple[str, ...]:
 def _charts(distribution: Distribution) -> str:
     """Its histogram and its cumulative distribution."""
     edges, counts = distribution.histogram()
-    labels = [f"{edge:.3g}" for edge in edges]
+    labels = list(map(short_number, edges))
     name = escape(distribution.name)
     ordered = sorted(distribution.samples)
     stride = max(1, len(ordered) // 400)
-    points = [(each, (place + 1) / len(ordered)) for place, each in enumerate(ordered)][::stride]
-    points.append((ordered[-1], 1.0))
+    points = [(max(each, SMALLEST), (place + 1) / len(ordered)) for place, each in enumerate(ordered)][::stride]
+    points.append((max(ordered[-1], SMALLEST), 1.0))
     return _figure(f"{name}: how many, by ms", bar_chart(labels, [float(each) for each in counts], "")) + _figure(
-        f"{name}: share within so many ms", line_chart([Line("share", points)], "ms")
+        f"{name}: share within so many ms", line_chart([Line("share", points)], "ms", logarithmic=True)
     )
 
 

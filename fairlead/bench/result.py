@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 
 _BINS: Final = 30
-_SMALLEST: Final = 0.001
+SMALLEST: Final = 0.001
+"""Milliseconds below which nothing is told apart."""
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +35,7 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
 
     def histogram(self) -> tuple[list[float], list[int]]:
         """The upper edges of bins of equal ratio, as latencies want, and how many samples are in each."""
-        low, high = max(min(self.samples), _SMALLEST), max(*self.samples, _SMALLEST)
+        low, high = max(min(self.samples), SMALLEST), max(*self.samples, SMALLEST)
         ratio = max(high / low, 1.0001) ** (1 / _BINS)
         edges = [low * ratio ** (place + 1) for place in range(_BINS)]
         counts = [0] * _BINS
