@@ -22,7 +22,7 @@ from fairlead.discovery import MeshDiscovery
 from fairlead.findings import FindingBoard
 from fairlead.ingest import Ingest
 from fairlead.ledger import PushLedger
-from fairlead.memory import settle_memory, tune_collector
+from fairlead.memory import MemoryReturn, settle_memory, tune_collector
 from fairlead.mesh_findings import find_in_mesh
 from fairlead.metrics import Metrics
 from fairlead.proxies import Proxies
@@ -81,6 +81,7 @@ class ControlPlane:
         self.watchdog = LoopWatchdog(self.metrics)
         self.board = FindingBoard(self.metrics)
         self.board.replace("mesh", find_in_mesh(settings.mesh.mesh))
+        self._memory = MemoryReturn()
         self._blame = Blame(self.translator, self.proxies)
         self.pusher = Pusher(self.translator, self.proxies, self.ledger, self._blame)
         self._discovery = MeshDiscovery(self.translator, self.proxies, self.pusher, self.trust)
@@ -92,6 +93,7 @@ class ControlPlane:
             selective(self.ledger.observe, ResponseSent, Acked, Nacked, StreamRefused),
             self.metrics.istio.observer,
             selective(self._blame.observe, Nacked, StreamOpened, StreamClosed, StreamRefused),
+            selective(self._memory.observe, StreamOpened, StreamClosed),
         ]
         if self._reporting is not None:
             observers.append(selective(self._reporting.observe, Acked, Nacked, StreamClosed))
@@ -118,6 +120,7 @@ class ControlPlane:
                     tasks.create_task(self._run_source(stack), name="source"),
                     tasks.create_task(self._report(), name="status"),
                     tasks.create_task(self._names.run(self._ingest), name="names"),
+                    tasks.create_task(self._memory.run(), name="memory"),
                 ]
                 if self._settings.mesh_file is not None:
                     file = MeshFile(self._settings.mesh_file, self.board)

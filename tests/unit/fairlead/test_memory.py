@@ -1,11 +1,15 @@
-"""What bulk work leaves behind is taken from the collector's sight, and only then."""
+"""What bulk work leaves behind is taken from the collector's sight, and only then; free memory is given back."""
 
+import asyncio
 import gc
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
-from fairlead.memory import settle_memory, spare_survivors, tune_collector
+from fairlead.memory import MemoryReturn, give_back, settle_memory, spare_survivors, tune_collector
+from xds.errors import Code
+from xds.events import StreamRefused
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +35,31 @@ def test_survivors_are_spared_when_there_are_many() -> None:
     kept = [[number] for number in range(60_000)]
     spare_survivors()
     assert gc.get_freeze_count() >= frozen + len(kept) // 2
+
+
+async def test_memory_is_given_back_once_it_is_quiet() -> None:
+    loop, given = asyncio.get_running_loop(), asyncio.Queue[float]()
+
+    def note() -> None:
+        loop.call_soon_threadsafe(given.put_nowait, loop.time())
+
+    memory = MemoryReturn(note, quiet=0.05)
+    running = asyncio.create_task(memory.run())
+    event = StreamRefused(peer="", at=0.0, code=Code.UNAVAILABLE, reason="")
+    for _ in range(2):
+        for _ in range(10):
+            memory.observe(event)
+            last = loop.time()
+            await asyncio.sleep(0)
+        assert await asyncio.wait_for(given.get(), 10) >= last
+        assert given.empty()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+def test_giving_back_leaves_what_is_in_use() -> None:
+    kept = [bytes([number % 256]) * 1000 for number in range(10_000)]
+    del kept[::2]
+    give_back()
+    assert all(each == bytes([(2 * number + 1) % 256]) * 1000 for number, each in enumerate(kept))
