@@ -12,7 +12,8 @@ import asyncio
 import ctypes
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from xds.events import Event, StreamRefused
@@ -26,8 +27,9 @@ _QUIET: Final = 1.0
 
 
 def tune_collector() -> None:
-    """To be called once per process."""
+    """To be called once per process, when everything is imported."""
     gc.set_threshold(*_THRESHOLDS)
+    gc.freeze()
 
 
 def settle_memory() -> None:
@@ -41,6 +43,19 @@ def spare_survivors() -> None:
     """Bulk work is going on: what has survived so far stays. To be called every few milliseconds."""
     if gc.get_count()[1] >= _SURVIVED:
         gc.freeze()
+
+
+@contextmanager
+def bulk_work() -> Iterator[None]:
+    """Much is made at a stretch, in whichever thread: nothing is collected until then, and what is left then stays."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 def give_back() -> None:

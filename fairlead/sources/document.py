@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Final, NamedTuple
 
 import msgspec
 import yaml
 
 from fairlead.finding import BROKEN_DOCUMENT, Finding, Place
-from fairlead.memory import spare_survivors
+from fairlead.memory import bulk_work
 from fairlead.sources.judgement import judge
 from fairlead.sources.yaml_reader import Excerpt, YamlDocument, YamlError, line_of, read_documents
 from translator.analysis.findings import ANALYZERS
@@ -62,13 +63,12 @@ def parse_file(source: bytes, name: str) -> ParsedFile:
     """Read a file; never raises. ``name`` is for people, and its ending tells JSON from YAML."""
     if b"\0" in source[:_BINARY_PROBE] and not source.startswith(_UTF16_MARKS):
         return unreadable(name, BROKEN_DOCUMENT, "is a binary file, not YAML or JSON")
-    gathering, is_long = _Gathering(name), len(source) > _LONG
+    gathering = _Gathering(name)
     items = _read_json(source) if name.lower().endswith(".json") else _read_yaml(source)
     try:
-        for item in items:
-            gathering.take(item)
-            if is_long:
-                spare_survivors()
+        with bulk_work() if len(source) > _LONG else nullcontext():
+            for item in items:
+                gathering.take(item)
     except Exception as error:  # noqa: BLE001 - a fault of ours must cost one file, not the control plane
         return unreadable(name, BROKEN_DOCUMENT, f"cannot be processed, which is a fault of Fairlead: {error!r}")
     return gathering.parsed()
@@ -148,6 +148,8 @@ def _read_yaml(source: bytes) -> Iterator[_Item | _Fault]:
             continue
         for each, node in zip(iter_documents(content), _iter_nodes(document.root), strict=False):
             yield _yaml_item(each, document, node)
+        if len(source) > _LONG:
+            document.dismantle()
 
 
 def _yaml_item(content: object, document: YamlDocument, node: yaml.Node) -> _Item:

@@ -66,9 +66,13 @@ class _Part:
         """The text of a node, indented as it was. Marks count characters, not bytes."""
         start, end = node.start_mark, node.end_mark
         indent = " " * start.column
-        if self.source.isascii():
+        if self._is_ascii:
             return indent + self.source[start.index : end.index].decode()
         return indent + self._characters[start.index : end.index]
+
+    @cached_property
+    def _is_ascii(self) -> bool:
+        return self.source.isascii()
 
     @cached_property
     def _characters(self) -> str:
@@ -98,6 +102,15 @@ class YamlDocument:
             raise YamlError(self.line, "nested too deeply") from error
         except YamlError as error:
             raise YamlError(error.line + self.part.first_line - 1, error.reason) from error
+
+    def dismantle(self) -> None:
+        """Free the nodes one by one: those of some megabytes are millions, which freed at once hold up all threads."""
+        waiting = [self.root] if self.root is not None else []
+        while waiting:
+            node = waiting.pop()
+            parts, node.value = node.value, None
+            for part in parts if isinstance(parts, list) else ():
+                waiting.extend(part if isinstance(part, tuple) else (part,))
 
     def line_of(self, node: yaml.Node, path: str = "") -> int:
         """The line of a field below a node of this document, see ``line_of``."""

@@ -7,7 +7,14 @@ from contextlib import suppress
 
 import pytest
 
-from fairlead.memory import MemoryReturn, give_back, settle_memory, spare_survivors, tune_collector
+from fairlead.memory import (
+    MemoryReturn,
+    bulk_work,
+    give_back,
+    settle_memory,
+    spare_survivors,
+    tune_collector,
+)
 from xds.errors import Code
 from xds.events import StreamRefused
 
@@ -35,6 +42,17 @@ def test_survivors_are_spared_when_there_are_many() -> None:
     kept = [[number] for number in range(60_000)]
     spare_survivors()
     assert gc.get_freeze_count() >= frozen + len(kept) // 2
+
+
+def test_nothing_is_collected_during_bulk_work_and_what_is_left_is_spared() -> None:
+    tune_collector()
+    settle_memory()
+    frozen, before = gc.get_freeze_count(), gc.get_stats()
+    with bulk_work():
+        kept = [[number] for number in range(60_000)]
+        assert gc.get_stats() == before
+    assert gc.isenabled()
+    assert gc.get_freeze_count() >= frozen + len(kept)
 
 
 async def test_memory_is_given_back_once_it_is_quiet() -> None:

@@ -224,6 +224,17 @@ def test_long_json_is_read_like_short_json() -> None:
     assert odd.findings
 
 
+def test_long_yaml_is_read_like_short_yaml() -> None:
+    """Its nodes are freed on the way: not before the last line was asked for."""
+    service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: s{0}\nspec:\n  ports: [{{port: {1}}}]\n"
+    count = 4_000
+    texts = [service.format(number, 0 if number == count - 1 else 80) for number in range(count)]
+    parsed = parse_file("---\n".join(texts).encode(), "mesh.yaml")
+    assert len(parsed.objects) == count - 1
+    assert parsed.objects[-1].place == Place("mesh.yaml", count - 1, (count - 2) * 7 + 1)
+    assert [finding.place for finding in parsed.findings] == [Place("mesh.yaml", count, count * 7 - 1)]
+
+
 def test_broken_json_names_its_line() -> None:
     parsed = parse_file(b'{\n  "kind": "Service",\n  oops\n}', "a.json")
     (finding,) = parsed.findings
