@@ -92,20 +92,26 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.plaintext_secrets or self.trust.tls or self.xds.is_loopback
 
 
+class MeshFlags(msgspec.Struct, frozen=True):
+    """What Istio has as flags of its control plane, not in MeshConfig; see ``Settings``."""
+
+    shadow_host_suffix: bool = False
+    headless_chains: bool = False
+
+
+_NO_FLAGS = MeshFlags()
+
+
 def load_settings(
-    mesh_config: Path | None,
-    *,
-    shadow_host_suffix: bool = False,
-    headless_chains: bool = False,
-    cluster_id: str = "Kubernetes",
+    mesh_config: Path | None, flags: MeshFlags = _NO_FLAGS, *, cluster_id: str = "Kubernetes"
 ) -> Settings:
     """The mesh-wide settings, with those from a file if there is one. Raises SettingsError."""
     mesh, networks = load_mesh(mesh_config) if mesh_config else (MeshConfig(), MeshNetworks())
     return Settings(
         mesh=mesh,
         networks=networks,
-        shadow_host_suffix=shadow_host_suffix,
-        headless_chains=headless_chains,
+        shadow_host_suffix=flags.shadow_host_suffix,
+        headless_chains=flags.headless_chains,
         cluster_id=cluster_id,
     )
 

@@ -99,7 +99,7 @@ def serve(
 
     Logs go to standard error: readable on a terminal, JSON otherwise. SIGTERM and Ctrl-C end it in order.
     """
-    from fairlead.settings import ServeSettings, SettingsError, load_settings
+    from fairlead.settings import MeshFlags, ServeSettings, SettingsError, load_settings
 
     clusters = ClusterOptions(
         kubernetes, kubeconfig, context or (), in_cluster, cluster_id, root_namespace, mesh_config, write_status
@@ -115,12 +115,7 @@ def serve(
             secure_xds=parse_address(secure_xds) if secure_xds else None,
             admin=parse_address(admin),
             mesh_file=mesh_config if config_dir else None,
-            mesh=load_settings(
-                mesh_config,
-                shadow_host_suffix=shadow_host_suffix,
-                headless_chains=headless_chains,
-                cluster_id=cluster_id,
-            ),
+            mesh=load_settings(mesh_config, MeshFlags(shadow_host_suffix, headless_chains), cluster_id=cluster_id),
             file_limit=max_file_size << 20,
             plaintext_secrets=plaintext_secrets,
             workers=workers,

@@ -12,6 +12,7 @@ from fairlead.cli.options import (
     ShadowHostSuffix,
     TextFormat,
     fail,
+    failing_on,
     parse_labels,
     parse_locality,
     print_structured,
@@ -60,14 +61,12 @@ def translate(
     from fairlead.identity import ProxyIdentity
     from fairlead.offline import OfflineMesh, read_paths
     from fairlead.proto_json import render_view
-    from fairlead.settings import SettingsError, load_settings
+    from fairlead.settings import MeshFlags, SettingsError, load_settings
 
     wanted = _parse_types(types)
-    try:
-        settings = load_settings(mesh_config, shadow_host_suffix=shadow_host_suffix, headless_chains=headless_chains)
+    with failing_on(SettingsError, OSError, code=1):
+        settings = load_settings(mesh_config, MeshFlags(shadow_host_suffix, headless_chains))
         mesh = OfflineMesh(settings, read_paths([config_dir]))
-    except (SettingsError, OSError) as error:
-        fail(str(error), code=1)
     pod_name = name or role.value
     try:
         identity = ProxyIdentity(
