@@ -64,16 +64,17 @@ class Lane(ABC, Generic[RequestT]):
         """Take a request; returns what it said about an earlier response, if anything. May raise LimitExceeded."""
 
     def mark(self, names: Set[str], cause: object) -> bool:
-        """These resources of the View changed; True if any of them concerns the client."""
+        """These resources of the View changed; True if that concerns the client and no other change is due already."""
         subscription, debt = self.subscription, self.debt
         # As a rule all are wanted. Then the set itself is taken, which all streams are told of.
         relevant = names if subscription.wildcard or names <= subscription.names else subscription.names & names
         if not relevant:
             return False
-        debt.dirty = debt.dirty | relevant if debt.dirty else frozenset(relevant)
+        is_first = not debt.dirty
+        debt.dirty = frozenset(relevant) if is_first else debt.dirty | relevant
         if debt.cause is None:
             debt.cause = cause
-        return True
+        return is_first
 
     def compare(self, view: View, cause: object) -> None:
         """Anything may have changed: the client belongs to another View now."""

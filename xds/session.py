@@ -120,14 +120,17 @@ class Session:
         return Received(verdict, is_first=is_first, is_expired=lane.record.expired > expired)
 
     def mark(self, change: ViewChange, cause: object = None) -> bool:
-        """Resources of the View, or the client's own, changed; True if any of them concerns this client."""
-        concerned = False
+        """Resources of the View, or the client's own, changed; True if a response may be due now that was not before.
+
+        A change that comes to others which wait for an acknowledgement goes out with these.
+        """
+        is_news = False
         for type_url, names in change.items():
             lane = self._lanes.get(type_url)
             if lane is not None and lane.mark(names, cause):
-                concerned = True
+                is_news = True
                 self._is_settled = False
-        return concerned
+        return is_news
 
     def move(self, supply: Supply, cause: object = None) -> None:
         """The client belongs to another View from now on: it gets what differs."""

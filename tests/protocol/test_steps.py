@@ -149,3 +149,17 @@ def test_nothing_is_due_to_a_settled_session_until_something_changes() -> None:
     assert talk.session.wake_at(talk.now) == world.rules.patience
     talk.ack(answer)
     assert_content(talk.hear(), b"a-1=3")
+
+
+def test_a_change_that_joins_others_wakes_nobody() -> None:
+    world = World()
+    world.put(*chain("a-1"))
+    talk, *_ = connected(world, delta=True)
+    change = {ENDPOINT: frozenset({"a-1"})}
+    world.content[ENDPOINT]["a-1"] = made(ENDPOINT, "a-1", 2)
+    assert talk.session.mark(change)
+    assert talk.hear() is not None
+    # What comes now waits for the acknowledgement, and so does what comes to it; another type does not.
+    assert talk.session.mark(change)
+    assert not talk.session.mark(change)
+    assert talk.session.mark({CLUSTER: frozenset({"a-1"}), **change})
