@@ -127,14 +127,19 @@ def _companions(db: Database, key: TableKey, rule: HostRule, port: int) -> Itera
 def _service_candidate(db: Database, key: TableKey, service: Service, port: int, rule: HostRule | None) -> Candidate:
     """A service under all of its names; the names of aliases that have no other use lead to it, too."""
     client = ClientNames(key.dns_domain, key.families, key.services.port)
-    domains = service_domains(service, port, aliases(db, service.hostname), client)
-    if rule is None:
-        rank: Rank = (1, service.age, port, 1, 0, service.hostname)
-    else:
-        rank = (0, rule.precedence, port, 1, 0, service.hostname)
-    bid = Bid(rank, f"{bracket(service.hostname)}:{port}", domains.every, domains.derived)
+    bid = _service_bid(db, service, port, client.narrowed((service.hostname, *aliases(db, service.hostname))))
+    if rule is not None:
+        bid = bid._replace(rank=(0, rule.precedence, port, 1, 0, service.hostname))
     target = ((service.namespace, service.hostname), port)
     return Candidate(bid, table_routes(db, key.services, key.labels, rule.key if rule else None, target))
+
+
+@query
+def _service_bid(db: Database, service: Service, port: int, client: ClientNames) -> Bid:
+    """What a service without rules asks for."""
+    domains = service_domains(service, port, aliases(db, service.hostname), client)
+    rank: Rank = (1, service.age, port, 1, 0, service.hostname)
+    return Bid(rank, f"{bracket(service.hostname)}:{port}", domains.every, domains.derived)
 
 
 def _plain_candidate(db: Database, key: TableKey, rule: HostRule, host: str, port: int) -> Candidate:

@@ -23,6 +23,17 @@ class ClientNames(msgspec.Struct, frozen=True):
     families: IpFamilies
     port: int
 
+    def narrowed(self, hostnames: Iterable[str]) -> "ClientNames":
+        """The same as far as the names of these hosts depend on it, so that clients share what is made of them.
+
+        The search domain of a namespace shortens the names of its own services alone.
+        """
+        namespace, separator, domain = self.dns_domain.partition(_SERVICES)
+        own = f".{namespace}{_SERVICES}"
+        if not separator or any(own in hostname for hostname in hostnames):
+            return self
+        return msgspec.structs.replace(self, dns_domain=f"{_SERVICES}{domain}")
+
 
 class ServiceDomains(msgspec.Struct, frozen=True):
     """All domains of a service in order. ``derived`` are those that yield to a service that is really called so."""
