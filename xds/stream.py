@@ -147,6 +147,8 @@ class Stream:
     def _close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        # The task refers to the stream; without this nothing but the garbage collector would part them.
+        self._writer = None
         self._gate.streams.discard(self)
         self._hub.leave(self._client)
         self._gate.discovery.detach(self._client)
