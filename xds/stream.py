@@ -59,7 +59,9 @@ class Stream:
         self._ending: StreamRejected | None = None
         self._is_over = False
         self._is_overdue = False
+        # Whether the writer has been told that there is something to write, and that this is urgent.
         self._is_queued = False
+        self._is_urgent = False
         self._is_attached = False
         self._client: Client
         self._session: Session
@@ -207,7 +209,7 @@ class Stream:
             sent = self._session.next_response(self._loop.time())
             if sent is None:
                 self._set_timer()
-                self._waiter, self._is_queued = self._loop.create_future(), False
+                self._waiter, self._is_queued, self._is_urgent = self._loop.create_future(), False, False
                 await self._waiter
                 self._waiter = None
             else:
@@ -243,8 +245,8 @@ class Stream:
 
     def _wake(self, *, urgent: bool = False) -> None:
         """Have the writer look what there is to write; while it writes, it is going to look anyway."""
-        if self._waiter is not None and (urgent or not self._is_queued):
-            self._is_queued = True
+        if self._waiter is not None and not (self._is_urgent if urgent else self._is_queued):
+            self._is_queued, self._is_urgent = True, self._is_urgent or urgent
             self._gate.turns.give(self._waiter, urgent=urgent)
 
     def _set_timer(self) -> None:

@@ -25,6 +25,7 @@ class Turns:
         self._queue: deque[asyncio.Future[None]] = deque()
         self._at_once = _FIRST
         self._left = _FIRST
+        # When those who were woken last began to run.
         self._since = 0.0
         self._is_counting = False
 
@@ -48,10 +49,12 @@ class Turns:
 
     def _next_round(self) -> None:
         """Everybody who was woken in the round before has run by now."""
-        now = perf_counter()
         if self._urgent or self._queue:
-            self._adapt(now - self._since)
-        self._left, self._since = self._at_once, now
+            self._adapt(perf_counter() - self._since)
+        self._left = self._at_once
+        loop = asyncio.get_running_loop()
+        # Runs just before them, so that nothing else counts that the loop has to do in the same round.
+        loop.call_soon(self._begin)
         while self._left and (queue := self._urgent or self._queue):
             waiter = queue.popleft()
             # Whoever was cancelled meanwhile, or has been in both queues, waits no more.
@@ -60,7 +63,10 @@ class Turns:
                 self._left -= 1
         self._is_counting = self._left < self._at_once
         if self._is_counting:
-            asyncio.get_running_loop().call_soon(self._next_round)
+            loop.call_soon(self._next_round)
+
+    def _begin(self) -> None:
+        self._since = perf_counter()
 
     def _adapt(self, took: float) -> None:
         if took > _LONG:
