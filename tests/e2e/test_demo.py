@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from fairlead.demo.story import stage
 from fairlead.mesh.waiting import NotYetError, wait_until
 
 STORY = 150.0
@@ -33,6 +34,26 @@ async def test_the_story_is_played_once_and_everything_holds(tmp_path: Path) -> 
     text = output.decode()
     assert "everything held" in text
     assert "file to ACK" in text
+
+
+async def test_the_live_story_goes_on_also_while_one_version_gets_all_of_the_traffic(tmp_path: Path) -> None:
+    async with stage(tmp_path, lambda _: None) as story:
+        playing = asyncio.create_task(story.play_for_ever())
+
+        async def scaled() -> None:
+            if playing.done():
+                playing.result()
+            if len(story.board.changes) < 2:
+                raise NotYetError(str(story.board.changes))
+
+        try:
+            await wait_until(scaled, deadline=60)
+        finally:
+            playing.cancel()
+            await asyncio.wait([playing])
+        assert story.board.splits[0].wanted == 1
+        assert [change.served is None for change in story.board.changes[:2]] == [True, False]
+        assert story.board.failed == 0
 
 
 async def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
