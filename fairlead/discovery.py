@@ -51,7 +51,7 @@ class MeshDiscovery:
             self._trust.enrolment.release(client)
         binding = self._proxies.remove(client)
         if binding is not None:
-            binding.close()
+            self._pusher.leave(binding)
 
     def _enrol(self, trust: MeshTrust, client: Client, principal: Principal) -> None:
         """A proxy that cannot get its certificate is not served at all: it may have one from before."""

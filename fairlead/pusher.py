@@ -63,8 +63,14 @@ class Pusher:
             self._wake()
             await ready.wait()
 
+    def leave(self, binding: Binding) -> None:
+        """A proxy is gone; what only it needed is dropped when there is nothing to push."""
+        binding.close()
+        if not self._translator.db.is_swept:
+            self._wake()
+
     async def idle(self) -> None:
-        """Wait until there is nothing to push."""
+        """Wait until there is nothing to push, nor to drop."""
         await self._idle.wait()
 
     async def run(self, publisher: Publisher) -> None:
@@ -73,6 +79,7 @@ class Pusher:
             await self._due.wait()
             self._due.clear()
             await self._drain(publisher)
+            await self._sweep()
             if not self._due.is_set():
                 self._idle.set()
 
@@ -106,6 +113,12 @@ class Pusher:
             push.queries = self._translator.db.runs.total() - runs
             self._ledger.finish(push)
             defer(partial(self._log_done, push))
+
+    async def _sweep(self) -> None:
+        """Drop what is not needed any more, as long as there is nothing to push."""
+        pace = Pace()
+        while not self._due.is_set() and not self._translator.db.sweep(lambda: pace.is_due):
+            await pace.rest()
 
     def _log_done(self, push: Push) -> None:
         summary = push.summary()

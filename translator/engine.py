@@ -14,6 +14,9 @@ of old and new is then as stale as any other that has an outdated dependency, an
 What is put together from thousands of pieces is a collection (``translator.collection``): when some of its
 pieces change it takes in those, and looks at no other.
 
+What nobody needs any more is dropped (``translator.release``): at once what a change gives up, in turns (``sweep``)
+what a whole root leaves behind.
+
 The engine knows nothing of the store or of Envoy. Inputs are opaque tokens; whoever owns the values
 behind them calls ``record`` when one is read and ``invalidate`` when one has changed.
 """
@@ -23,8 +26,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, cast
 
-from translator.fiber import Due, Fiber, always
+from translator.fiber import Due, Fiber, always, never
 from translator.node import UNSET, Collected, Frame, Input, Node, Recipe, Token, Watcher, spread_suspicion, value_of
+from translator.release import Releaser
 
 P = ParamSpec("P")
 V_co = TypeVar("V_co", covariant=True)
@@ -103,6 +107,7 @@ class Engine:
         self._dropped: list[Input | Node] = []
         # Results that were asked for from outside; released by release_unused when nothing else needs them.
         self._loose: set[Node] = set()
+        self._releaser = Releaser(self._inputs, self._nodes, self._loose)
 
     def record(self, token: Token) -> None:
         """Note that the running query read the input behind ``token``; outside of a query this does nothing."""
@@ -167,11 +172,21 @@ class Engine:
 
     def unwatch(self, node: Node, watcher: Watcher) -> None:
         """Undo one ``watch``; results that nobody needs any more are dropped."""
-        if node.watchers is not None:
-            node.watchers.remove(watcher)
-            if not node.watchers:
-                node.watchers = None
+        node.unwatch(watcher)
         self._drop([node])
+
+    def put_off_unwatching(self, nodes: Iterable[Node], watcher: Watcher) -> None:
+        """Like ``unwatch`` for many nodes, done by ``sweep``; until then ``watcher`` may still be told of changes."""
+        self._releaser.put_off_unwatching(nodes, watcher)
+
+    @property
+    def is_swept(self) -> bool:
+        """Whether nothing is left for ``sweep``."""
+        return self._releaser.is_idle
+
+    def sweep(self, is_due: Due = never) -> bool:
+        """Drop what was put off until ``is_due``, unless it is needed again; returns whether nothing is left."""
+        return self._releaser.sweep(is_due)
 
     def pull(self, node: Node) -> Any:  # noqa: ANN401 - the watcher knows the query's type
         """The current result of a watched node. Raises like ``Query.__call__``."""
@@ -195,13 +210,14 @@ class Engine:
             self._frame, self._fiber = outer
 
     def abandon(self, fiber: Fiber) -> None:
-        """End a fiber that is not done; what it has worked out so far stays only if somebody needs it."""
+        """End a fiber that is not done; ``sweep`` drops what it has worked out so far and nobody needs."""
         outer = self._frame, self._fiber
         try:
             fiber.close()
         finally:
             self._frame, self._fiber = outer
-        self._drop(())
+        dropped, self._dropped = self._dropped, []
+        self._releaser.put_off(dropped)
 
     def breathe(self) -> None:
         """Let the turn end here if it is over. For long work between two reads."""
@@ -241,7 +257,8 @@ class Engine:
 
     def release_unused(self) -> None:
         """Drop results that were only asked for from outside and that nothing alive depends on."""
-        loose, self._loose = self._loose, set()
+        loose = tuple(self._loose)
+        self._loose.clear()
         self._drop(loose)
 
     def __len__(self) -> int:
@@ -459,25 +476,7 @@ class Engine:
         self._dropped.extend(candidates)
         if self._frame is None and self._dropped:
             dropped, self._dropped = self._dropped, []
-            self._release(dropped)
-
-    def _release(self, candidates: Iterable["Input | Node"]) -> None:
-        """Drop every candidate without dependents or watchers, and then what only it needed."""
-        pending = list(candidates)
-        while pending:
-            candidate = pending.pop()
-            if candidate.dependents:
-                continue
-            if isinstance(candidate, Input):
-                self._inputs.pop(candidate.token, None)
-                continue
-            if candidate.watchers or candidate.runner or candidate in self._loose:
-                continue
-            if self._nodes[candidate.query].pop(candidate.args, None) is None:
-                continue
-            for dependency in candidate.dependencies:
-                dependency.unlink(candidate)
-                pending.append(dependency)
+            self._releaser.drop(dropped)
 
 
 def _until_free(node: Node, fiber: Fiber, is_due: Due) -> Due:

@@ -169,6 +169,12 @@ class Node(Vertex):
         """Whether something that it was made of may have changed."""
         return self.suspects is not None
 
+    def unwatch(self, watcher: Watcher) -> None:
+        """Undo one time that ``watcher`` was added."""
+        if self.watchers is not None:
+            self.watchers.remove(watcher)
+            self.watchers = self.watchers or None
+
     def __repr__(self) -> str:
         return f"{self.query.name}{self.args!r}"
 

@@ -88,7 +88,7 @@ class Translator:
         return view
 
     def release(self, view: View) -> None:
-        """Give back a View; the last user's release drops it and everything that only it needed."""
+        """Give back a View; the last user's release drops it, and ``db.sweep`` everything that only it needed."""
         view.users -= 1
         if not view.users:
             del self._views[view.key]

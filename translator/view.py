@@ -148,8 +148,12 @@ class View:
 
     def invalidated(self, node: Node) -> None:
         """Called by the engine: a watched node may have changed."""
+        owner = self._owners.get(node)
+        if owner is None:
+            # Closed, and not yet let go by everything.
+            return
+        table, name = owner
         is_news = not self.is_stale
-        table, name = self._owners[node]
         stale = self._stale_listings if name is None else self._stale
         stale[node] = None
         if name is not None and table.generator.type_url == ENDPOINT and not self.is_urgent:
@@ -188,14 +192,14 @@ class View:
         return table.nodes.get(name) if name else table.listing
 
     def close(self) -> None:
-        """Let go of everything; the View must not be used afterwards."""
+        """Let go of everything, when the engine is swept; the View must not be used afterwards."""
         if self._fiber is not None:
             self._db.abandon(self._fiber)
             self._fiber = None
-        for node in self._owners:
-            self._db.unwatch(node, self)
+        self._db.put_off_unwatching(self._owners, self)
         self._owners.clear()
         self._tables.clear()
+        self._failures.clear()
         self._stale.clear()
         self._stale_listings.clear()
 

@@ -212,7 +212,7 @@ async def test_a_proxy_that_left_does_not_move(rig: Rig) -> None:
     client = rig.proxies.client_of(binding)
     assert client is not None
     rig.proxies.remove(client)
-    binding.close()
+    rig.pusher.leave(binding)
     await rig.pusher.idle()
     assert rig.recorder.moved == []
     assert list(rig.translator.views) == []
@@ -226,9 +226,23 @@ async def test_a_proxy_that_leaves_while_it_waits(rig: Rig) -> None:
     await asyncio.gather(connecting, return_exceptions=True)
     for client, binding in tuple(rig.proxies):
         rig.proxies.remove(client)
-        binding.close()
+        rig.pusher.leave(binding)
     await rig.pusher.idle()
     assert list(rig.translator.views) == []
+
+
+async def test_what_only_the_last_proxy_needed_is_dropped_while_others_have_their_turn(rig: Rig) -> None:
+    rig.write(*(SERVICE.format(f"s{number}", number % 250) for number in range(100)))
+    binding = await rig.connect()
+    held = len(rig.translator.db)
+    client = rig.proxies.client_of(binding)
+    assert client is not None
+    rig.proxies.remove(client)
+    rig.pusher.leave(binding)
+    assert len(rig.translator.db) > held / 2
+    await rig.pusher.idle()
+    rig.translator.db.release_unused()
+    assert len(rig.translator.db) == 0
 
 
 async def test_long_work_lets_others_have_their_turn(rig: Rig) -> None:

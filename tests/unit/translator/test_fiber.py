@@ -16,6 +16,14 @@ from translator.node import Node
 NAMES = "abcdef"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def interrupted_sweeps() -> Iterator[None]:
+    """Sweeps can be interrupted at every step as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("translator.release._BREATH", 1)
+        yield
+
+
 class Cells(Engine):
     """An engine over named integers that can be interrupted at every read of a query."""
 
@@ -67,8 +75,8 @@ class Root:
     def close(self) -> None:
         if self.fiber is not None:
             self.cells.abandon(self.fiber)
-        for node in self.nodes:
-            self.cells.unwatch(node, self)
+            self.fiber = None
+        self.cells.put_off_unwatching(self.nodes, self)
 
     def _catch_up(self) -> None:
         while self.stale:
@@ -156,6 +164,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("write"), st.sampled_from(NAMES), st.integers(0, 9)),
     st.tuples(st.just("step"), st.integers(0, 2), st.integers(0, 6)),
     st.tuples(st.just("close"), st.integers(0, 2), st.just(0)),
+    st.tuples(st.just("sweep"), st.just(0), st.integers(0, 3)),
     st.tuples(st.just("ask"), st.integers(0, 2), st.just(0)),
 )
 
@@ -183,6 +192,8 @@ def test_any_interleaving_ends_where_a_fresh_engine_starts(actions: list[tuple[s
         elif action == "close":
             roots[which].close()
             roots[which] = Root(cells, *WANTED[: 3 - which])
+        elif action == "sweep":
+            cells.sweep(after(number))
         else:
             function, args = WANTED[which]
             fresh = Cells(**cells.values)
@@ -194,8 +205,10 @@ def test_any_interleaving_ends_where_a_fresh_engine_starts(actions: list[tuple[s
         assert root.finish() == expected[: 3 - each]
     for root in roots:
         root.close()
+    cells.sweep()
     cells.release_unused()
     assert len(cells) == 0
+    assert not any(cells.is_read(name) for name in NAMES)
 
 
 def test_work_stops_in_the_middle_of_a_query_and_goes_on_there() -> None:
@@ -266,6 +279,7 @@ def test_abandoned_work_leaves_nothing_behind() -> None:
     root.step()
     root.step()
     root.close()
+    cells.sweep()
     cells.release_unused()
     assert len(cells) == 0
     assert tree(cells, 4, 0) == tree(Cells(**cells.values), 4, 0)
@@ -297,3 +311,46 @@ def test_a_result_that_one_query_gives_up_while_another_takes_it_stays_current()
     assert root.finish() == [(1, 0)]
     cells.write(b=2)
     assert root.finish() == [(0, 0)]
+
+
+def test_what_nobody_needs_is_dropped_in_turns() -> None:
+    cells = Cells(**dict.fromkeys(NAMES, 2))
+    root = Root(cells, (tree, (4, 0)))
+    root.finish()
+    sizes = [len(cells)]
+    root.close()
+    while not cells.sweep(always):
+        sizes.append(len(cells))
+    assert len(sizes) > sizes[0]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(cells) == 0
+    assert not any(cells.is_read(name) for name in NAMES)
+
+
+@pytest.mark.parametrize("turns", range(40))
+def test_what_is_needed_again_before_it_is_dropped_lives_on(turns: int) -> None:
+    cells = Cells(**dict.fromkeys(NAMES, 2))
+    gone = Root(cells, (tree, (4, 0)))
+    gone.finish()
+    gone.close()
+    for _ in range(turns):
+        cells.sweep(always)
+    root = Root(cells, (tree, (4, 0)))
+    root.finish()
+    cells.sweep()
+    cells.write(a=3, c=4)
+    assert root.finish() == [tree(Cells(**cells.values), 4, 0)]
+    root.close()
+    cells.sweep()
+    assert len(cells) == 0
+
+
+def test_what_is_put_off_is_not_made_again_when_it_is_needed_again() -> None:
+    cells = Cells(**dict.fromkeys(NAMES, 2))
+    gone = Root(cells, (tree, (4, 0)))
+    gone.finish()
+    gone.close()
+    root = Root(cells, (tree, (4, 0)))
+    root.finish()
+    cells.sweep()
+    assert cells.runs == _runs_at_a_stretch(cells)

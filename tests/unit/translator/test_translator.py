@@ -66,8 +66,19 @@ def test_proxies_with_equal_keys_share_one_view_and_the_last_one_drops_it() -> N
     assert list(translator.views) == [second.view]
     second.close()
     assert list(translator.views) == []
+    translator.db.sweep()
     translator.db.release_unused()
     assert len(translator.db) == 0
+
+
+def test_a_view_that_is_closed_but_not_swept_yet_is_not_stale_again() -> None:
+    translator = translator_with(*WEB)
+    served(translator).close()
+    add(translator, service("api"))
+    assert list(translator.stale_views) == []
+    binding = served(translator)
+    translator.db.sweep()
+    assert "outbound|80||api.default.svc.cluster.local" in binding.view.resources(CLUSTER)
 
 
 def test_a_change_shows_only_when_it_is_committed_and_then_for_all_types_together() -> None:
