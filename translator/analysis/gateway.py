@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from translator.analysis.codes import GATEWAY_CONFLICT, MISSING_REFERENCE
+from translator.analysis.selected_pods import selected_namespaces
 from translator.database import Database
 from translator.diagnostics import Diagnostic, Severity
-from translator.indexes import POD_LABEL_SETS
+from translator.indexes import POD_NAMESPACES
 from translator.model.gateway import GatewayProxy, gateway_plan
-from translator.model.workload import has_labels
 from translator.objects.gateway import IstioGateway
 from translator.objects.registry import key_of
 
@@ -15,11 +15,10 @@ from translator.objects.registry import key_of
 def analyze_selector(db: Database, source: IstioGateway) -> Iterator[Diagnostic]:
     """Find a Gateway that selects no pod. Proxies may also run outside of pods, so it is no error."""
     selector = source.spec.selector
-    label_sets = db.members(POD_LABEL_SETS, "")
-    if not selector or any(has_labels(dict(labels), selector) for labels in label_sets):
+    if not selector or selected_namespaces(db, selector):
         return
     wanted = ", ".join(f"{name}={value}" for name, value in sorted(selector.items()))
-    severity = Severity.WARNING if label_sets else Severity.INFO
+    severity = Severity.WARNING if db.members(POD_NAMESPACES, "") else Severity.INFO
     reason = f"no pod has the labels {wanted}: only a proxy that connects with them serves this Gateway"
     yield Diagnostic(severity, MISSING_REFERENCE, key_of(source), "spec.selector", reason)
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from translator.analysis.codes import MISSING_REFERENCE
 from translator.analysis.completeness import missing_severity
+from translator.analysis.selected_pods import selected_namespaces
 from translator.database import Database
 from translator.diagnostics import Diagnostic, Severity
-from translator.indexes import POD_LABEL_SETS, POD_NAMESPACES, SECRET_NAMESPACES
+from translator.indexes import SECRET_NAMESPACES
 from translator.listeners.server_tls import server_secrets
-from translator.model.workload import has_labels
 from translator.objects.gateway import IstioGateway
 from translator.objects.registry import Kind, key_of
 from translator.secrets.name import parse_secret_name
@@ -17,7 +17,7 @@ from translator.secrets.secret import secret_fault
 
 def analyze_credentials(db: Database, source: IstioGateway) -> Iterator[Diagnostic]:
     """Find what keeps servers from being served: their hosts refuse connections, those of others do not."""
-    key, namespaces = key_of(source), sorted(_proxy_namespaces(db, source))
+    key, namespaces = key_of(source), sorted(selected_namespaces(db, source.spec.selector))
     for index, server in enumerate(source.spec.servers):
         for name in server_secrets(server.tls) if server.tls else ():
             for severity, fault in _faults(db, name, namespaces):
@@ -39,16 +39,3 @@ def _faults(db: Database, name: str, namespaces: list[str]) -> Iterator[tuple[Se
         names = [candidate.name for candidate in wanted.objects]
         if not any(db.members(SECRET_NAMESPACES, each) for each in names):
             yield missing_severity(db), f"there is no Secret {' or '.join(names)} in any namespace"
-
-
-def _proxy_namespaces(db: Database, source: IstioGateway) -> set[str]:
-    """Where the pods are that serve a Gateway; none that are known of without a selector."""
-    selector = source.spec.selector
-    if not selector:
-        return set()
-    return {
-        namespace
-        for labels in db.members(POD_LABEL_SETS, "")
-        if has_labels(dict(labels), selector)
-        for namespace in db.members(POD_NAMESPACES, labels)
-    }

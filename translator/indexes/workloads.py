@@ -44,14 +44,15 @@ def _pod_address(key: ObjectKey, source: core.Pod, _suffix: str) -> Pairs:
         yield (key.namespace, source.status.pod_ip, key.cluster), key
 
 
-def _pod_labels(_key: ObjectKey, source: core.Pod, _suffix: str) -> Pairs:
+def _pod_labels(key: ObjectKey, source: core.Pod, _suffix: str) -> Pairs:
     labels = source.metadata.labels.items()
-    yield "", tuple(sorted((name, value) for name, value in labels if name not in _REPLICA_LABELS))
+    alike = tuple(sorted(each for each in labels if each[0] not in _REPLICA_LABELS))
+    for label in alike:
+        yield label, (key.namespace, alike)
 
 
-def _pod_namespace(key: ObjectKey, source: core.Pod, suffix: str) -> Pairs:
-    for _, labels in _pod_labels(key, source, suffix):
-        yield labels, key.namespace
+def _pod_namespace(key: ObjectKey, _source: core.Pod, _suffix: str) -> Pairs:
+    yield "", key.namespace
 
 
 def _entry_at_address(key: ObjectKey, source: WorkloadEntry, _suffix: str) -> Pairs:
@@ -78,11 +79,13 @@ POD_AT_ADDRESS: Final[Index[tuple[str, str, str], ObjectKey]] = Index("pod-at-ad
 PODS_IN_NAMESPACE: Final[Index[str, ObjectKey]] = Index("pods-in-namespace", {Kind.POD: by_namespace})
 """Namespace -> pods."""
 
-POD_LABEL_SETS: Final[Index[str, tuple[tuple[str, str], ...]]] = Index("pod-label-sets", {Kind.POD: _pod_labels})
-"""Empty string -> the sets of labels that pods have, each once: few, since replicas share theirs."""
+PODS_WITH_LABEL: Final[Index[tuple[str, str], tuple[str, tuple[tuple[str, str], ...]]]] = Index(
+    "pods-with-label", {Kind.POD: _pod_labels}
+)
+"""(label, value) -> (namespace, all labels) of the pods that have it, each once: few, since replicas share theirs."""
 
-POD_NAMESPACES: Final[Index[tuple[tuple[str, str], ...], str]] = Index("pod-namespaces", {Kind.POD: _pod_namespace})
-"""A set of labels as in ``POD_LABEL_SETS`` -> the namespaces of the pods that have them."""
+POD_NAMESPACES: Final[Index[str, str]] = Index("pod-namespaces", {Kind.POD: _pod_namespace})
+"""Empty string -> the namespaces that have pods."""
 
 WORKLOAD_ENTRIES_IN_NAMESPACE: Final[Index[str, ObjectKey]] = Index(
     "workload-entries-in-namespace", {Kind.WORKLOAD_ENTRY: by_namespace}

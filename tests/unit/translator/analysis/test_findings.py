@@ -253,6 +253,25 @@ def test_a_gateway_that_selects_no_pod() -> None:
     ]
 
 
+def test_a_gateway_whose_labels_no_single_pod_has_together() -> None:
+    gateway = GATEWAY.replace("{istio: ingressgateway}", "{istio: ingressgateway, app: web}")
+    assert len(findings(Mesh(gateway, GATEWAY_POD, POD), "public", Kind.ISTIO_GATEWAY, "edge")) == 1
+    both = GATEWAY_POD.replace("istio: ingressgateway", "istio: ingressgateway, app: web")
+    assert findings(Mesh(gateway, both, POD), "public", Kind.ISTIO_GATEWAY, "edge") == ()
+
+
+def test_a_credential_is_needed_wherever_a_pod_is_that_the_gateway_selects() -> None:
+    tls = "protocol: HTTPS}, tls: {mode: SIMPLE, credentialName: cert}"
+    gateway = GATEWAY.replace("protocol: HTTP}", tls)
+    here, there = GATEWAY_POD, GATEWAY_POD.replace("namespace: edge", "namespace: second")
+    mesh = Mesh(gateway, here, there, POD)
+    found = findings(mesh, "public", Kind.ISTIO_GATEWAY, "edge")
+    assert [each.path for each in found] == ["spec.servers[0].tls"] * 2
+    assert ["edge" in found[0].message, "second" in found[1].message] == [True, True]
+    mesh.remove(there)
+    assert len(findings(mesh, "public", Kind.ISTIO_GATEWAY, "edge")) == 1
+
+
 def test_gateways_that_cannot_share_a_port() -> None:
     other = GATEWAY.replace("name: public", "name: second").replace("protocol: HTTP}", "protocol: TCP}")
     mesh = Mesh(GATEWAY, other, GATEWAY_POD)
