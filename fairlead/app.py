@@ -32,7 +32,6 @@ from fairlead.sources.directory import DirectorySource
 from fairlead.sources.mesh_file import MeshFile
 from fairlead.sources.names import NameSource
 from fairlead.sources.source import ClusterSource, Source
-from fairlead.trust import MeshTrust, open_folder
 from fairlead.watchdog import LoopWatchdog, describe_loop
 from translator.model.network import resolved_gateways
 from translator.translator import Translator
@@ -44,6 +43,7 @@ from xds.server import XdsServer
 
 if TYPE_CHECKING:
     from fairlead.status.reporting import StatusReporting
+    from fairlead.trust import MeshTrust
 
 # The worker thread gives the interpreter back to the event loop within this time (seconds).
 _SWITCH_INTERVAL: Final = 0.0005
@@ -134,8 +134,12 @@ class ControlPlane:
                 for task in running:
                     task.cancel()
 
-    def _open_trust(self, settings: ServeSettings) -> MeshTrust | None:
+    def _open_trust(self, settings: ServeSettings) -> "MeshTrust | None":
         """The CA and what depends on it, if there is to be one."""
+        if settings.trust.ca_dir is None:
+            return None
+        from fairlead.trust import MeshTrust, open_folder  # noqa: PLC0415 - cryptography is 8 MB
+
         folder = open_folder(settings.trust, settings.mesh.mesh.trust_domain)
         if folder is None:
             return None

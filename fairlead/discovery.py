@@ -1,25 +1,29 @@
 """Decides which View a connecting Envoy is served from: the application's side of ``xds.discovery.Discovery``."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
 from google.protobuf.message import DecodeError
 
 from fairlead.authentication.principal import Principal
-from fairlead.ca.authority import AuthorityError
+from fairlead.ca.error import AuthorityError
 from fairlead.proxies import Proxies
 from fairlead.pusher import Pusher
-from fairlead.trust import MeshTrust
 from translator.model.proxy import NodeError, Proxy, parse_node
 from translator.translator import Translator
 from translator.view import View
 from xds.client import Client
 from xds.errors import Code, StreamRejected
 
+if TYPE_CHECKING:
+    from fairlead.trust import MeshTrust
+
 
 class MeshDiscovery:
     """Binds proxies to Views. Closed until the first load is complete: an Envoy drops what it has for nothing."""
 
     def __init__(
-        self, translator: Translator, proxies: Proxies, pusher: Pusher, trust: MeshTrust | None = None
+        self, translator: Translator, proxies: Proxies, pusher: Pusher, trust: "MeshTrust | None" = None
     ) -> None:
         """Give certificates to those proxies that ``trust`` vouches for, to none without."""
         self.is_open = False
@@ -53,7 +57,7 @@ class MeshDiscovery:
         if binding is not None:
             self._pusher.leave(binding)
 
-    def _enrol(self, trust: MeshTrust, client: Client, principal: Principal) -> None:
+    def _enrol(self, trust: "MeshTrust", client: Client, principal: Principal) -> None:
         """A proxy that cannot get its certificate is not served at all: it may have one from before."""
         try:
             trust.enrolment.enrol(client, principal)

@@ -7,12 +7,11 @@ from typing import Any
 import msgspec
 
 from fairlead.address import Address
-from fairlead.ca.authority import MAX_LIFETIME
 from fairlead.mesh_config import MeshDocuments, read_mesh_config, read_mesh_documents, read_mesh_networks
 from fairlead.sources.folder import DEFAULT_FILE_LIMIT
 from fairlead.sources.kubernetes.access import ClusterAccess
 from fairlead.sources.yaml_reader import YamlError
-from fairlead.trust import TrustSettings
+from fairlead.trust_settings import MAX_LIFETIME, TrustSettings
 from translator.objects.duration import Duration
 from translator.objects.mesh_config import MeshConfig
 from translator.objects.mesh_networks import MeshNetworks

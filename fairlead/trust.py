@@ -1,6 +1,5 @@
 """Whom the control plane trusts, and what it vouches for: CA, TLS of the xDS server, authentication, certificates."""
 
-import datetime as dt
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,13 +11,16 @@ import structlog
 
 from fairlead.address import Address
 from fairlead.authentication.authenticator import MeshAuthenticator, account_of
+from fairlead.authentication.key_set import KeysError, KeySetVerifier, load_key_set
 from fairlead.authentication.principal import Principal, principal
-from fairlead.authentication.token import KeysError, KeySetVerifier, TokenVerifier, load_key_set
-from fairlead.ca.authority import Authority, AuthorityError
+from fairlead.authentication.token import TokenVerifier
+from fairlead.ca.authority import Authority
 from fairlead.ca.enrolment import Enrolment, Give
+from fairlead.ca.error import AuthorityError
 from fairlead.ca.folder import is_vacant, load_authority, open_authority
 from fairlead.ca.server_certificate import ServerCertificate
 from fairlead.sources.authority import watch_authority
+from fairlead.trust_settings import TrustError, TrustSettings
 from translator.database import Database
 from translator.model.proxy import Proxy
 from translator.model.workload import pod_key
@@ -30,28 +32,6 @@ from xds.options import ServerOptions, Tls
 
 # Tokens of Kubernetes are valid for an hour: whoever connected with one has to show another before that is over.
 _TOKEN_AGE: Final = 1800.0
-
-
-class TrustError(Exception):
-    """What is to be trusted cannot be; the text says why."""
-
-
-class TrustSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The CA of the mesh, and how clients prove who they are.
-
-    Without ``ca_dir`` nobody gets certificates; ``ca_optional``: nor while it is empty, instead of a CA being made.
-    ``tls``: the xDS port speaks TLS, and clients prove who they are: by certificates of the mesh, or by tokens, which
-    the keys in ``jwks`` verify, or the API server of a cluster that is followed. Otherwise everybody on this machine
-    is believed. ``names``: further names of the control plane in its certificate.
-    """
-
-    ca_dir: Path | None = None
-    ca_optional: bool = False
-    tls: bool = False
-    jwks: Path | None = None
-    token_audience: str = "istio-ca"  # noqa: S105 - a name
-    names: tuple[str, ...] = ()
-    lifetime: dt.timedelta = dt.timedelta(hours=24)
 
 
 class AuthorityFolder(msgspec.Struct, frozen=True):

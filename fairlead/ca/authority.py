@@ -14,18 +14,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from fairlead.ca.error import AuthorityError
+from fairlead.trust_settings import MAX_LIFETIME
+
 SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 DEFAULT_LIFETIME: Final = dt.timedelta(hours=24)
-MAX_LIFETIME: Final = dt.timedelta(days=90)
 _ROOT_LIFETIME: Final = dt.timedelta(days=3650)
 # Clocks of a mesh differ a little.
 _BACKDATE: Final = dt.timedelta(minutes=2)
 _PLAIN: Final = serialization.NoEncryption()
-
-
-class AuthorityError(Exception):
-    """An authority cannot do what it is for; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import Any, Final
 import structlog
 
 from fairlead.authentication.principal import Principal
-from fairlead.ca.authority import Authority, AuthorityError, merge_roots
+from fairlead.ca.authority import Authority, merge_roots
+from fairlead.ca.error import AuthorityError
 from translator.security.identity_secret import certificate_secret, roots_secret
 from xds.client import Client
 from xds.events import Event, StreamRefused

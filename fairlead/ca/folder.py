@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-from fairlead.ca.authority import Authority, AuthorityError, SigningKey, create_root, encode_key
+from fairlead.ca.authority import Authority, SigningKey, create_root, encode_key
+from fairlead.ca.error import AuthorityError
 
 
 class _Files(NamedTuple):

@@ -129,7 +129,7 @@ def _run(settings: "ServeSettings") -> None:
     from fairlead.app import ListenError, run_control_plane
     from fairlead.logs import configure_logging, stderr
     from fairlead.sources.kubernetes.access import AccessError
-    from fairlead.trust import TrustError
+    from fairlead.trust_settings import TrustError
     from fairlead.workers.supervisor import WorkerError, run_supervisor
 
     configure_logging(stderr())

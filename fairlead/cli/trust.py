@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 if TYPE_CHECKING:
-    from fairlead.trust import TrustSettings
+    from fairlead.trust_settings import TrustSettings
 
 CaDir = Annotated[
     Path | None,
@@ -68,7 +68,7 @@ class TrustOptions(NamedTuple):
 def trust_settings(options: TrustOptions) -> "TrustSettings":
     """The settings. Raises SettingsError for those that make no sense."""
     from fairlead.settings import SettingsError, parse_lifetime
-    from fairlead.trust import TrustSettings
+    from fairlead.trust_settings import TrustSettings
 
     if options.tls and options.ca_dir is None:
         raise SettingsError("--tls needs the CA that the certificate of the control plane is from: --ca-dir")

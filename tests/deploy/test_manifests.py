@@ -18,7 +18,8 @@ from fairlead.address import Address
 from fairlead.ca.folder import load_authority
 from fairlead.cli.main import build_app
 from fairlead.identity import PROMETHEUS_PORT, STATUS_PORT
-from fairlead.trust import MeshTrust, TrustSettings, open_folder
+from fairlead.trust import MeshTrust, open_folder
+from fairlead.trust_settings import TrustSettings
 from tests.apiserver import real
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.kinds import KindRegistry

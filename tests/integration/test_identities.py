@@ -18,7 +18,7 @@ from fairlead.identity import ProxyIdentity
 from fairlead.mesh.documents import StandInPod, pod_document
 from fairlead.mesh.identities import MeshIdentities
 from fairlead.settings import ServeSettings
-from fairlead.trust import TrustSettings
+from fairlead.trust_settings import TrustSettings
 from tests.integration.serving import ANYWHERE, DeltaClient, Rig, identity, serve
 from xds.types import SECRET
 

@@ -23,7 +23,7 @@ from fairlead.mesh.control_plane import ControlPlaneProcess
 from fairlead.mesh.identities import MeshIdentities
 from fairlead.settings import KubernetesSettings, ServeSettings
 from fairlead.sources.kubernetes.access import KubeconfigAccess
-from fairlead.trust import TrustSettings
+from fairlead.trust_settings import TrustSettings
 from tests.certificates import issue
 from tests.integration.clusters import cluster
 from tests.integration.serving import ANYWHERE, DeltaClient, Rig, identity, serve

@@ -5,10 +5,6 @@ Messages name keys, never values.
 
 from typing import Final
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-
 from translator.objects.core import ConfigMap, Secret
 
 # Istio: the keys of generic Secrets come first, then those of the type kubernetes.io/tls.
@@ -35,7 +31,9 @@ class KeyMaterial:
         for chain_key, private_key in CERTIFICATE_KEYS:
             chain, key = self.value(chain_key), self.value(private_key)
             if chain and key:
-                _check_pair(chain_key, chain, private_key, key)
+                from translator.secrets.pem import check_pair  # noqa: PLC0415 - see there
+
+                check_pair(chain_key, chain, private_key, key)
                 return chain, key
             if chain or key:
                 message = f"has no value under {private_key if chain else chain_key}"
@@ -48,7 +46,9 @@ class KeyMaterial:
         for key in ROOT_KEYS:
             found = self.value(key)
             if found:
-                _load_certificates(key, found)
+                from translator.secrets.pem import load_certificates  # noqa: PLC0415 - see there
+
+                load_certificates(key, found)
                 return found
         message = f"holds no roots of trust under {' or '.join(ROOT_KEYS)}"
         raise MaterialError(message)
@@ -63,26 +63,3 @@ class KeyMaterial:
     def revocations(self) -> bytes:
         """The list of revoked certificates, empty without one."""
         return next((found for key in REVOCATION_KEYS if (found := self.value(key))), b"")
-
-
-def _check_pair(chain_key: str, chain: bytes, private_key: str, key: bytes) -> None:
-    """Envoy refuses a pair that does not fit, and the listener would wait for another one."""
-    leaf = _load_certificates(chain_key, chain)[0]
-    try:
-        private = serialization.load_pem_private_key(key, None, unsafe_skip_rsa_key_validation=True)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        # Without the cause: what a library says of a key that it cannot read is nobody's business.
-        message = f"has something else than an unencrypted private key in PEM form under {private_key}"
-        raise MaterialError(message) from None
-    form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    if private.public_key().public_bytes(*form) != leaf.public_key().public_bytes(*form):
-        message = f"has a private key under {private_key} that is not the one of the certificate under {chain_key}"
-        raise MaterialError(message)
-
-
-def _load_certificates(key: str, content: bytes) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(content)
-    except (ValueError, UnsupportedAlgorithm):
-        message = f"has something else than certificates in PEM form under {key}"
-        raise MaterialError(message) from None

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Final
 
+# Here, for a Secret of a cluster is read on the event loop, which must not wait for what looks into it.
+import translator.secrets.pem  # noqa: F401
 from fairlead.sources.kubernetes.cluster import Cluster
 from fairlead.sources.kubernetes.informer import Informer, Receiver
 from fairlead.sources.kubernetes.served import Collection

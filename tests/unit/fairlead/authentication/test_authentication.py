@@ -12,14 +12,9 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 
 from fairlead.authentication.authenticator import MeshAuthenticator
+from fairlead.authentication.key_set import KeysError, KeySetVerifier, load_key_set
 from fairlead.authentication.principal import Principal, parse_spiffe_id, principal
-from fairlead.authentication.token import (
-    KeysError,
-    KeySetVerifier,
-    ServiceAccount,
-    TokenRefusedError,
-    load_key_set,
-)
+from fairlead.authentication.token import ServiceAccount, TokenRefusedError
 from translator.objects.mesh_config import MeshConfig
 from xds.auth import Identity, Peer
 from xds.errors import Code, StreamRejected

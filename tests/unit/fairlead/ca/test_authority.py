@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from fairlead.ca.authority import Authority, AuthorityError, create_root, encode_key, merge_roots
+from fairlead.ca.authority import Authority, create_root, encode_key, merge_roots
+from fairlead.ca.error import AuthorityError
 from fairlead.ca.folder import load_authority, open_authority
 
 WEB = "spiffe://cluster.local/ns/shop/sa/web"
