@@ -4,13 +4,16 @@ The pieces that a response is joined from (protobuf allows concatenation of repe
 are derived here, so that no response ever re-encodes a resource.
 """
 
-from typing import NamedTuple
+from functools import cache, lru_cache
+from typing import Final, NamedTuple
 
 import xxhash
 
 from xds.types import TypeUrl
 
 _LENGTH_DELIMITED = 2
+# Varints of one byte: most lengths and every tag.
+_SHORT: Final = tuple(bytes((value,)) for value in range(0x80))
 
 
 class Reference(NamedTuple):
@@ -107,6 +110,8 @@ class Resource:
 
 def varint(value: int) -> bytes:
     """``value`` (not negative) as a protobuf base-128 varint."""
+    if value <= 0x7F:
+        return _SHORT[value]
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)
@@ -120,13 +125,19 @@ def length_delimited(field: int, payload: bytes) -> bytes:
     return b"".join((_tag(field), varint(len(payload)), payload))
 
 
+@cache
 def _tag(field: int) -> bytes:
     return varint(field << 3 | _LENGTH_DELIMITED)
 
 
+@lru_cache(maxsize=64)
+def _url(type_url: str) -> bytes:
+    return length_delimited(1, type_url.encode())
+
+
 def _any_head(type_url: str, body_size: int, field: int) -> bytes:
     """Everything of a ``google.protobuf.Any`` record that stands before the value's own bytes."""
-    url = length_delimited(1, type_url.encode())
+    url = _url(type_url)
     # proto3 leaves an empty bytes field out, so an empty message ends with its type URL.
     value_head = _tag(2) + varint(body_size) if body_size else b""
     return b"".join((_tag(field), varint(len(url) + len(value_head) + body_size), url, value_head))
