@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from time import monotonic, perf_counter
 from types import TracebackType
@@ -18,7 +19,7 @@ from fairlead.sources.catalog import Catalog
 from fairlead.sources.folder import DEFAULT_FILE_LIMIT, FolderReader, Identity, Reading
 from fairlead.sources.tree import is_document
 from fairlead.sources.watch import RETRY, FolderWatch, watch_folder
-from translator.objects.registry import ObjectKey
+from translator.objects.registry import Kind, ObjectKey
 from translator.store import Write
 
 SETTLE: Final = 0.1
@@ -27,6 +28,8 @@ SETTLE: Final = 0.1
 _RESCAN: Final = 5.0  # network file systems tell of nothing that others change
 # Looking at a large folder takes long: it may cost one part in so many of a core.
 _RESCAN_SHARE: Final = 200
+# What may hold certificates.
+_MATERIAL: Final = frozenset({Kind.SECRET, Kind.CONFIG_MAP})
 
 
 class DirectorySource:
@@ -131,6 +134,9 @@ class DirectorySource:
         self._note_found(reading)
         writes = await self._take_over(reading)
         findings = self._catalog.take_findings()
+        if any(write.key.kind in _MATERIAL for write in writes):
+            # What looks into it takes longer to import than the event loop may wait.
+            await asyncio.get_running_loop().run_in_executor(self._worker, import_module, "translator.secrets.pem")
         if writes or findings is not None:
             await sink(Batch(writes, received, findings))
             defer(partial(self._report, writes, len(reading.changes)))

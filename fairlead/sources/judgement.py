@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Iterator
-from importlib import import_module
 from typing import Final, NamedTuple
 
 import msgspec
@@ -11,14 +10,11 @@ from fairlead.finding import UNTRANSLATED, Finding
 from translator.decode import Decoded
 from translator.diagnostics import Severity, Violation
 from translator.objects.meta import MeshObject
-from translator.objects.registry import Kind
 from translator.shape import is_unknown_field
 from translator.validation import is_acceptable, validate
 from translator.validation.coverage import untranslated
 
 _STEP: Final = re.compile(r"[.\[]")
-# What may hold certificates.
-_MATERIAL: Final = frozenset({Kind.SECRET, Kind.CONFIG_MAP})
 
 
 class Judged(NamedTuple):
@@ -45,9 +41,6 @@ def judge(decoded: Decoded, *, tolerant: bool = False) -> Judged:
     findings = _findings(decoded, violations)
     if not is_acceptable(violations):
         return Judged(None, findings)
-    if decoded.key is not None and decoded.key.kind in _MATERIAL:
-        # Here, for a folder is read in a worker thread: whoever asks for a certificate later is on the event loop.
-        import_module("translator.secrets.pem")
     gaps = _findings(decoded, untranslated(decoded.object))
     if gaps:
         findings += tuple(msgspec.structs.replace(gap, code=UNTRANSLATED) for gap in gaps)
