@@ -15,11 +15,9 @@ async def wait_acknowledged(control_plane: ControlPlaneProcess, key: str, since:
 
     async def probe() -> float:
         pushes: list[dict[str, Any]] = await control_plane.debug("pushes")
-        acknowledged = [
-            push["at"] + push["last_ack_ms"] / 1000
-            for push in pushes
-            if push["at"] >= since and key in push["objects"] and push["responses"] and _is_complete(push)
-        ]
+        # A push may have begun before, with the change of another object, and have taken this one in.
+        told = [push for push in pushes if key in push["objects"] and push["responses"] and _is_complete(push)]
+        acknowledged = [at for push in told if (at := push["at"] + push["last_ack_ms"] / 1000) >= since]
         if not acknowledged:
             raise NotYetError(f"no acknowledged push of {key}")
         return float(max(acknowledged))
