@@ -266,7 +266,7 @@ async def test_a_client_certificate_names_its_user(tmp_path: Path) -> None:
     async with ApiServer(tls=tls, authorization=True) as server:
         pair = tls.authority.issue_client("ada", ["system:masters"])
         path = tmp_path / "ada.pem"
-        path.write_bytes(pair.certificate + pair.key)
+        path.write_bytes(pair.pem + pair.key_pem)
         context = ssl.create_default_context(cadata=tls.authority.roots.decode())
         context.load_cert_chain(path)
         async with Cluster(server.url, tls=context) as api:

@@ -1,103 +1,19 @@
-"""What stands outside of the mesh: servers with certificates, behind a PROXY protocol, or known to DNS alone."""
+"""What stands outside of the mesh: servers behind a PROXY protocol, or known to DNS alone."""
 
 import asyncio
 import ipaddress
-import ssl
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import socket
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from fairlead.mesh import envoy
-
-_DAY: Final = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPair:
-    """A certificate and its key, in files."""
-
-    certificate: Path
-    key: Path
-
-
-class Authority:
-    """A certificate authority that nobody knows unless he is told; ``roots`` is its certificate."""
-
-    def __init__(self, folder: Path) -> None:
-        """Make a key and a root certificate in a folder."""
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        root = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(ca=True, path_length=0), True)  # noqa: FBT003
-        self.roots = folder / "roots.pem"
-        self._certificate = root.sign(self._key, hashes.SHA256())
-        self.roots.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
-
-    def issue(self, name: str, *, expired: bool = False) -> KeyPair:
-        """A certificate for a DNS name, perhaps one whose time is over."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = self._builder(subject, key, -_DAY / 2 if expired else _DAY).add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False
-        )
-        pair = KeyPair(self._folder / f"{name}.pem", self._folder / f"{name}.key")
-        certificate = builder.sign(self._key, hashes.SHA256())
-        pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        pair.key.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return pair
-
-    def revoke(self, *pairs: KeyPair) -> Path:
-        """A list of revoked certificates, in a file."""
-        now = datetime.now(UTC)
-        builder = x509.CertificateRevocationListBuilder().issuer_name(self._name)
-        builder = builder.last_update(now - _DAY).next_update(now + _DAY)
-        for pair in pairs:
-            serial = x509.load_pem_x509_certificate(pair.certificate.read_bytes()).serial_number
-            revoked = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - _DAY).build()
-            builder = builder.add_revoked_certificate(revoked)
-        path = self._folder / "revocations.crl"
-        path.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-        return path
-
-    def server(self, name: str, *, mutual: bool = False) -> ssl.SSLContext:
-        """The TLS of a server of that name, which demands a certificate of this authority if it is mutual."""
-        pair = self.issue(name)
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(pair.certificate, pair.key)
-        if mutual:
-            context.load_verify_locations(self.roots)
-            context.verify_mode = ssl.CERT_REQUIRED
-        return context
-
-    def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, lasts: timedelta = _DAY
-    ) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _DAY)
-            .not_valid_after(now + lasts)
-        )
 
 
 class ProxyProtocolServer:

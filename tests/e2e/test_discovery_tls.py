@@ -11,7 +11,8 @@ from fairlead.mesh.mesh import LocalMesh
 from fairlead.mesh.proxy import Proxy, Stream
 from fairlead.mesh.services import httpbin
 from fairlead.mesh.services.backend import Backend, Instance
-from tests.e2e.outside import Authority, ProxyProtocolServer
+from tests.e2e.authority import Authority
+from tests.e2e.outside import ProxyProtocolServer
 
 HOST = "secure.example.com"
 CLUSTER = f"outbound|8000||{HOST}"

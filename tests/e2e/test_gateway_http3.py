@@ -14,7 +14,7 @@ from fairlead.mesh.clients import HttpClient, Request
 from fairlead.mesh.envoy import EnvoyProcess
 from fairlead.mesh.mesh import LocalMesh
 from fairlead.mesh.proxy import Proxy, Stream
-from tests.e2e.outside import Authority, KeyPair
+from tests.e2e.authority import Authority, KeyPair
 from tests.e2e.test_s15_tls_gateway import server, tls_secret
 
 LABELS = {"app": "http3-gateway", "istio": "http3-gateway"}

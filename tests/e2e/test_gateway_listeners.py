@@ -15,7 +15,7 @@ from fairlead.mesh.proxy import Proxy, Stream
 from fairlead.mesh.services import httpbin
 from fairlead.mesh.services.backend import Backend
 from fairlead.mesh.waiting import NotYetError, wait_until
-from tests.e2e.outside import Authority
+from tests.e2e.authority import Authority
 from tests.e2e.test_s15_tls_gateway import TlsClient, server, tls_secret
 from tests.held_connection import HeldConnection
 from tests.listener_updates import ListenerUpdates, listener_updates

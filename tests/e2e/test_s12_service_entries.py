@@ -13,7 +13,8 @@ from fairlead.mesh.services import httpbin
 from fairlead.mesh.services.backend import Backend, Instance
 from fairlead.mesh.services.tcp_echo import TcpEcho
 from fairlead.mesh.waiting import NotYetError, wait_until
-from tests.e2e.outside import Authority, DnsServer, asking
+from tests.e2e.authority import Authority
+from tests.e2e.outside import DnsServer, asking
 
 # The proxies ask a DNS server of the test's own, for which they need a file system of their own.
 pytestmark = pytest.mark.netns

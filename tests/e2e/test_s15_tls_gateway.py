@@ -19,7 +19,7 @@ from fairlead.mesh.proxy import Proxy, Stream
 from fairlead.mesh.services import httpbin
 from fairlead.mesh.services.backend import Backend, Instance
 from fairlead.mesh.waiting import NotYetError, wait_until
-from tests.e2e.outside import Authority, KeyPair
+from tests.e2e.authority import Authority, KeyPair
 
 NAMESPACE = "istio-system"
 LABELS = {"app": "tls-gateway", "istio": "tls-gateway"}

@@ -29,7 +29,7 @@ from fairlead.mesh.waiting import NotYetError, wait_until
 from tests.apiserver.definitions import mesh_definitions
 from tests.apiserver.document import Document
 from tests.apiserver.server import ApiServer
-from tests.e2e.outside import Authority, KeyPair
+from tests.e2e.authority import Authority, KeyPair
 from translator.model.proxy import Role
 
 HOST = "web.example.com"

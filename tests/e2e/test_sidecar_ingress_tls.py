@@ -13,7 +13,7 @@ from fairlead.mesh.proxy import Proxy, Stream
 from fairlead.mesh.services import httpbin
 from fairlead.mesh.services.backend import Backend, Instance
 from fairlead.mesh.services.tcp_echo import TcpEcho
-from tests.e2e.outside import Authority, KeyPair
+from tests.e2e.authority import Authority, KeyPair
 from tests.e2e.test_s15_tls_gateway import TlsClient, refused
 from tests.held_connection import HeldConnection
 

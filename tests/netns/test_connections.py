@@ -16,7 +16,7 @@ from fairlead.mesh.proxy import Proxy
 from fairlead.mesh.services import httpbin
 from fairlead.mesh.services.backend import Backend, Instance
 from fairlead.mesh.workload import Workload
-from tests.e2e.outside import Authority
+from tests.e2e.authority import Authority
 from tests.held_connection import HeldConnection
 from tests.listener_updates import ListenerUpdates, listener_updates
 from tests.netns.applications import serve_lines

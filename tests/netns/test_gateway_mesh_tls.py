@@ -16,7 +16,7 @@ from fairlead.mesh.proxy import Proxy
 from fairlead.mesh.services import httpbin
 from fairlead.mesh.services.tcp_echo import TcpEcho
 from fairlead.mesh.waiting import NotYetError, wait_until
-from tests.e2e.outside import Authority
+from tests.e2e.authority import Authority
 from tests.held_connection import HeldConnection
 
 LABELS = {"app": "edge", "istio": "edge"}

@@ -17,7 +17,7 @@ from fairlead.mesh.services import httpbin
 from fairlead.mesh.services.backend import Backend, Instance
 from fairlead.mesh.waiting import NotYetError, wait_until
 from fairlead.mesh.workload import Workload
-from tests.e2e.outside import Authority
+from tests.e2e.authority import Authority
 from tests.netns.applications import GREETING, build_grpc, call_grpc, call_http2, serve_http2, serve_lines
 
 HOST = "server.default.svc.cluster.local"

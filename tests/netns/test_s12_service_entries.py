@@ -17,7 +17,7 @@ from fairlead.mesh.services.backend import Backend, Instance
 from fairlead.mesh.services.tcp_echo import TcpEcho
 from fairlead.mesh.traffic import Answer
 from fairlead.mesh.waiting import NotYetError, wait_until
-from tests.e2e.outside import Authority
+from tests.e2e.authority import Authority
 
 PORT = 8000
 DATABASE = 5432

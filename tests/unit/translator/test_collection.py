@@ -6,21 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.translator.cells import Cells as NamedIntegers
+from tests.unit.translator.cells import Notes
 from translator.collection import Collection
-from translator.engine import Engine, QueryFailedError, query
-from translator.node import Node, find_culprit, find_flaws
+from translator.engine import QueryFailedError, query
+from translator.node import find_culprit, find_flaws
 
 
-class Cells(Engine):
-    """An engine over named integers; the keys of the collection are the names with an even number of letters."""
-
-    def __init__(self, **values: int) -> None:
-        super().__init__()
-        self.values = values
-
-    def read(self, name: str) -> int:
-        self.record(name)
-        return self.values[name]
+class Cells(NamedIntegers):
+    """Integers that come and go; the keys of the collection are the names with an even number of letters."""
 
     def names(self) -> tuple[str, ...]:
         self.record("")
@@ -31,16 +25,6 @@ class Cells(Engine):
         merged = {**self.values, **values}
         self.values = {name: value for name, value in merged.items() if value is not None}
         self.invalidate([*values, ""] if self.values.keys() != before else values)
-
-
-class Notes:
-    """A watcher that keeps what it was told."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Node] = []
-
-    def invalidated(self, node: Node) -> None:
-        self.nodes.append(node)
 
 
 @query

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.translator.cells import Cells as NamedIntegers
 from translator.collection import Collection
-from translator.engine import Engine, Query, QueryCycleError, QueryFailedError, query
+from translator.engine import Query, QueryCycleError, QueryFailedError, query
 from translator.fiber import Fiber, always, never
 from translator.node import Node
 
@@ -24,22 +25,10 @@ def interrupted_sweeps() -> Iterator[None]:
         yield
 
 
-class Cells(Engine):
-    """An engine over named integers that can be interrupted at every read of a query."""
+class Cells(NamedIntegers):
+    """An engine that can be interrupted at every read of a query."""
 
     breath = 1
-
-    def __init__(self, **values: int) -> None:
-        super().__init__()
-        self.values = values
-
-    def read(self, name: str) -> int:
-        self.record(name)
-        return self.values[name]
-
-    def write(self, **values: int) -> None:
-        self.values.update(values)
-        self.invalidate(values)
 
 
 class Root:

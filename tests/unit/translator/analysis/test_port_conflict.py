@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.translator.listeners.test_outbound import external
+from tests.unit.translator.listeners.listener_kit import external
 from tests.unit.translator.mesh_kit import Mesh
 from translator.analysis.findings import object_findings
 from translator.diagnostics import Diagnostic

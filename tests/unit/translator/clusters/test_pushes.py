@@ -1,173 +1,42 @@
 """Nothing more than needed is sent: for each kind of change, exactly which proxies get which names of which types."""
 
-from collections.abc import Mapping
-
 import msgspec
 import pytest
 
+from tests.unit.translator.clusters.push_kit import (
+    BASE,
+    DB,
+    EMPTY,
+    FOR_V2,
+    IDENTIFIED,
+    NODE,
+    ONLY_WEB,
+    OTHER,
+    OWN,
+    PEERS,
+    SECURED,
+    SLICE,
+    SUBSETS,
+    VIRTUAL_SERVICE,
+    Fleet,
+    Names,
+    differ,
+    everyone,
+    labelled,
+    listed,
+    web,
+    workload_entry,
+)
 from tests.unit.translator.mesh_kit import (
-    GATEWAY,
-    SIDECAR,
-    authorization,
     endpoint,
     endpoint_slice,
-    entry,
-    peers,
     pod,
     rule,
     service,
-    writes,
 )
 from translator.database import DnsName
-from translator.model.proxy import Proxy
 from translator.objects.mesh_networks import MeshNetworks
-from translator.objects.registry import PRIMARY
 from translator.settings import Settings
-from translator.store import Write
-from translator.translator import Binding, Translator
-from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE
-
-WEB = "web.default.svc.cluster.local"
-Names = dict[str, set[str]]
-
-PROXIES = {
-    "client": SIDECAR,
-    # The proxy of a pod of web, and one to which a Sidecar shows nothing but its own namespace.
-    "pod": msgspec.structs.replace(SIDECAR, name="web-1", addresses=("10.1.0.1",)),
-    "stranger": msgspec.structs.replace(SIDECAR, namespace="far", dns_domain="far.svc.cluster.local"),
-    "gateway": GATEWAY,
-}
-TYPES = {"CDS": CLUSTER, "EDS": ENDPOINT, "LDS": LISTENER, "RDS": ROUTE}
-
-
-def labelled(name: str, ip: str, version: str, **spec: str) -> str:
-    return pod(name, ip, labels={"app": "web", "version": version}, **spec)
-
-
-def listed(host: str, resolution: str, address: str) -> str:
-    """A ServiceEntry with one endpoint."""
-    ports = "[{number: 80, name: http, protocol: HTTP}]"
-    spec = f"{{hosts: [{host}], ports: {ports}, resolution: {resolution}, endpoints: [{{address: {address}}}]}}"
-    return entry(spec, name=host)
-
-
-def workload_entry(app: str) -> str:
-    return f"""
-apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: {{name: machine, namespace: default}}
-spec: {{address: 9.9.9.9, labels: {{app: {app}}}}}
-"""
-
-
-NODE = """
-apiVersion: v1
-kind: Node
-metadata: {name: n1, labels: {topology.kubernetes.io/region: r1, topology.kubernetes.io/zone: %s}}
-"""
-VIRTUAL_SERVICE = """
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: web, namespace: default}
-spec: {hosts: [web], http: [{timeout: 3s, route: [{destination: {host: web}}]}]}
-"""
-ONLY_WEB = """
-apiVersion: networking.istio.io/v1
-kind: Sidecar
-metadata: {name: default, namespace: default}
-spec: {egress: [{hosts: [./web.default.svc.cluster.local]}]}
-"""
-FOR_V2 = ONLY_WEB.replace("spec: {", "spec: {workloadSelector: {labels: {version: v2}}, ").replace(
-    "default, n", "v2, n"
-)
-SUBSETS = "subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]"
-SLICE = endpoint_slice("web", endpoint("10.1.0.1", "web-1"), endpoint("10.1.0.2", "web-2"))
-EMPTY = endpoint_slice("web")
-BASE = (
-    service(),
-    labelled("web-1", "10.1.0.1", "v1"),
-    labelled("web-2", "10.1.0.2", "v2"),
-    SLICE,
-    rule(SUBSETS),
-    service("other"),
-    endpoint_slice("other", endpoint("10.2.0.1"), service="other"),
-    service("db", ports="{name: tcp, port: 5432}", clusterIP="None"),
-    endpoint_slice("db", endpoint("10.3.0.1"), service="db", port="tcp"),
-    service("peers", ports="{name: http, port: 81}", clusterIP="None"),
-    endpoint_slice("peers", endpoint("10.4.0.1"), service="peers"),
-    listed("dns.com", "DNS", "a.dns.com"),
-    listed("static.com", "STATIC", "1.1.1.1"),
-    """
-apiVersion: networking.istio.io/v1
-kind: Sidecar
-metadata: {name: default, namespace: far}
-spec: {egress: [{hosts: [./*]}]}
-""",
-    service("own", namespace="far"),
-)
-
-
-class Fleet:
-    """Connected proxies, and what each of them has."""
-
-    def __init__(self, *texts: str, proxies: Mapping[str, Proxy] = PROXIES) -> None:
-        self.translator = Translator(Settings())
-        self.translator.apply(write for text in texts for write in writes(text))
-        self._bindings = {name: self.translator.bind(proxy) for name, proxy in proxies.items()}
-        self._seen: dict[str, dict[str, dict[str, str]]] = {}
-        self.changes()
-
-    def add(self, *texts: str, cluster: str = PRIMARY) -> dict[str, Names]:
-        """Write objects of a cluster; what is sent then."""
-        self.translator.apply([write for text in texts for write in writes(text, cluster)])
-        return self.changes()
-
-    def remove(self, *texts: str, cluster: str = PRIMARY) -> dict[str, Names]:
-        """Delete objects; what is sent then."""
-        self.translator.apply([Write(write.key, None) for text in texts for write in writes(text, cluster)])
-        return self.changes()
-
-    def changes(self) -> dict[str, Names]:
-        """By proxy and type the names that are new, different or gone since the last time."""
-        for binding in list(self.translator.stale_bindings):
-            binding.rebind()
-        for view in list(self.translator.stale_views):
-            for _ in view.refresh():
-                pass
-            view.commit()
-        found = {name: self._changes(name, binding) for name, binding in self._bindings.items()}
-        return {name: types for name, types in found.items() if types}
-
-    def _changes(self, name: str, binding: Binding) -> Names:
-        versions = {
-            kind: {resource.name: resource.version for resource in binding.view.resources(url).values()}
-            for kind, url in TYPES.items()
-        }
-        before = self._seen.get(name, {kind: {} for kind in TYPES})
-        self._seen[name] = versions
-        differing = {
-            kind: {each for each in {*old, *versions[kind]} if old.get(each) != versions[kind].get(each)}
-            for kind, old in before.items()
-        }
-        return {kind: names for kind, names in differing.items() if names}
-
-
-def web(subsets: tuple[str, ...] = ("", "v1", "v2"), port: int = 80) -> set[str]:
-    """The names of the clusters of web, and of their assignments."""
-    return {f"outbound|{port}|{subset}|{WEB}" for subset in subsets}
-
-
-def everyone(**types: set[str]) -> dict[str, Names]:
-    """What all get who see web."""
-    return {name: dict(types) for name in ("client", "pod", "gateway")}
-
-
-def differ(common: dict[str, Names], **own: Names) -> dict[str, Names]:
-    """What some proxies get beside, or instead of, what all get."""
-    merged = {name: {**common.get(name, {}), **own.get(name, {})} for name in PROXIES}
-    present = {name: {kind: names for kind, names in types.items() if names} for name, types in merged.items()}
-    return {name: types for name, types in present.items() if types}
-
 
 THREE = endpoint_slice(
     "web", endpoint("10.1.0.1", "web-1"), endpoint("10.1.0.2", "web-2"), endpoint("10.1.0.3", "web-3")
@@ -192,9 +61,6 @@ OTHER_KINDS = tuple(
     )
 )
 EAST_WEB = endpoint("10.8.0.1", "web-1")
-OTHER = "outbound|80||other.default.svc.cluster.local"
-DB, PEERS = "outbound|5432||db.default.svc.cluster.local", "outbound|81||peers.default.svc.cluster.local"
-OWN = "outbound|80||own.far.svc.cluster.local"
 
 BESIDE_WEB = {
     "CDS": {OTHER, DB, PEERS, OWN, "outbound|80||dns.com", "outbound|80||static.com"},
@@ -444,10 +310,6 @@ def test_a_name_of_a_gateway_that_comes_to_have_an_address_is_a_push_of_the_endp
         assert fleet.changes() == everyone(EDS=web(("",)))
 
 
-IDENTIFIED = {name: msgspec.structs.replace(proxy, has_identity=True) for name, proxy in PROXIES.items()}
-SECURED = {"app": "web", "version": "v1", "security.istio.io/tlsMode": "istio"}
-
-
 def test_a_pod_of_another_account_is_a_push_of_clusters_too_and_another_of_the_same_is_not() -> None:
     fleet = Fleet(
         *BASE,
@@ -460,74 +322,3 @@ def test_a_pod_of_another_account_is_a_push_of_clusters_too_and_another_of_the_s
     assert fleet.add(pod("web-4", "10.1.0.4", labels=SECURED, serviceAccountName="bob"), joined) == everyone(
         CDS=web(), EDS=web(("", "v1"))
     )
-
-
-def policy(mode: str, **more: str) -> str:
-    return peers(f"{{mtls: {{mode: {mode}}}}}", **more)
-
-
-INBOUND: Names = {"LDS": {"virtualInbound"}}
-PLAIN: Names = {"CDS": {*web(), OTHER}, "EDS": web(("", "v1"))}
-# To gateways headless services are like all others; sidecars dial their pods.
-AT_GATEWAY: Names = {"CDS": {*web(), OTHER, DB, PEERS}, "EDS": web(("", "v1"))}
-POLICIES: dict[str, tuple[str, dict[str, Names]]] = {
-    "a namespace goes without": (
-        policy("DISABLE"),
-        {"client": {**PLAIN, **INBOUND}, "pod": {**PLAIN, **INBOUND}, "gateway": AT_GATEWAY},
-    ),
-    "a namespace insists": (policy("STRICT"), {"client": INBOUND, "pod": INBOUND}),
-    "another namespace goes without": (
-        policy("DISABLE", namespace="far"),
-        differ(everyone(CDS={OWN}), stranger={"CDS": {OWN}, **INBOUND}),
-    ),
-    "the mesh goes without": (
-        policy("DISABLE", namespace="istio-system"),
-        {
-            "client": {**PLAIN, "CDS": {*PLAIN["CDS"], OWN}, **INBOUND},
-            "pod": {**PLAIN, "CDS": {*PLAIN["CDS"], OWN}, **INBOUND},
-            "gateway": {**AT_GATEWAY, "CDS": {*AT_GATEWAY["CDS"], OWN}},
-            "stranger": {"CDS": {OWN}, **INBOUND},
-        },
-    ),
-    "a workload goes without": (
-        peers("{selector: {matchLabels: {app: web}}, mtls: {mode: DISABLE}}"),
-        differ(everyone(EDS=web(("", "v1"))), pod=INBOUND),
-    ),
-}
-
-
-@pytest.mark.parametrize("change", POLICIES)
-def test_whom_a_peer_authentication_concerns(change: str) -> None:
-    written, expected = POLICIES[change]
-    fleet = Fleet(*BASE, pod("web-1", "10.1.0.1", labels=SECURED), proxies=IDENTIFIED)
-    assert fleet.add(written) == expected
-    assert Fleet(*BASE).add(written) == {}, "without certificates nobody speaks mesh TLS"
-
-
-FOR_WEB = "selector: {matchLabels: {app: web}}"
-AUTHORIZATIONS: dict[str, tuple[str, dict[str, Names]]] = {
-    "of the namespace": (authorization("{}"), {"client": INBOUND, "pod": INBOUND}),
-    "of the mesh": (
-        authorization("{}", namespace="istio-system"),
-        dict.fromkeys(("client", "pod", "stranger"), INBOUND),
-    ),
-    "of the mesh for some workloads": (
-        authorization(f"{{{FOR_WEB}}}", namespace="istio-system"),
-        {"pod": INBOUND},
-    ),
-    "of another namespace": (authorization("{}", namespace="far"), {"stranger": INBOUND}),
-    "of a namespace without proxies": (authorization("{}", namespace="elsewhere"), {}),
-    "for a workload": (authorization(f"{{{FOR_WEB}}}"), {"pod": INBOUND}),
-    "for nobody": (authorization("{selector: {matchLabels: {app: nobody}}}"), {}),
-    "whose decision is another's": (authorization("{action: CUSTOM, provider: {name: a}, rules: [{}]}"), {}),
-}
-
-
-@pytest.mark.parametrize("change", AUTHORIZATIONS)
-def test_whom_an_authorization_policy_concerns(change: str) -> None:
-    written, expected = AUTHORIZATIONS[change]
-    fleet = Fleet(*BASE)
-    assert fleet.add(written) == expected
-    again = written.replace("name: policy\n", "name: policy\n  annotations: {x: y}\n", 1)
-    assert fleet.add(again) == {}, "what is not read is no change"
-    assert fleet.remove(written) == expected

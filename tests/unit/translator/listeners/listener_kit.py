@@ -10,7 +10,7 @@ from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 
-from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh
+from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, entry
 from translator.listeners.selection import listener_references
 from translator.model.proxy import Capture, Proxy
 from translator.routes.selection import route_references
@@ -176,3 +176,17 @@ def _target(chain: listener_components_pb2.FilterChain) -> object:
 def matching(found: Iterable[Mapping[str, Any]], **wanted: object) -> list[Mapping[str, Any]]:
     """Of chains in brief those that have these values."""
     return [each for each in found if all(each.get(name) == value for name, value in wanted.items())]
+
+
+def external(host: str, *ports: str, created: str = "2026-01-01T00:00:00Z", **fields: object) -> str:
+    """A ServiceEntry named like its host; ports are ``number/protocol``."""
+    listed = ", ".join(
+        f"{{number: {port.split('/')[0]}, name: p{index}, protocol: {port.split('/')[1]}}}"
+        for index, port in enumerate(ports)
+    )
+    extra = "".join(f"\n{key}: {value}" for key, value in {"resolution": "DNS", **fields}.items())
+    return entry(
+        f"hosts: ['{host}']\nports: [{listed}]{extra}",
+        name=host.replace("*", "wild").replace(".", "-"),
+        created=created,
+    )

@@ -3,8 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
-from tests.unit.translator.listeners.listener_kit import chains, host, istio, kube_service, listeners, matching, proxies
-from tests.unit.translator.listeners.test_outbound import external
+from tests.unit.translator.listeners.listener_kit import (
+    chains,
+    external,
+    host,
+    istio,
+    kube_service,
+    listeners,
+    matching,
+    proxies,
+)
 from tests.unit.translator.mesh_kit import SIDECAR, Mesh, rule
 from translator.listeners.connection_routing import connection_rules
 

@@ -11,6 +11,7 @@ from tests.unit.translator.listeners.listener_kit import (
     V6,
     address,
     chains,
+    external,
     filter_names,
     host,
     istio,
@@ -19,7 +20,6 @@ from tests.unit.translator.listeners.listener_kit import (
     outbound_names,
     resources,
 )
-from tests.unit.translator.listeners.test_outbound import external
 from tests.unit.translator.mesh_kit import SIDECAR, Mesh, endpoint, endpoint_slice
 from translator.model.proxy import Proxy
 

@@ -14,6 +14,7 @@ from tests.unit.translator.listeners.listener_kit import (
     V6,
     address,
     chains,
+    external,
     filter_names,
     host,
     istio,
@@ -24,9 +25,8 @@ from tests.unit.translator.listeners.listener_kit import (
     outbound_names,
     proxies,
     resources,
-    sharing,
 )
-from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, endpoint, endpoint_slice, entry, pod, rule, service
+from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, rule
 from translator.model.proxy import Proxy
 from translator.objects.duration import Duration
 from translator.objects.mesh_config import MeshConfig, MeshOutboundTrafficPolicy
@@ -38,20 +38,6 @@ from xds.types import CLUSTER, ROUTE
 REGISTRY_ONLY = MeshConfig(outbound_traffic_policy=MeshOutboundTrafficPolicy(mode=OutboundTrafficMode.REGISTRY_ONLY))
 HTTP = "{name: http, port: 80}"
 EVERYTHING = {"port": 0, "prefixes": [], "sni": [], "transport": "", "alpn": []}
-
-
-def external(host: str, *ports: str, created: str = "2026-01-01T00:00:00Z", **fields: object) -> str:
-    """A ServiceEntry named like its host; ports are ``number/protocol``."""
-    listed = ", ".join(
-        f"{{number: {port.split('/')[0]}, name: p{index}, protocol: {port.split('/')[1]}}}"
-        for index, port in enumerate(ports)
-    )
-    extra = "".join(f"\n{key}: {value}" for key, value in {"resolution": "DNS", **fields}.items())
-    return entry(
-        f"hosts: ['{host}']\nports: [{listed}]{extra}",
-        name=host.replace("*", "wild").replace(".", "-"),
-        created=created,
-    )
 
 
 @pytest.mark.parametrize(
@@ -203,91 +189,6 @@ def test_case_06_https_without_address_is_told_apart_by_sni() -> None:
 def test_tls_at_an_address_of_its_own_needs_no_sni() -> None:
     listener = listeners(Mesh(kube_service("db", "{name: tls, port: 443}", ip="10.0.0.9")))["10.0.0.9_443"]
     assert chains(listener) == [{"to": f"outbound|443||{host('db')}", "tls": False, **EVERYTHING}]
-
-
-def test_case_09_a_headless_tcp_has_a_listener_for_each_endpoint_but_itself() -> None:
-    mesh = Mesh(
-        kube_service("db", "{name: tcp, port: 8080}", ip="None", selector={"app": "client"}),
-        endpoint_slice("db-1", *(endpoint(f"10.9.9.{last}") for last in (7, 8, 9, 10)), service="db", port="tcp"),
-        endpoint_slice("db-2", endpoint("10.9.9.7"), service="db", port="tcp"),
-    )
-    own = replace(SIDECAR, labels=(("app", "client"),))
-    assert outbound_names(mesh, own) == ["10.9.9.10_8080", "10.9.9.7_8080", "10.9.9.8_8080"]
-    assert [each["to"] for each in chains(listeners(mesh, own)["10.9.9.7_8080"])] == [f"outbound|8080||{host('db')}"]
-
-
-def test_case_09_a_headless_tcp_has_a_chain_for_each_endpoint_if_the_mesh_says_so() -> None:
-    mesh = sharing(
-        kube_service("db", "{name: tcp, port: 8080}", ip="None", selector={"app": "client"}),
-        endpoint_slice("db", *(endpoint(f"10.9.9.{last}") for last in (7, 8, 9, 10)), service="db", port="tcp"),
-    )
-    own = replace(SIDECAR, labels=(("app", "client"),))
-    assert outbound_names(mesh, own) == ["0.0.0.0_8080"]
-    listener = listeners(mesh, own)["0.0.0.0_8080"]
-    assert [(each["prefixes"], each["to"]) for each in chains(listener)] == [
-        *(([f"10.9.9.{last}/32"], f"outbound|8080||{host('db')}") for last in (10, 7, 8)),
-        ([], "PassthroughCluster"),
-    ]
-    assert not listener.listener_filters
-
-
-def test_headless_ports_that_are_detected_or_whose_number_others_have_do_not_share() -> None:
-    slices = [endpoint_slice(name, endpoint("10.9.9.7"), service=name, port=name) for name in ("auto", "tcp")]
-    mesh = sharing(
-        kube_service("auto", "{name: auto, port: 9000}", ip="None"),
-        kube_service("tcp", "{name: tcp, port: 8080}", ip="None"),
-        kube_service("web", "{name: http, port: 8080}"),
-        *slices,
-    )
-    assert outbound_names(mesh) == ["0.0.0.0_8080", "10.9.9.7_8080", "10.9.9.7_9000"]
-
-
-def test_headless_tcp_has_no_listener_for_what_cannot_be_dialled() -> None:
-    near, far = ({"topology.istio.io/network": name} for name in ("n1", "n2"))
-    mesh = Mesh(
-        kube_service("db", "{name: tcp, port: 8080}", ip="None"),
-        pod("db-1", "10.9.9.7", labels=near),
-        pod("db-2", "10.9.9.8", labels=far),
-        endpoint_slice("db", endpoint("10.9.9.7", "db-1"), endpoint("10.9.9.8", "db-2"), service="db", port="tcp"),
-    )
-    client = replace(SIDECAR, network="n1")
-    assert outbound_names(mesh, client) == ["10.9.9.7_8080", "10.9.9.8_8080"]
-    gateway = kube_service("gate", "{name: tls, port: 15443}", externalIPs=["9.9.9.9"])
-    mesh.add(gateway.replace("metadata:", "metadata:\n  labels: {topology.istio.io/network: n2}", 1))
-    assert [name for name in outbound_names(mesh, client) if name.endswith("_8080")] == ["10.9.9.7_8080"]
-
-
-def test_headless_tcp_that_every_cluster_keeps_to_itself() -> None:
-    mesh = Mesh()
-    for cluster, address_ in (("", "10.9.9.7"), ("east", "10.9.9.8")):
-        mesh.add(
-            service("dns", namespace="kube-system", ports="{name: tcp, port: 53}", clusterIP="None"),
-            endpoint_slice("dns", endpoint(address_), service="dns", namespace="kube-system", port="tcp"),
-            cluster=cluster,
-        )
-    assert outbound_names(mesh) == ["10.9.9.7_53"]
-    assert outbound_names(mesh, replace(SIDECAR, cluster_id="east")) == ["10.9.9.8_53"]
-
-
-def test_case_09_b_headless_without_endpoints() -> None:
-    mesh = Mesh(
-        kube_service("db", "{name: tcp, port: 8080}", ip="None"),
-        external("nowhere", "9090/TCP", resolution="NONE"),
-        external("selected", "9091/TCP", resolution="NONE", workloadSelector="{labels: {app: x}}"),
-    )
-    assert outbound_names(mesh) == ["0.0.0.0_9090"]
-
-
-def test_headless_services_that_share_endpoints_share_listeners() -> None:
-    mesh = Mesh(
-        kube_service("db", "{name: tcp, port: 8080}", ip="None", created="2024-01-01T00:00:00Z"),
-        kube_service("db-all", "{name: tcp, port: 8080}", ip="None"),
-        endpoint_slice("db-1", endpoint("10.9.0.1"), service="db", port="tcp"),
-        endpoint_slice("db-2", endpoint("10.9.0.1"), endpoint("10.9.0.2"), service="db-all", port="tcp"),
-    )
-    found = listeners(mesh)
-    assert [each["to"] for each in chains(found["10.9.0.1_8080"])] == [f"outbound|8080||{host('db')}"]
-    assert [each["to"] for each in chains(found["10.9.0.2_8080"])] == [f"outbound|8080||{host('db-all')}"]
 
 
 def test_case_10_reserved_ports_of_the_wildcard_address() -> None:

@@ -16,6 +16,7 @@ from tests.unit.translator.listeners.listener_kit import (
     UNCAPTURED,
     V6,
     chains,
+    external,
     gateway,
     host,
     istio,
@@ -24,7 +25,6 @@ from tests.unit.translator.listeners.listener_kit import (
     resources,
     sharing,
 )
-from tests.unit.translator.listeners.test_outbound import external
 from tests.unit.translator.mesh_kit import SIDECAR, Mesh, endpoint, endpoint_slice, rule
 from tests.unit.translator.model.test_gateway import gw, https, server
 from translator.clusters.selection import cluster_references
