@@ -11,6 +11,7 @@ from translator.diagnostics import Severity, Violation
 from translator.foreign import judge_foreign
 from translator.objects.meta import MeshObject
 from translator.objects.registry import BY_KIND, Kind, KindSpec, ObjectKey, find_kind
+from translator.objects.sharing import share_parts
 from translator.shape import ShapeCheck, decode_custom, unknown_field
 
 _StructT = TypeVar("_StructT", bound=msgspec.Struct)
@@ -125,6 +126,7 @@ def _decode_known(spec: KindSpec, document: Mapping[str, object], default_namesp
 
 
 def _decoded(spec: KindSpec, found: MeshObject) -> Decoded:
+    share_parts(found)
     key = ObjectKey(spec.kind, found.metadata.namespace, found.metadata.name)
     if not key.name:
         return Decoded(str(key), violations=(Violation("metadata.name", "must not be empty"),))
