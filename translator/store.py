@@ -13,7 +13,7 @@ A cluster goes by a None for each of its keys, in any order; it needs no announc
 
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from translator.objects.meta import MeshObject
 from translator.objects.registry import Kind, ObjectKey
@@ -63,16 +63,20 @@ class Write(NamedTuple):
 Touched = ObjectKey | IndexEntry
 
 
-class _Bucket:
-    """The members of one index entry, sorted.
+# So many members of an entry are kept in a tuple.
+_FEW: Final = 32
 
-    Mostly one row contributes a member; ``repeated`` counts the further rows of those that have more.
+
+class _Bucket:
+    """The members of an index entry that has many, or some that several rows contribute, sorted.
+
+    ``repeated`` counts the further rows.
     """
 
     __slots__ = ("members", "ordered", "repeated")
 
-    def __init__(self) -> None:
-        self.ordered: list[_Comparable] = []
+    def __init__(self, ordered: Iterable[_Comparable]) -> None:
+        self.ordered = list(ordered)
         self.repeated: dict[_Comparable, int] | None = None
         self.members: tuple[Any, ...] | None = None
 
@@ -103,15 +107,54 @@ class _Bucket:
         return self.members
 
 
+class _Table:
+    """What one index holds: by entry the members. Mostly that is one of one row, and a tuple of it is all there is."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: dict[Hashable, tuple[_Comparable, ...] | _Bucket] = {}
+
+    def members(self, entry: Hashable) -> tuple[Any, ...]:
+        """The sorted members of an entry."""
+        known = self._entries.get(entry, ())
+        return known.snapshot() if isinstance(known, _Bucket) else known
+
+    def add(self, entry: Hashable, member: _Comparable) -> bool:
+        """A row contributes a member; returns whether none did before."""
+        known = self._entries.get(entry, ())
+        if not isinstance(known, _Bucket):
+            if len(known) < _FEW and member not in known:
+                at = bisect_left(known, member)
+                self._entries[entry] = (*known[:at], member, *known[at:])
+                return True
+            known = self._entries[entry] = _Bucket(known)
+        return known.add(member)
+
+    def remove(self, entry: Hashable, member: _Comparable) -> bool:
+        """A row does not contribute a member any more; returns whether none does now."""
+        known = self._entries[entry]
+        if isinstance(known, _Bucket):
+            is_gone = known.remove(member)
+            left: object = known.ordered
+        else:
+            is_gone = True
+            left = self._entries[entry] = tuple(each for each in known if each != member)
+        if not left:
+            del self._entries[entry]
+        return is_gone
+
+
 class Store:
     """All objects by key, and the indexes over them."""
 
     def __init__(self, indexes: Iterable[Index[Any, Any]], domain_suffix: str) -> None:
         self._domain_suffix = domain_suffix
         self._rows: dict[ObjectKey, MeshObject] = {}
-        self._buckets: dict[IndexEntry, _Bucket] = {}
+        self._tables: dict[str, _Table] = {}
         self._indexes_of: dict[Kind, list[Index[Any, Any]]] = {kind: [] for kind in Kind}
         for index in indexes:
+            self._tables[index.name] = _Table()
             for kind in index.extractors:
                 self._indexes_of[kind].append(index)
 
@@ -121,8 +164,7 @@ class Store:
 
     def members(self, entry: IndexEntry) -> tuple[Any, ...]:
         """The sorted members of an index entry; empty when no row contributes to it."""
-        bucket = self._buckets.get(entry)
-        return bucket.snapshot() if bucket is not None else ()
+        return self._tables[entry.name].members(entry.entry)
 
     def keys(self) -> Iterable[ObjectKey]:
         """Every stored key."""
@@ -153,19 +195,6 @@ class Store:
             extract = index.extractors[key.kind]
             old = set(extract(key, before, self._domain_suffix)) if before is not None else set()
             new = set(extract(key, after, self._domain_suffix)) if after is not None else set()
-            for entry, member in old - new:
-                self._discard(IndexEntry(index.name, entry), member, touched)
-            for entry, member in new - old:
-                name = IndexEntry(index.name, entry)
-                bucket = self._buckets.get(name)
-                if bucket is None:
-                    bucket = self._buckets[name] = _Bucket()
-                if bucket.add(member):
-                    touched.add(name)
-
-    def _discard(self, name: IndexEntry, member: _Comparable, touched: set[Touched]) -> None:
-        bucket = self._buckets[name]
-        if bucket.remove(member):
-            touched.add(name)
-        if not bucket.ordered:
-            del self._buckets[name]
+            table = self._tables[index.name]
+            touched.update(IndexEntry(index.name, entry) for entry, member in old - new if table.remove(entry, member))
+            touched.update(IndexEntry(index.name, entry) for entry, member in new - old if table.add(entry, member))

@@ -37,7 +37,8 @@ class Catalog:
     """
 
     def __init__(self) -> None:
-        self._claims: dict[ObjectKey, dict[str, _Claim]] = {}
+        # Of each object the claims of all files, the one that is in force first: mostly there is only one.
+        self._claims: dict[ObjectKey, tuple[_Claim, ...]] = {}
         self._files: dict[str, set[ObjectKey]] = {}
         self._findings: dict[str, tuple[Finding, ...]] = {}
         self._doomed: dict[tuple[str, ObjectKey], float] = {}
@@ -125,14 +126,27 @@ class Catalog:
         for findings in self._findings.values():
             yield from findings
         for key in self._contested:
-            first, *others = sorted(self._claims[key].values(), key=lambda claim: claim.rank)
+            first, *others = self._claims[key]
             yield from (_duplicate(key, other.place, first.place) for other in others if other.doomed is None)
 
     def _winner(self, key: ObjectKey) -> _Claim | None:
-        return min(self._claims.get(key, {}).values(), key=lambda claim: claim.rank, default=None)
+        claims = self._claims.get(key)
+        return claims[0] if claims else None
+
+    def _of_others(self, file: str, key: ObjectKey) -> tuple[_Claim, ...]:
+        return tuple(claim for claim in self._claims.get(key, ()) if claim.place.file != file)
+
+    def _put(self, file: str, key: ObjectKey, claim: _Claim) -> None:
+        """Have a file make this claim, in place of the one that it made before."""
+        others = self._of_others(file, key)
+        self._claims[key] = tuple(sorted((*others, claim), key=lambda each: each.rank)) if others else (claim,)
+
+    def _mark(self, file: str, key: ObjectKey, doomed: float | None) -> None:
+        claim = next(claim for claim in self._claims[key] if claim.place.file == file)
+        self._put(file, key, claim._replace(doomed=doomed))
 
     def _claim(self, file: str, key: ObjectKey, claim: _Claim) -> None:
-        self._claims.setdefault(key, {})[file] = claim
+        self._put(file, key, claim)
         self._files.setdefault(file, set()).add(key)
         self._doomed.pop((file, key), None)
         self._touch(key)
@@ -140,19 +154,20 @@ class Catalog:
     def _doom(self, file: str, key: ObjectKey, now: float) -> None:
         if (file, key) not in self._doomed:
             self._doomed[file, key] = now
-            self._claims[key][file] = self._claims[key][file]._replace(doomed=now)
+            self._mark(file, key, now)
             self._touch(key)
 
     def _revive(self, file: str, key: ObjectKey) -> None:
         if self._doomed.pop((file, key), None) is not None:
-            self._claims[key][file] = self._claims[key][file]._replace(doomed=None)
+            self._mark(file, key, None)
             self._touch(key)
 
     def _drop(self, file: str, key: ObjectKey) -> None:
         del self._doomed[file, key]
-        claims = self._claims[key]
-        del claims[file]
-        if not claims:
+        others = self._of_others(file, key)
+        if others:
+            self._claims[key] = others
+        else:
             del self._claims[key]
         keys = self._files[file]
         keys.discard(key)

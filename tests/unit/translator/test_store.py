@@ -93,3 +93,14 @@ def test_objects_of_two_clusters_stand_side_by_side() -> None:
     assert (store.get(own.key), store.get(theirs.key)) == (own.value, theirs.value)
     assert store.apply([Write(theirs.key, None)]) == {theirs.key}
     assert store.get(own.key) == own.value
+
+
+def test_an_entry_may_grow_long_and_become_short_again() -> None:
+    store = store_with()
+    names = [f"pod-{number:02}" for number in range(50)]
+    for count, name in enumerate(reversed(names), start=1):
+        assert entry("x") in store.apply([pod(name, "x")])
+        assert store.members(entry("x")) == tuple(f"{each}!" for each in names[-count:])
+    for count, name in enumerate(names, start=1):
+        assert entry("x") in store.apply([gone(name)])
+        assert store.members(entry("x")) == tuple(f"{each}!" for each in names[count:])

@@ -11,9 +11,9 @@ def _pod(name: str, address: str, app: str = "web") -> Pod:
     document = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": "".join(["te", "am"]), "labels": {"app": app}},
+        "metadata": {"name": name, "namespace": "team", "labels": {"app": app}},
         "spec": {
-            "nodeName": "-".join(["node", "1"]),
+            "nodeName": "node-1",
             "containers": [{"name": "app", "ports": [{"containerPort": 8080}]}],
         },
         "status": {"podIP": address, "podIPs": [{"ip": address}], "conditions": [{"type": "Ready", "status": "True"}]},
