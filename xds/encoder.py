@@ -5,21 +5,24 @@ come from one counter of the server; a stream that already got the response take
 """
 
 import copy
+import itertools
 import weakref
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import xxhash
 
 from xds import wire
+from xds.keepsakes import Keepsakes
 from xds.ledger import Holding, Pools
 from xds.resource import Resource
 from xds.steps import Steps
 from xds.types import TypeUrl
 
-_REMEMBERED: Final = 8
+# Bytes: smaller ones are made again as quickly as they are found. Of the others a server keeps so much at the most.
+_WORTH_KEEPING: Final = 4096
+_MOST_KEPT: Final = 32 << 20
 
 
 class Response:
@@ -28,11 +31,12 @@ class Response:
     ``serial`` grows with every response of the server; ``nonce`` is its text.
     """
 
-    def __init__(self, type_url: TypeUrl, serial: int, resources: list[Resource], removed: tuple[str, ...]) -> None:
-        self.type_url = type_url
+    def __init__(self, content: "Content", serial: int, resources: list[Resource], removed: tuple[str, ...]) -> None:
+        self.content = content
+        self.type_url = content.type_url
+        self.version = content.version
         self.serial = serial
         self.nonce = f"{serial:x}"
-        self.version = version_of(resources, removed)
         self.resources = resources
         self.removed = removed
         self.payload = b""
@@ -43,6 +47,11 @@ class Response:
         """The names of all resources in the response, removed ones excluded."""
         return tuple(resource.name for resource in self.resources)
 
+    def brings(self, resources: list[Resource], removed: tuple[str, ...]) -> bool:
+        """Whether it brings exactly these, and removes those."""
+        # Lists compare elements by identity first: this is one pass in C and ends at the first difference.
+        return (self.resources is resources or self.resources == resources) and self.removed == removed
+
     def without_payload(self) -> "Response":
         """A copy for those who still wait for the ACK when nobody writes it any more."""
         made = copy.copy(self)
@@ -50,40 +59,77 @@ class Response:
         return made
 
 
+class Content(NamedTuple):
+    """What a response brings, as far as a name for it goes: equal contents have equal names, others hardly ever."""
+
+    type_url: TypeUrl
+    version: str
+    delta: bool
+
+
+class Library:
+    """All responses of one server that are alive, by their content: Views that differ in some types share others.
+
+    While ``kept`` is open, large ones stay alive although nobody waits for their ACK any more.
+    """
+
+    def __init__(self) -> None:
+        self.kept: Keepsakes[Content, Response] = Keepsakes(_MOST_KEPT)
+        self._serials = itertools.count(1)
+        self._alive: weakref.WeakValueDictionary[Content, Response] = weakref.WeakValueDictionary()
+
+    def find(self, content: Content) -> Response | None:
+        """The newest living response of this content."""
+        return self._alive.get(content)
+
+    def add(self, response: Response) -> None:
+        """A response was made."""
+        self._alive[response.content] = response
+
+    def use(self, response: Response) -> None:
+        """A response is sent to somebody."""
+        if self.kept.is_open and len(response.payload) >= _WORTH_KEEPING:
+            self.kept.keep(response.content, response, len(response.payload))
+
+    def next_serial(self) -> int:
+        """For a new response."""
+        return next(self._serials)
+
+
 class Encoder:
     """Makes the responses for the streams of one View.
 
-    The few newest responses of each type are remembered (not kept alive), so that streams that ask for
-    the same resources while others still hold the response share it.
+    Streams that ask for the same resources while others still hold the response share it.
     """
 
-    def __init__(self, serials: Iterator[int], pools: Pools, *, delta: bool) -> None:
-        self._serials = serials
+    def __init__(self, library: Library, pools: Pools, *, delta: bool) -> None:
+        self._library = library
         self._pools = pools
         self._delta = delta
-        self._recent: dict[TypeUrl, deque[weakref.ref[Response]]] = {}
+        # What was asked for last of each type: streams at the same point ask with the same list.
+        self._newest: dict[TypeUrl, tuple[list[Resource], weakref.ref[Response]]] = {}
         self.steps = Steps()
+
+    def forget(self) -> None:
+        """The View has changed: what was selected from it is not asked for any more."""
+        self.steps.forget()
+        self._newest.clear()
 
     def response(
         self, type_url: TypeUrl, resources: list[Resource], removed: tuple[str, ...] = (), *, after: int = 0
     ) -> Response:
         """A response with exactly these resources and a nonce that no response up to serial ``after`` has."""
-        recent = self._recent.get(type_url)
-        if recent is None:
-            recent = self._recent[type_url] = deque(maxlen=_REMEMBERED)
-        for reference in recent:
-            known = reference()
-            # Lists compare elements by identity first: this is one pass in C and ends at the first difference.
-            if (
-                known is not None
-                and known.serial > after
-                and (known.resources is resources or known.resources == resources)
-                and known.removed == removed
-            ):
-                return known
-        made = self._encoded(Response(type_url, next(self._serials), resources, removed))
-        recent.appendleft(weakref.ref(made))
-        return made
+        newest = self._newest.get(type_url)
+        found = newest[1]() if newest is not None and newest[0] is resources else None
+        if found is None or found.serial <= after or found.removed != removed:
+            content = Content(type_url, version_of(resources, removed), self._delta)
+            found = self._library.find(content)
+            if found is None or found.serial <= after or not found.brings(resources, removed):
+                found = self._encoded(Response(content, self._library.next_serial(), resources, removed))
+                self._library.add(found)
+            self._newest[type_url] = resources, weakref.ref(found)
+        self._library.use(found)
+        return found
 
     def _encoded(self, response: Response) -> Response:
         stamp = (response.type_url, response.version, response.nonce)

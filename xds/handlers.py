@@ -46,6 +46,7 @@ class Handlers(grpc.GenericRpcHandler):
         if method.form is Form.FETCH:
             return self._unary(lambda call, raw: fetch(self._gate, method, call, raw))
         reader = RequestReader(method)
+        self._gate.hub.rush.add(reader.kept)
         return self._streaming(lambda call: Stream(self._gate, method, reader, call).run())
 
     def _unary(self, answer: Callable[[Call, bytes], Awaitable[bytes]]) -> "_Handler":

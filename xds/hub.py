@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from xds.client import Client
-from xds.encoder import Encoder
+from xds.encoder import Encoder, Library
 from xds.events import EVENTS, Event, Observer, Selective, StreamRefused
 from xds.exchange import Sent, Supply, Verdict
 from xds.last_good import LastGood
 from xds.ledger import Pools
 from xds.options import ServerOptions
 from xds.resource import Resource
+from xds.rush import Rush
 from xds.session import SessionRules
 from xds.view import View, ViewChange, scope_of
 
@@ -40,10 +41,10 @@ class _Audience:
     def supply(self, *, delta: bool) -> Supply:
         return self.delta if delta else self.sotw
 
-    def forget_steps(self) -> None:
+    def forget(self) -> None:
         """The View has changed."""
         for supply in (self.sotw, self.delta):
-            supply.encoder.steps.forget()
+            supply.encoder.forget()
 
 
 class Hub:
@@ -56,7 +57,9 @@ class Hub:
         self._audiences: dict[int, _Audience] = {}
         self._places: dict[int, _Audience] = {}
         self._numbers = itertools.count(1)
-        self._serials = itertools.count(1)
+        self.rush = Rush()
+        self._library = Library()
+        self.rush.add(self._library.kept)
         self._last_good = LastGood()
         self._keeps_last_good = options.keep_last_good
 
@@ -73,6 +76,7 @@ class Hub:
     def join(self, client: Client, subscriber: Subscriber, view: View, *, delta: bool) -> Supply:
         """The client is served from this View."""
         self.clients[client.id] = client
+        self.rush.note()
         return self._seat(client, subscriber, view, delta=delta)
 
     def leave(self, client: Client) -> None:
@@ -84,7 +88,7 @@ class Hub:
         """Tell every client of the View what changed in it."""
         audience = self._audiences.get(id(view))
         if audience is not None:
-            audience.forget_steps()
+            audience.forget()
             shared = {type_url: frozenset(names) for type_url, names in change.items()}
             for member in audience.members.values():
                 member.mark(shared, cause)
@@ -129,7 +133,7 @@ class Hub:
         # Without a key nothing outlives this audience, so an object of its own keeps its scope apart.
         scope = object() if scope is None else scope
         pools = self.rules.pools
-        sotw, delta = (Encoder(self._serials, pools, delta=delta) for delta in (False, True))
+        sotw, delta = (Encoder(self._library, pools, delta=delta) for delta in (False, True))
         return _Audience(view, Supply(view, sotw, self._last_good, scope), Supply(view, delta, self._last_good, scope))
 
     # -- what clients think of it -------------------------------------------------------------------

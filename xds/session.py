@@ -226,16 +226,18 @@ class Session:
 
     def _follow_up(self, sent: Sent, *, is_first: bool) -> None:
         """Envoy warms clusters that are new or changed until it gets their endpoints once more."""
-        needs: dict[TypeUrl, set[str]] = {type_url: set() for type_url in _CLUSTER_NEEDS}
+        waiting = {type_url: lane for type_url in _CLUSTER_NEEDS if (lane := self._lanes.get(type_url)) is not None}
+        if not waiting:
+            # As a rule on a new connection: Envoy asks for what clusters need when it has them.
+            return
+        needs: dict[TypeUrl, set[str]] = {type_url: set() for type_url in waiting}
         for resource in sent.changes.values():
             for reference in resource.references if resource is not None else ():
                 if reference.type_url in needs:
                     needs[reference.type_url].add(reference.name)
-        for type_url, names in needs.items():
-            lane = self._lanes.get(type_url)
-            if lane is not None:
-                # On a reconnect the endpoints may have been asked for, and answered, before the clusters.
-                lane.owe(lane.subscription.names if is_first and type_url == ENDPOINT else names, sent.cause)
+        for type_url, lane in waiting.items():
+            # On a reconnect the endpoints may have been asked for, and answered, before the clusters.
+            lane.owe(lane.subscription.names if is_first and type_url == ENDPOINT else needs[type_url], sent.cause)
 
     def outdated(self, now: float) -> Iterator[Resource]:
         """What the client may still use although the View has other resources by now."""

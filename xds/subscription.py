@@ -53,6 +53,8 @@ class Subscription:
         """After a delta request. Unlike in state-of-the-world, naming a resource does not end a legacy wildcard."""
         if not subscribe and not unsubscribe:
             return self
-        wildcard = (self.wildcard or WILDCARD in subscribe) and WILDCARD not in unsubscribe
-        names = self.names.union(subscribe).difference(unsubscribe, (WILDCARD,))
+        names = self.names.union(subscribe)
+        wildcard = (self.wildcard or WILDCARD in names) and WILDCARD not in unsubscribe
+        if unsubscribe or WILDCARD in names:
+            names = names.difference(unsubscribe, (WILDCARD,))
         return Subscription(names, wildcard, self.legacy and not subscribe)

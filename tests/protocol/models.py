@@ -5,14 +5,13 @@ wire to the wire is under test. The decoder is the one of ``envoy-data-plane``, 
 what encoded them.
 """
 
-import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import envoy_data_plane.envoy.service.discovery.v3 as discovery
 from envoy_data_plane.google.rpc import Status
 
-from xds.encoder import Encoder
+from xds.encoder import Encoder, Library
 from xds.exchange import Sent, Supply
 from xds.last_good import LastGood
 from xds.resource import Reference, Resource
@@ -34,8 +33,8 @@ class World:
         self.content: dict[TypeUrl, dict[str, Resource]] = {}
         self.stand_ins: dict[TypeUrl, Callable[[str], Resource]] = {}
         self.rules = SessionRules.default()
-        self._serials = itertools.count(1)
-        self.encoders = {delta: Encoder(self._serials, self.rules.pools, delta=delta) for delta in (False, True)}
+        library = Library()
+        self.encoders = {delta: Encoder(library, self.rules.pools, delta=delta) for delta in (False, True)}
         self.sessions: list[Session] = []
         self.last_good = LastGood()
 
@@ -76,7 +75,7 @@ class World:
             if self.content.get(type_url, {}).pop(name, None) is not None:
                 change.setdefault(type_url, set()).add(name)
         for encoder in self.encoders.values():
-            encoder.steps.forget()
+            encoder.forget()
         for session in self.sessions:
             session.mark(change, cause)
         return change

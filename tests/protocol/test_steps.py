@@ -52,7 +52,7 @@ class Party:
     def answer(self, number: int, *, accepts: bool) -> None:
         answer = self.talks[number].hear()
         if not self.shares:
-            self.world.encoders[self.delta].steps.forget()
+            self.world.encoders[self.delta].forget()
         if answer is None:
             return
         self.told[number].append((answer.type_url, answer.resources, answer.removed))

@@ -1,11 +1,10 @@
 """Responses are shared while somebody waits for their ACK, and have nonces of their own on every stream."""
 
 import gc
-import itertools
 
 import pytest
 
-from xds.encoder import Encoder, version_of
+from xds.encoder import Encoder, Library, version_of
 from xds.ledger import Pools
 from xds.resource import Resource
 from xds.types import CLUSTER
@@ -17,7 +16,7 @@ def resource(name: str, content: int = 1, version: str | None = None) -> Resourc
 
 @pytest.fixture(params=[False, True], ids=["sotw", "delta"])
 def encoder(request: pytest.FixtureRequest) -> Encoder:
-    return Encoder(itertools.count(1), Pools(), delta=request.param)
+    return Encoder(Library(), Pools(), delta=request.param)
 
 
 def test_equal_resources_are_encoded_once(encoder: Encoder) -> None:
@@ -38,6 +37,36 @@ def test_nothing_is_kept_alive(encoder: Encoder) -> None:
     serial = encoder.response(CLUSTER, [resource("a")]).serial
     gc.collect()
     assert encoder.response(CLUSTER, [resource("a")]).serial > serial
+
+
+def test_views_share_what_is_equal_in_them() -> None:
+    library, pools = Library(), Pools()
+    one, other = Encoder(library, pools, delta=True), Encoder(library, pools, delta=True)
+    first = one.response(CLUSTER, [resource("a"), resource("b")])
+    assert other.response(CLUSTER, [resource("a"), resource("b")]) is first
+    assert other.response(CLUSTER, [resource("a"), resource("b", 2)]) is not first
+    assert other.response(CLUSTER, [resource("a"), resource("b")], after=first.serial) is not first
+
+
+def test_the_two_protocols_share_nothing() -> None:
+    library, pools = Library(), Pools()
+    sotw, delta = (Encoder(library, pools, delta=delta) for delta in (False, True))
+    assert sotw.response(CLUSTER, [resource("a")]) is not delta.response(CLUSTER, [resource("a")])
+
+
+def test_while_clients_come_large_ones_stay_for_those_that_come_later() -> None:
+    library = Library()
+    library.kept.is_open = True
+    encoder = Encoder(library, Pools(), delta=True)
+    large = [Resource(CLUSTER, "a", b"a" * 10_000)]
+    serials = [encoder.response(CLUSTER, each).serial for each in (large, [resource("b")])]
+    gc.collect()
+    assert encoder.response(CLUSTER, large).serial == serials[0]
+    assert encoder.response(CLUSTER, [resource("b")]).serial > serials[1]
+    library.kept.age()
+    library.kept.age()
+    gc.collect()
+    assert encoder.response(CLUSTER, large).serial > serials[1]
 
 
 def test_versions_follow_the_content() -> None:

@@ -36,6 +36,19 @@ def test_what_asks_or_introduces_is_read_every_time(method: str) -> None:
         assert reader.read(raw) is not reader.read(raw)
 
 
+def test_a_long_request_is_read_once_while_clients_come() -> None:
+    reader = RequestReader(METHODS[f"{ADS}/DeltaAggregatedResources"])
+    names = [f"outbound|8000||service-{number}.default.svc.cluster.local" for number in range(200)]
+    raw = discovery_pb2.DeltaDiscoveryRequest(type_url=ENDPOINT, resource_names_subscribe=names).SerializeToString()
+    assert reader.read(raw) is not reader.read(raw)
+    reader.kept.is_open = True
+    assert reader.read(raw) is reader.read(bytes(bytearray(raw)))
+    introduction = discovery_pb2.DeltaDiscoveryRequest(
+        type_url=ENDPOINT, resource_names_subscribe=names, node={"id": "a"}
+    ).SerializeToString()
+    assert reader.read(introduction) is not reader.read(introduction)
+
+
 def test_only_so_many_are_remembered() -> None:
     reader = RequestReader(METHODS[f"{ADS}/DeltaAggregatedResources"])
     raws = [
