@@ -112,4 +112,4 @@ class SimulatedEnvoy:
 
 
 def _is_complete(lane: Lane) -> bool:
-    return not lane.wanted or lane.wanted <= lane.held.parts.keys()
+    return not lane.wanted or lane.held.covers(lane.wanted)

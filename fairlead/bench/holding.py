@@ -15,12 +15,13 @@ _NO_NAMES: Final[Names] = frozenset()
 class Holding:
     """Resources by name; immutable. ``take`` gives the next one."""
 
-    __slots__ = ("__weakref__", "_after", "_wanted", "hosts", "parts")
+    __slots__ = ("__weakref__", "_after", "_covered", "_wanted", "hosts", "parts")
 
     def __init__(self, parts: Mapping[str, Part] = MappingProxyType({})) -> None:
         self.parts = parts
         self.hosts: Names = _NO_NAMES.union(*{part.hosts for part in parts.values()})
         self._wanted: dict[TypeUrl, Names] = {}
+        self._covered: tuple[Names, bool] = (_NO_NAMES, True)
         self._after: WeakValueDictionary[_Past, Holding] = WeakValueDictionary()
 
     def take(self, content: Content, removed: tuple[str, ...], *, full: bool) -> "Holding":
@@ -44,6 +45,14 @@ class Holding:
             found = (part.references.get(type_url, _NO_NAMES) for part in self.parts.values())
             names = self._wanted[type_url] = _NO_NAMES.union(*found)
         return names
+
+    def covers(self, names: Names) -> bool:
+        """Whether there are resources of all these names. Proxies with the same past want the same ones."""
+        known, covered = self._covered
+        if known is not names and known != names:
+            covered = names <= self.parts.keys()
+            self._covered = names, covered
+        return covered
 
 
 NOTHING: Final = Holding()

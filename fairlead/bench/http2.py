@@ -6,12 +6,14 @@ a thousand streams costs the client about ten microseconds each.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 from hpack import Decoder, Encoder, HPACKError
 
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEAD: Final = 9
+# gRPC: whether a message is compressed, and its length.
+_PREFIX: Final = 5
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 _END_STREAM, _ACK, _END_HEADERS, _PADDED, _PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
 _SET_INITIAL_WINDOW, _SET_MAX_FRAME, _SET_PUSH = 4, 5, 2
@@ -22,6 +24,7 @@ _DEFAULT_WINDOW: Final = 65_535
 _DEFAULT_FRAME: Final = 16_384
 
 Headers = Sequence[tuple[str, str]]
+Bytes = TypeVar("Bytes", bytes, memoryview)
 
 
 class Http2Error(Exception):
@@ -31,7 +34,18 @@ class Http2Error(Exception):
 class GrpcStream:
     """One call: whole messages in both directions. The owner sets the two callbacks before anything can arrive."""
 
-    __slots__ = ("_connection", "_pending", "_queue", "_received", "id", "on_end", "on_message", "window")
+    __slots__ = (
+        "_connection",
+        "_head",
+        "_missing",
+        "_pieces",
+        "_queue",
+        "_received",
+        "id",
+        "on_end",
+        "on_message",
+        "window",
+    )
 
     def __init__(self, connection: "Http2Connection", number: int, window: int) -> None:
         self._connection = connection
@@ -39,7 +53,11 @@ class GrpcStream:
         self.window = window
         self.on_message: Callable[[bytes], None] = _ignore
         self.on_end: Callable[[str], None] = _ignore
-        self._pending = bytearray()
+        # Of a message that has come in part: its head as long as not even that is complete, else the pieces of its
+        # body and how many bytes are missing. They are joined once.
+        self._head = b""
+        self._pieces: list[bytes | memoryview] = []
+        self._missing = 0
         self._queue: list[bytes] = []
         self._received = 0
 
@@ -66,20 +84,33 @@ class GrpcStream:
             connection.send_window -= len(piece)
             connection.write(_frame(_DATA, 0, self.id, piece))
 
-    def receive(self, payload: bytes) -> None:
+    def receive(self, payload: bytes | memoryview) -> None:
         """Take bytes of the call, and hand on the messages that they complete."""
         self._received += len(payload)
         if self._received >= _WINDOW // 2:
             self._connection.write(_frame(_WINDOW_UPDATE, 0, self.id, self._received.to_bytes(4)))
             self._received = 0
-        if not self._pending and len(payload) >= 5 and int.from_bytes(payload[1:5]) + 5 == len(payload):
-            self.on_message(payload[5:])
-            return
-        self._pending += payload
-        while len(self._pending) >= 5 and len(self._pending) >= (end := 5 + int.from_bytes(self._pending[1:5])):
-            message = bytes(memoryview(self._pending)[5:end])
-            del self._pending[:end]
-            self.on_message(message)
+        while payload:
+            if not self._missing:
+                payload = self._begin(payload)
+            piece = payload[: self._missing]
+            self._pieces.append(piece)
+            self._missing -= len(piece)
+            payload = payload[len(piece) :]
+            if not self._missing and not self._head:
+                message, self._pieces = b"".join(self._pieces), []
+                self.on_message(message)
+
+    def _begin(self, payload: bytes | memoryview) -> bytes | memoryview:
+        """Read the head of the next message, unless it is still incomplete; returns what follows it."""
+        if self._head or len(payload) < _PREFIX:
+            payload = self._head + payload
+            if len(payload) < _PREFIX:
+                self._head = payload
+                return b""
+            self._head = b""
+        self._missing = int.from_bytes(payload[1:_PREFIX])
+        return payload[_PREFIX:]
 
 
 class Http2Connection(asyncio.Protocol):
@@ -94,7 +125,11 @@ class Http2Connection(asyncio.Protocol):
         self._streams: dict[int, GrpcStream] = {}
         self._held: dict[GrpcStream, None] = {}
         self._next_id = 1
+        # The beginning of a frame; of one with data, which stream it belongs to and how much of it has not come.
         self._rest = b""
+        self._filling = self._awaited = 0
+        # What is written while something is read: one write for all of it, as Envoy has.
+        self._outgoing: list[bytes] | None = None
         self._block = b""
         self._block_ends = False
         self._received = 0
@@ -121,7 +156,10 @@ class Http2Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Write whole frames."""
-        self._transport.write(data)
+        if self._outgoing is None:
+            self._transport.write(data)
+        else:
+            self._outgoing.append(data)
 
     def hold(self, stream: GrpcStream) -> None:
         """Remember a stream whose messages wait for a window."""
@@ -146,32 +184,52 @@ class Http2Connection(asyncio.Protocol):
             stream.on_end(reason)
 
     def data_received(self, data: bytes) -> None:
-        """Take what the system has read, frame by frame."""
+        """Take what the system has read, frame by frame; what that makes us write goes out together."""
         self.bytes_read += len(data)
-        if self._rest:
-            data = self._rest + data
-        position, size = 0, len(data)
-        while size - position >= _HEAD:
-            end = position + _HEAD + int.from_bytes(data[position : position + 3])
-            if end > size:
-                break
-            number = int.from_bytes(data[position + 5 : position + 9]) & 0x7FFFFFFF
-            try:
-                self._take(data[position + 3], data[position + 4], number, data[position + _HEAD : end])
-            except (Http2Error, HPACKError) as error:
-                self._failure = str(error)
-                self._transport.abort()
-                return
-            position = end
-        self._rest = data[position:]
+        self._outgoing = []
+        try:
+            self._rest = self._take_all(self._rest + data if self._rest else data)
+        except (Http2Error, HPACKError) as error:
+            self._failure = str(error)
+            self._transport.abort()
+            return
+        finally:
+            outgoing, self._outgoing = self._outgoing, None
+            if outgoing:
+                self.write(b"".join(outgoing))
         if not self.established.done() and self._rest.startswith(b"HTTP/1"):
             self._failure = f"it speaks HTTP/1: {self._rest.splitlines()[0].decode(errors='replace')}"
             self._transport.abort()
 
-    def _take(self, kind: int, flags: int, number: int, payload: bytes) -> None:
+    def _take_all(self, data: bytes) -> bytes:
+        """Take all frames; returns the beginning of one that is not complete."""
+        view, size = memoryview(data), len(data)
+        position = min(self._awaited, size)
+        if position:
+            self._awaited -= position
+            self._take_data(0, self._filling, view[:position])
+        while size - position >= _HEAD:
+            start = position + _HEAD
+            end = start + int.from_bytes(data[position : position + 3])
+            kind, flags = data[position + 3], data[position + 4]
+            number = int.from_bytes(data[position + 5 : start]) & 0x7FFFFFFF
+            if end > size:
+                if kind == _DATA and not flags:
+                    # Responses fill dozens of frames: what is there of one need not wait for the rest.
+                    self._filling, self._awaited = number, end - size
+                    self._take_data(flags, number, view[start:])
+                    return b""
+                break
+            self._take(kind, flags, number, view[start:end])
+            position = end
+        return data[position:]
+
+    def _take(self, kind: int, flags: int, number: int, view: memoryview) -> None:
         if kind == _DATA:
-            self._take_data(flags, number, payload)
-        elif kind == _WINDOW_UPDATE:
+            self._take_data(flags, number, view)
+            return
+        payload = bytes(view)
+        if kind == _WINDOW_UPDATE:
             self._grow_window(number, int.from_bytes(payload))
         elif kind in {_HEADERS, _CONTINUATION}:
             self._take_block(kind, flags, number, payload)
@@ -200,7 +258,7 @@ class Http2Connection(asyncio.Protocol):
         else:
             self.write(_frame(_PING, _ACK, 0, payload))
 
-    def _take_data(self, flags: int, number: int, payload: bytes) -> None:
+    def _take_data(self, flags: int, number: int, payload: memoryview) -> None:
         self._received += len(payload)
         if self._received >= _WINDOW // 2:
             self.write(_frame(_WINDOW_UPDATE, 0, 0, self._received.to_bytes(4)))
@@ -263,7 +321,7 @@ def _setting(name: int, value: int) -> bytes:
     return name.to_bytes(2) + value.to_bytes(4)
 
 
-def _unpadded(payload: bytes, flags: int) -> bytes:
+def _unpadded(payload: Bytes, flags: int) -> Bytes:
     return payload[1 : len(payload) - payload[0]] if flags & _PADDED else payload
 
 
