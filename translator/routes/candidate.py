@@ -29,7 +29,8 @@ from translator.routes.default import default_routes
 from translator.routes.domains import ClientNames, bracket, service_domains
 from translator.routes.register import Bid, Rank
 from translator.routes.rule import narrow_context, rule_routes
-from translator.routes.virtual_host import EncodedRoutes
+from translator.routes.table import encode_host
+from translator.routes.virtual_host import EncodedRoutes, encode_tail
 
 
 class TableKey(msgspec.Struct, frozen=True):
@@ -46,10 +47,14 @@ class TableKey(msgspec.Struct, frozen=True):
 
 
 class Candidate(NamedTuple):
-    """A virtual host that asks for a name and for domains, and its routes."""
+    """A virtual host that asks for a name and for domains, and its routes.
+
+    ``record`` is what it is in a table where it gets all that it asks for.
+    """
 
     bid: Bid
     routes: EncodedRoutes
+    record: bytes
 
 
 class HostCandidates(msgspec.Struct, frozen=True):
@@ -131,7 +136,17 @@ def _service_candidate(db: Database, key: TableKey, service: Service, port: int,
     if rule is not None:
         bid = bid._replace(rank=(0, rule.precedence, port, 1, 0, service.hostname))
     target = ((service.namespace, service.hostname), port)
-    return Candidate(bid, table_routes(db, key.services, key.labels, rule.key if rule else None, target))
+    return _candidate(db, key, bid, table_routes(db, key.services, key.labels, rule.key if rule else None, target))
+
+
+def _candidate(db: Database, key: TableKey, bid: Bid, routes: EncodedRoutes) -> Candidate:
+    return Candidate(bid, routes, _host_record(db, bid.name, bid.domains, routes, key.attempt_count))
+
+
+@query
+def _host_record(_: Database, name: str, domains: tuple[str, ...], routes: EncodedRoutes, attempt_count: bool) -> bytes:  # noqa: FBT001 - queries have no names for arguments
+    """The record that the tables of most clients share: only those of its own namespace spell a service differently."""
+    return encode_host(name, domains, routes, encode_tail(attempt_count=attempt_count))
 
 
 @query
@@ -145,4 +160,4 @@ def _service_bid(db: Database, service: Service, port: int, client: ClientNames)
 def _plain_candidate(db: Database, key: TableKey, rule: HostRule, host: str, port: int) -> Candidate:
     rank: Rank = (0, rule.precedence, port, 0, rule.hosts.index(host), host)
     bid = Bid(rank, f"{bracket(host)}:{port}", (bracket(host),))
-    return Candidate(bid, table_routes(db, key.services, key.labels, rule.key, (("", host), port)))
+    return _candidate(db, key, bid, table_routes(db, key.services, key.labels, rule.key, (("", host), port)))

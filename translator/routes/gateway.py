@@ -21,7 +21,7 @@ from translator.reference import ResourceReference
 from translator.routes.context import RouteContext
 from translator.routes.domains import bracket
 from translator.routes.rule import counts_attempts, narrow_context, rule_routes
-from translator.routes.table import HostCollector, HostList, join_table, list_hosts
+from translator.routes.table import HostCollector, HostList, encode_host, join_table, list_hosts
 from translator.routes.virtual_host import EncodedRoutes, encode_head, encode_tail, join_routes
 from xds.resource import Resource
 
@@ -229,8 +229,8 @@ class GatewayHosts:
         positions = [rank[0] for rank in self._by_host[hosts[0]]]
         first = min(position for position in (*positions, self._redirected.get(hosts[0])) if position is not None)
         name = self._names[group] = f"{bracket(hosts[0])}:{self._numbers[first]}"
-        head = encode_head(name, [bracket(host) for host in hosts])
-        self._hosts.put(name, head + group.routes.body + self._tails[group.require_tls], group.routes.clusters)
+        record = encode_host(name, map(bracket, hosts), group.routes, self._tails[group.require_tls])
+        self._hosts.put(name, record, group.routes.clusters)
 
 
 class _Group(NamedTuple):

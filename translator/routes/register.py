@@ -86,11 +86,13 @@ class DomainRegister:
 
     def _enter(self, bid: Bid) -> None:
         self._changed[bid] = None
+        # Of thousands of domains hardly one is contested.
+        alone = (bid,)
         for domain in bid.domains:
             bids = self._domains.get(domain, ())
             if not bids and ":" in domain:
                 self._with_port.setdefault(domain.rpartition(":")[0], set()).add(domain)
-            self._domains[domain] = tuple(sorted((*bids, bid), key=_RANK)) if bids else (bid,)
+            self._domains[domain] = tuple(sorted((*bids, bid), key=_RANK)) if bids else alone
         self._note(bid.domains)
 
     def _withdraw(self, bid: Bid) -> None:

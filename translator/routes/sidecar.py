@@ -18,7 +18,7 @@ from translator.routes.claim import TableScope, service_rules
 from translator.routes.default import unknown_hosts
 from translator.routes.register import Bid, DomainRegister
 from translator.routes.rule import counts_attempts
-from translator.routes.table import HostCollector, HostList, join_table, list_hosts
+from translator.routes.table import HostCollector, HostList, encode_host, join_table, list_hosts
 from translator.routes.virtual_host import encode_head, encode_tail
 from xds.resource import Resource
 
@@ -102,8 +102,11 @@ class SidecarHosts:
         for name in {bid.name for bid in changed} - {bid.name for bid in won}:
             self._hosts.drop(name)
         for bid, domains in won.items():
-            routes = self._latest[bid].routes
-            self._hosts.put(bid.name, encode_head(bid.name, domains) + routes.body + self._tail, routes.clusters)
+            candidate = self._latest[bid]
+            record = candidate.record
+            if domains != bid.domains:
+                record = encode_host(bid.name, domains, candidate.routes, self._tail)
+            self._hosts.put(bid.name, record, candidate.routes.clusters)
             yield
 
     def result(self) -> HostList:

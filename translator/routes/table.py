@@ -8,6 +8,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_pb2
 
 from translator import pb
+from translator.routes.virtual_host import EncodedRoutes, encode_head
 from xds.resource import Reference, Resource
 from xds.types import CLUSTER, ROUTE
 
@@ -52,9 +53,8 @@ class HostCollector:
         self._ordered: list[bytes] = []
         self._references: list[Reference] = []
 
-    def put(self, name: str, virtual_host: bytes, clusters: tuple[str, ...]) -> None:
-        """Add a virtual host, or replace the one of this name."""
-        record = encode_record(virtual_host)
+    def put(self, name: str, record: bytes, clusters: tuple[str, ...]) -> None:
+        """Add the record of a virtual host, or replace the one of this name."""
         if self._names is not None:
             position = bisect_left(self._names, name)
             if name in self._records:
@@ -117,6 +117,11 @@ def join_table(name: str, hosts: HostList, *, ignore_port: bool = True, http3_po
             base_pb2.HeaderValue(key="alt-svc", value=f'h3=":{http3_port}"; ma={_ALTERNATIVE_LIFETIME}')
         )
     return Resource(ROUTE, name, b"".join((head, *hosts.records, pb.encode(tail))), hosts.references)
+
+
+def encode_host(name: str, domains: Iterable[str], routes: EncodedRoutes, tail: bytes) -> bytes:
+    """A virtual host as a record of its table; ``tail`` is what stands after its routes."""
+    return encode_record(encode_head(name, domains) + routes.body + tail)
 
 
 def encode_record(virtual_host: bytes) -> bytes:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.translator.routes.tables import tree
 from translator import pb
 from translator.routes.selection import unknown_route
-from translator.routes.table import HostCollector, join_table, list_hosts
+from translator.routes.table import HostCollector, encode_record, join_table, list_hosts
 from translator.routes.virtual_host import EncodedRoutes, encode_head, encode_routes, encode_tail, join_routes
 from xds.resource import Reference
 from xds.types import CLUSTER, ROUTE
@@ -114,7 +114,7 @@ def test_a_collected_list_is_the_one_that_is_made_at_once(changes: list[tuple[st
             collector.drop(name)
         else:
             there[name] = clusters
-            collector.put(name, f"{name} {clusters}".encode(), tuple(clusters))
+            collector.put(name, encode_record(f"{name} {clusters}".encode()), tuple(clusters))
         texts = [f"{name} {clusters}".encode() for name, clusters in sorted(there.items())]
         every = [cluster for clusters in there.values() for cluster in clusters]
         assert collector.hosts() == list_hosts(texts, every)
