@@ -239,7 +239,10 @@ class View:
     def _rebuild(self, table: _Table, name: str, node: Node) -> None:
         key = (table.generator.type_url, name)
         try:
-            table.staged[name] = self._db.pull(node)
+            resource: Resource | None = self._db.pull(node)
+            if resource is not None:
+                resource.prepare()
+            table.staged[name] = resource
         except QueryFailedError as error:
             self._note(key, (Failure(*key, error, node=node),))
         else:

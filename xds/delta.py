@@ -96,14 +96,25 @@ class DeltaLane(Lane[DeltaRequest]):
         names = debt.owed | debt.dirty
         if debt.everything:
             names = names.union(context.supply.view.resources(self.type_url), self.held.names())
+        if not self.subscription.wildcard:
+            names = names & self.subscription.names
         changes: dict[str, Resource | None] = {}
+        known = self._plain_resources(context)
         # Sorted, so that streams that need the same resources need the same list of them.
         for name in sorted(names):
-            if self.subscription.covers(name):
+            resource = known.get(name)
+            if resource is None or not resource.body:
                 self._choose(context, name, changes)
+            elif name in debt.owed or debt.everything or not same(resource, self.held.get(name)):
+                changes[name] = resource
         if not changes and not debt.reply:
             return None
         return _selection(changes)
+
+    def _plain_resources(self, context: LaneContext) -> Mapping[str, Resource]:
+        """The View's resources if the client simply gets what is there: a first answer brings thousands of them."""
+        is_plain = not (self.in_flight or self.leases or self._private) and self._is_plain(context.supply)
+        return context.supply.view.resources(self.type_url) if is_plain else {}
 
     def _choose(self, context: LaneContext, name: str, changes: dict[str, Resource | None]) -> None:
         sent = self.sent(name)

@@ -137,9 +137,8 @@ class Encoder:
             response.payload = wire.encode_delta(stamp, response.resources, response.removed)
         else:
             response.payload = wire.encode_sotw(*stamp, response.resources)
-        response.holding = self._pools.holdings.shared(
-            Holding((resource.name, resource) for resource in response.resources)
-        )
+        holding = Holding({resource.name: resource for resource in response.resources})
+        response.holding = self._pools.holdings.shared(holding)
         return response
 
 

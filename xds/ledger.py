@@ -26,7 +26,8 @@ class Holding(dict[str, Resource]):
         try:
             return self._hash
         except AttributeError:
-            self._hash: int = hash(frozenset((name, resource.version) for name, resource in self.items()))
+            versions = frozenset([resource.version for resource in self.values()])
+            self._hash: int = hash((frozenset(self), versions))
             return self._hash
 
 

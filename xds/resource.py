@@ -88,6 +88,10 @@ class Resource:
             self._reference_set = frozenset(self.references)
         return reference in self._reference_set
 
+    def prepare(self) -> None:
+        """Make ahead what ``delta_record`` needs: a first response joins thousands of resources in one step."""
+        self.delta_record()
+
     def sotw_record(self) -> tuple[bytes, bytes]:
         """The ``DiscoveryResponse.resources`` record, as pieces to be joined."""
         head = self._sotw_head
