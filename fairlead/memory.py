@@ -16,14 +16,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from xds.events import Event, StreamRefused
+from xds.events import Event, StreamOpened, StreamRefused
 
-# Young objects die in bulk after every push. The youngest ten thousand are looked at in about a millisecond.
-_THRESHOLDS: Final = (10_000, 50, 20)
+# Young objects die in bulk after every push. The threshold counts what was made less what was freed, and a push to a
+# thousand proxies frees nearly as many as it makes: behind two thousand may be twenty, which take two milliseconds.
+_THRESHOLDS: Final = (2_000, 250, 20)
 # So many looks at the youngest may leave something behind before that is taken from sight.
-_SURVIVED: Final = 4
+_SURVIVED: Final = 20
 # For so many seconds no proxy has come or gone before memory is given back.
 _QUIET: Final = 1.0
+# So many streams leave enough behind that looking at it takes longer than the event loop may be held up.
+_MANY: Final = 100
 
 
 def tune_collector() -> None:
@@ -66,15 +69,20 @@ def give_back() -> None:
 
 
 class MemoryReturn:
-    """Gives memory back when proxies have come or gone and it is quiet again."""
+    """Gives memory back when proxies have come or gone and it is quiet again.
+
+    What many that came are made of is taken from the collector's sight then: it is freed without it when they go.
+    """
 
     def __init__(self, give_back: Callable[[], None] = give_back, quiet: float = _QUIET) -> None:
         self._give_back = give_back
         self._quiet = quiet
         self._moved = asyncio.Event()
+        self._opened = 0
 
-    def observe(self, _event: Event | StreamRefused) -> None:
+    def observe(self, event: Event | StreamRefused) -> None:
         """A stream was opened or closed."""
+        self._opened += isinstance(event, StreamOpened)
         self._moved.set()
 
     async def run(self) -> None:
@@ -84,4 +92,7 @@ class MemoryReturn:
             while self._moved.is_set():
                 self._moved.clear()
                 await asyncio.sleep(self._quiet)
+            if self._opened >= _MANY:
+                gc.freeze()
+            self._opened = 0
             await asyncio.to_thread(self._give_back)

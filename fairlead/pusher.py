@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from itertools import chain
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
 import structlog
@@ -18,8 +18,12 @@ from translator.engine import QueryFailedError
 from translator.translator import Binding, Translator
 from translator.view import View
 from xds.client import Client
+from xds.turns import Turns
 from xds.view import View as ServedView
 from xds.view import ViewChange
+
+# A first response takes longer than others.
+_SERVED_AT_ONCE: Final = 4
 
 
 class Publisher(Protocol):
@@ -47,7 +51,9 @@ class Pusher:
         self._causes: list[Cause] = []
         # Views that were committed at least once: they have something to serve.
         self._warm: WeakSet[View] = WeakSet()
-        self._waiting: WeakKeyDictionary[View, asyncio.Event] = WeakKeyDictionary()
+        self._waiting: WeakKeyDictionary[View, list[asyncio.Future[None]]] = WeakKeyDictionary()
+        # Whoever waits for a View is served in the round in which its wait ends.
+        self._turns = Turns(_SERVED_AT_ONCE)
         # Proxies whose View is another one now, with the View that they are served from until that is ready.
         self._moving: dict[Binding, View] = {}
 
@@ -59,9 +65,10 @@ class Pusher:
     async def ready(self, binding: Binding) -> None:
         """Wait until the View of a binding can be served. Raises QueryFailedError when it never could."""
         while (view := binding.view) not in self._warm:
-            ready = self._waiting.setdefault(view, asyncio.Event())
+            ready = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(view, []).append(ready)
             self._wake()
-            await ready.wait()
+            await ready
 
     def leave(self, binding: Binding) -> None:
         """A proxy is gone; what only it needed is dropped when there is nothing to push."""
@@ -192,6 +199,5 @@ class Pusher:
 
     def _wake_waiters(self, view: View) -> None:
         """Whoever waits for a View looks again: it is ready, or the proxy has left it."""
-        ready = self._waiting.pop(view, None)
-        if ready is not None:
-            ready.set()
+        for ready in self._waiting.pop(view, ()):
+            self._turns.give(ready)

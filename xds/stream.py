@@ -176,7 +176,10 @@ class Stream:
 
     async def _read(self) -> None:
         try:
+            turns = self._gate.turns
             while (raw := await self._call.read()) is not grpc.aio.EOF:
+                if turns.is_full():
+                    await turns.wait()
                 self._take(self._reader.read(raw), len(raw))
             self.end(None)
         except StreamRejected as rejection:
@@ -203,8 +206,10 @@ class Stream:
     # -- writing --------------------------------------------------------------------------------------
 
     async def _write(self) -> None:
-        self._writer = asyncio.current_task()
+        self._writer, turns = asyncio.current_task(), self._gate.turns
         while not self._is_over:
+            if not self._session.is_settled and turns.is_full():
+                await turns.wait()
             started = perf_counter()
             sent = self._session.next_response(self._loop.time())
             if sent is None:

@@ -15,19 +15,45 @@ _LONG: Final = 0.003
 _SHORT: Final = 0.0015
 _FIRST: Final = 16
 _MOST: Final = 64
+# Seconds after which whoever begins something in a round leaves it to a later one.
+_FULL: Final = 0.002
 
 
 class Turns:
-    """Ends waits, so many in each round of the event loop that it stays responsive."""
+    """Ends waits, so many in each round of the event loop that it stays responsive.
 
-    def __init__(self) -> None:
+    ``first``: so many at once as long as it is not known how long one takes.
+    """
+
+    def __init__(self, first: int = _FIRST) -> None:
         self._urgent: deque[asyncio.Future[None]] = deque()
         self._queue: deque[asyncio.Future[None]] = deque()
-        self._at_once = _FIRST
-        self._left = _FIRST
+        self._at_once = self._left = first
         # When those who were woken last began to run.
         self._since = 0.0
         self._is_counting = False
+        # When this round began, as far as is known, and whether somebody has asked since.
+        self._round = 0.0
+        self._is_measured = self._is_asked = False
+
+    def is_full(self) -> bool:
+        """Whether so much has been done in this round of the loop that what is begun now should ``wait``.
+
+        What gRPC has read and written since the round before ends waits in one piece, with no regard for how many.
+        """
+        now = perf_counter()
+        if self._is_measured:
+            self._is_asked = True
+            return now - self._round > _FULL
+        self._is_measured, self._round = True, now
+        asyncio.get_running_loop().call_soon(self._measure)
+        return False
+
+    async def wait(self) -> None:
+        """Wait for a later round."""
+        waiter = asyncio.get_running_loop().create_future()
+        self.give(waiter)
+        await waiter
 
     def give(self, waiter: asyncio.Future[None], *, urgent: bool = False) -> None:
         """End this wait: at once, or in a later round if enough others are awake.
@@ -64,6 +90,13 @@ class Turns:
         self._is_counting = self._left < self._at_once
         if self._is_counting:
             loop.call_soon(self._next_round)
+
+    def _measure(self) -> None:
+        """Runs once in every round, as long as somebody asks."""
+        self._is_measured, self._is_asked = self._is_asked, False
+        if self._is_measured:
+            self._round = perf_counter()
+            asyncio.get_running_loop().call_soon(self._measure)
 
     def _begin(self) -> None:
         self._since = perf_counter()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from envoy.config.core.v3 import base_pb2
 
 from fairlead.memory import (
     MemoryReturn,
@@ -15,8 +16,10 @@ from fairlead.memory import (
     spare_survivors,
     tune_collector,
 )
+from xds.client import Client
 from xds.errors import Code
-from xds.events import StreamRefused
+from xds.events import StreamOpened, StreamRefused
+from xds.node import Node
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +74,28 @@ async def test_memory_is_given_back_once_it_is_quiet() -> None:
             await asyncio.sleep(0)
         assert await asyncio.wait_for(given.get(), 10) >= last
         assert given.empty()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_what_many_proxies_are_made_of_is_spared_once_it_is_quiet() -> None:
+    loop, given = asyncio.get_running_loop(), asyncio.Event()
+
+    def note() -> None:
+        loop.call_soon_threadsafe(given.set)
+
+    memory = MemoryReturn(note, quiet=0.01)
+    running = asyncio.create_task(memory.run())
+    client = Client(1, Node.of(base_pb2.Node(id="a")), "", None, 0.0)
+    settle_memory()
+    for streams, is_spared in ((1, False), (1_000, True)):
+        frozen, kept = gc.get_freeze_count(), [[number] for number in range(1_000)]
+        for _ in range(streams):
+            memory.observe(StreamOpened(client, 0.0))
+        await asyncio.wait_for(given.wait(), 10)
+        given.clear()
+        assert (gc.get_freeze_count() >= frozen + len(kept)) is is_spared
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running

@@ -1,6 +1,7 @@
 """Whoever is woken gets a turn, in order, and others on the loop get theirs in between."""
 
 import asyncio
+from time import perf_counter
 
 from xds.turns import Turns
 
@@ -80,3 +81,28 @@ async def test_urgent_ones_come_before_those_that_wait() -> None:
     assert order.index("urgent") == woken
     assert promoted.done()
     assert order.count("other") == len(others)
+
+
+async def test_a_round_is_full_when_much_was_done_in_it_and_empty_again_in_a_later_one() -> None:
+    turns = Turns()
+    assert not turns.is_full()
+    began = perf_counter()
+    while not turns.is_full():
+        assert perf_counter() - began < 10
+    await turns.wait()
+    async with asyncio.timeout(10):
+        while turns.is_full():
+            await turns.wait()
+
+
+async def test_whoever_waits_gets_a_later_round_in_order() -> None:
+    turns, order = Turns(), list[int]()
+
+    async def work(number: int) -> None:
+        await turns.wait()
+        order.append(number)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        for number in range(200):
+            tasks.create_task(work(number))
+    assert order == list(range(200))
