@@ -70,7 +70,7 @@ class Content(NamedTuple):
 class Library:
     """All responses of one server that are alive, by their content: Views that differ in some types share others.
 
-    While ``kept`` is open, large ones stay alive although nobody waits for their ACK any more.
+    While ``kept`` is open, large first ones stay alive although nobody waits for their ACK any more.
     """
 
     def __init__(self) -> None:
@@ -86,8 +86,8 @@ class Library:
         """A response was made."""
         self._alive[response.content] = response
 
-    def use(self, response: Response) -> None:
-        """A response is sent to somebody."""
+    def keep(self, response: Response) -> None:
+        """Others may need a response that is just sent to somebody."""
         if self.kept.is_open and len(response.payload) >= _WORTH_KEEPING:
             self.kept.keep(response.content, response, len(response.payload))
 
@@ -128,7 +128,9 @@ class Encoder:
                 found = self._encoded(Response(content, self._library.next_serial(), resources, removed))
                 self._library.add(found)
             self._newest[type_url] = resources, weakref.ref(found)
-        self._library.use(found)
+        if not after:
+            # The first of its stream: whoever comes next begins in the same way.
+            self._library.keep(found)
         return found
 
     def _encoded(self, response: Response) -> Response:

@@ -69,6 +69,14 @@ def test_while_clients_come_large_ones_stay_for_those_that_come_later() -> None:
     assert encoder.response(CLUSTER, large).serial > serials[1]
 
 
+def test_what_those_get_who_are_there_already_is_not_kept() -> None:
+    library = Library()
+    library.kept.is_open = True
+    encoder = Encoder(library, Pools(), delta=True)
+    encoder.response(CLUSTER, [Resource(CLUSTER, "a", b"a" * 10_000)], after=1)
+    assert library.kept.is_empty
+
+
 def test_versions_follow_the_content() -> None:
     one, other = version_of([resource("a"), resource("b")]), version_of([resource("a"), resource("b", 2)])
     assert one != other
