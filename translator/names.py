@@ -1,5 +1,6 @@
 """The names of Envoy resources, which follow Istio's because people search for them."""
 
+from sys import intern
 from typing import Final, NamedTuple
 
 BLACK_HOLE_CLUSTER: Final = "BlackHoleCluster"
@@ -23,7 +24,8 @@ class ClusterName(NamedTuple):
 
 def outbound_cluster(port: int, subset: str, host: str) -> str:
     """The cluster for a service port, e.g. ``outbound|8000|v1|httpbin.default.svc.cluster.local``."""
-    return f"outbound|{port}|{subset}|{host}"
+    # Cluster, assignment, routes and subscriptions go by it.
+    return intern(f"outbound|{port}|{subset}|{host}")
 
 
 def parse_outbound_cluster(name: str) -> ClusterName | None:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from translator.database import Database
 from translator.engine import Query
+from translator.node import Node
 from xds.resource import Resource
 
 
@@ -17,3 +18,7 @@ class ResourceReference(NamedTuple):
     name: str
     query: Query[Database, Any, Resource | None]
     args: tuple[Any, ...]
+
+    def is_built_by(self, node: Node) -> bool:
+        """Whether this is the node that the query and its arguments lead to."""
+        return node.query is self.query and node.args == self.args

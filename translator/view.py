@@ -73,16 +73,17 @@ class Failure(NamedTuple):
 class _Table:
     """The resources of one type: the node that lists them, and a node and last good value for each.
 
-    ``staged`` holds what a refresh found (None: gone) until all of it comes into force together.
+    ``names`` tells which resource a node makes. ``staged`` holds what a refresh found (None: gone) until all of it
+    comes into force together.
     """
 
-    __slots__ = ("generator", "listing", "nodes", "references", "resources", "staged")
+    __slots__ = ("generator", "listing", "names", "nodes", "resources", "staged")
 
     def __init__(self, generator: Generator, listing: Node) -> None:
         self.generator = generator
         self.listing = listing
-        self.references: dict[str, ResourceReference] = {}
         self.nodes: dict[str, Node] = {}
+        self.names: dict[Node, str] = {}
         self.resources: dict[str, Resource] = {}
         self.staged: dict[str, Resource | None] = {}
 
@@ -113,7 +114,6 @@ class View:
         self._db = db
         self._announce = announce
         self._tables: dict[TypeUrl, _Table] = {}
-        self._owners: dict[Node, tuple[_Table, str | None]] = {}
         self._stale: dict[Node, None] = {}
         self._stale_listings: dict[Node, None] = {}
         # Endpoints may have gone, and requests go wrong until proxies know: such a View is not to wait for others.
@@ -122,8 +122,7 @@ class View:
         self._fiber: Fiber | None = None
         for generator in PROXYLESS_GENERATORS if key.proxyless else GENERATORS:
             listing = db.watch(generator.references, (key,), self)
-            table = self._tables[generator.type_url] = _Table(generator, listing)
-            self._owners[listing] = (table, None)
+            self._tables[generator.type_url] = _Table(generator, listing)
             self._stale_listings[listing] = None
 
     @property
@@ -148,7 +147,7 @@ class View:
 
     def invalidated(self, node: Node) -> None:
         """Called by the engine: a watched node may have changed."""
-        owner = self._owners.get(node)
+        owner = self._owner(node)
         if owner is None:
             # Closed, and not yet let go by everything.
             return
@@ -196,8 +195,8 @@ class View:
         if self._fiber is not None:
             self._db.abandon(self._fiber)
             self._fiber = None
-        self._db.put_off_unwatching(self._owners, self)
-        self._owners.clear()
+        watched = (node for table in self._tables.values() for node in (table.listing, *table.names))
+        self._db.put_off_unwatching(watched, self)
         self._tables.clear()
         self._failures.clear()
         self._stale.clear()
@@ -209,30 +208,43 @@ class View:
             stale = self._stale_listings or self._stale
             node = next(iter(stale))
             del stale[node]
-            table, name = self._owners[node]
-            if name is None:
-                self._relist(table)
-            else:
-                self._rebuild(table, name, node)
+            owner = self._owner(node)
+            if owner is not None:
+                table, name = owner
+                if name is None:
+                    self._relist(table)
+                else:
+                    self._rebuild(table, name, node)
             self._db.breathe()
+        # A dict keeps the room that it once had: at first everything is stale.
+        self._stale.clear()
+
+    def _owner(self, node: Node) -> tuple[_Table, str | None] | None:
+        """The table that a node is of, and which resource there it makes (None: it lists them)."""
+        for table in self._tables.values():
+            if node is table.listing:
+                return table, None
+            name = table.names.get(node)
+            if name is not None:
+                return table, name
+        return None
 
     def _relist(self, table: _Table) -> None:
         wanted = self._pull_listing(table)
         if wanted is None:
             return
         references = {reference.name: reference for reference in wanted}
-        before, table.references = table.references, references
         for name, reference in references.items():
-            if before.get(name) != reference:
-                replaced = table.nodes.get(name)
+            replaced = table.nodes.get(name)
+            if replaced is None or not reference.is_built_by(replaced):
                 # Watched before the old node goes, so that what both are made of is not built again.
                 node = table.nodes[name] = self._db.watch(reference.query, reference.args, self)
                 if replaced is not None:
-                    self._forget(replaced)
-                self._owners[node] = (table, name)
+                    self._forget(table, replaced)
+                table.names[node] = name
                 self._stale[node] = None
-        for name in before.keys() - references.keys():
-            self._forget(table.nodes.pop(name))
+        for name in table.nodes.keys() - references.keys():
+            self._forget(table, table.nodes.pop(name))
             self._failures.pop((table.generator.type_url, name), None)
             table.staged[name] = None
 
@@ -270,8 +282,8 @@ class View:
         self._note(key, ())
         return wanted
 
-    def _forget(self, node: Node) -> None:
-        self._owners.pop(node, None)
+    def _forget(self, table: _Table, node: Node) -> None:
+        table.names.pop(node, None)
         self._stale.pop(node, None)
         self._db.unwatch(node, self)
 

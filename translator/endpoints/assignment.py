@@ -32,6 +32,8 @@ _HEALTH: Final[Mapping[Health, HealthStatus]] = {
     Health.DRAINING: HealthStatus.DRAINING,
     Health.UNKNOWN: HealthStatus.UNKNOWN,
 }
+# Stands for any: before an address there are only tags, and lengths of what it is in, and none of their bytes is zero.
+_ANY: Final = "\0"
 
 
 class AssignmentInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,17 +121,41 @@ def _encode_group(group: LocalityGroup) -> bytes:
     return encode(head) + b"".join(records)
 
 
-@functools.lru_cache(maxsize=2**16)
+# A large service that scales finds its other endpoints here. Those of a whole mesh would take more than they save.
+@functools.lru_cache(maxsize=4096)
 def _encode_endpoint(address: str, port: int, health: Health, weight: int, tls_mode: str) -> bytes:
     """The record of an endpoint in its group. Envoy requires weights of at least 1."""
-    message = LbEndpoint(health_status=_HEALTH[health], load_balancing_weight=uint32(weight))
     if address.startswith("/"):
+        message = _describe_endpoint(health, weight, tls_mode)
         message.endpoint.address.pipe.path = address
-    else:
-        message.endpoint.address.socket_address.address = address
-        message.endpoint.address.socket_address.port_value = port
+        return _encode_record(message)
+    encoded = address.encode()
+    before, after = _encode_around(len(encoded), port, health, weight, tls_mode)
+    return before + encoded + after
+
+
+@functools.lru_cache(maxsize=1024)
+def _encode_around(length: int, port: int, health: Health, weight: int, tls_mode: str) -> tuple[bytes, bytes]:
+    """What stands before and after an address of so many bytes: the same for thousands of endpoints."""
+    message = _describe_endpoint(health, weight, tls_mode)
+    address = _ANY * length
+    message.endpoint.address.socket_address.address = address
+    message.endpoint.address.socket_address.port_value = port
+    record = _encode_record(message)
+    if not address:
+        return record, b""
+    before, _, after = record.partition(address.encode())
+    return before, after
+
+
+def _describe_endpoint(health: Health, weight: int, tls_mode: str) -> LbEndpoint:
+    message = LbEndpoint(health_status=_HEALTH[health], load_balancing_weight=uint32(weight))
     if tls_mode:
         message.metadata.CopyFrom(build_tls_metadata(tls_mode))
+    return message
+
+
+def _encode_record(message: LbEndpoint) -> bytes:
     return length_delimited(LocalityLbEndpoints.LB_ENDPOINTS_FIELD_NUMBER, encode(message))
 
 

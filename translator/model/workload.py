@@ -4,6 +4,7 @@ Readiness is not part of a workload: a pod that flaps does not touch what is der
 """
 
 from collections.abc import Mapping
+from sys import intern
 from typing import Final
 
 import msgspec
@@ -14,6 +15,7 @@ from translator.model.cluster import cluster_name
 from translator.model.network import NETWORK, declared_network
 from translator.objects import core
 from translator.objects.registry import PRIMARY, Kind, ObjectKey
+from translator.objects.sharing import shared_map
 from translator.objects.workload import WorkloadEntrySpec
 from translator.settings import Settings
 
@@ -114,7 +116,7 @@ def entry_workload(db: Database, key: ObjectKey, spec: WorkloadEntrySpec, own: M
 
 def spiffe_uri(settings: Settings, namespace: str, account: str) -> str:
     """The mesh identity of a Kubernetes service account."""
-    return f"spiffe://{settings.mesh.trust_domain}/ns/{namespace}/sa/{account}"
+    return intern(f"spiffe://{settings.mesh.trust_domain}/ns/{namespace}/sa/{account}")
 
 
 def locality_label(labels: Mapping[str, str]) -> str:
@@ -130,7 +132,7 @@ def augment_labels(labels: Mapping[str, str], locality: str, network: str, clust
     augmented = {**labels, **{name: value for name, value in place.items() if value}}
     if network:
         augmented.setdefault(NETWORK, network)
-    return augmented
+    return shared_map(augmented)
 
 
 def split_locality(locality: str) -> tuple[str, str, str]:

@@ -3,14 +3,18 @@
 import msgspec
 import pytest
 from envoy.config.core.v3.health_check_pb2 import HealthStatus
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.translator.mesh_kit import GATEWAY, SIDECAR, Mesh, endpoint, endpoint_slice, entry, pod, rule, service
 from translator.clusters.selection import outbound_clusters
 from translator.decode import decode_record
-from translator.endpoints.assignment import assignment
+from translator.endpoints.assignment import AssignmentInputs, assignment, build_assignment
 from translator.endpoints.destination import Destination
 from translator.endpoints.selection import unknown_assignment
+from translator.model.endpoint import Endpoint
 from translator.model.proxy import Proxy
+from translator.model.workload import Workload
 from translator.objects.mesh_config import MeshConfig
 from xds.types import ENDPOINT
 
@@ -319,6 +323,26 @@ def test_what_is_unknown_has_no_endpoints(changes: dict[str, object]) -> None:
     assert len(assignment(mesh.db, known).body) > len(WEB) + 2
     found = assignment(mesh.db, msgspec.structs.replace(known, **changes))
     assert found.body == unknown_assignment(found.name).body
+
+
+@given(
+    address=st.from_regex(r"(/[a-z/]{0,300}|[0-9.:~]{1,140}|[^/\x00]{1,20})", fullmatch=True),
+    port=st.integers(0, 65535),
+    weight=st.sampled_from([0, 1, 0x10000, 2**32 - 1]),
+    tls_mode=st.sampled_from(["", "istio"]),
+)
+def test_an_endpoint_is_what_protobuf_reads(address: str, port: int, weight: int, tls_mode: str) -> None:
+    workload = Workload(name="", namespace="", labels={})
+    found = Endpoint(address, port, "http", workload, weight=weight, tls_mode=tls_mode)
+    message = build_assignment(AssignmentInputs(name=WEB, endpoints=(found,)))
+    (read,) = message.endpoints[0].lb_endpoints
+    assert read.load_balancing_weight.value == (weight or 1)
+    if address.startswith("/"):
+        assert read.endpoint.address.pipe.path == address
+    else:
+        assert read.endpoint.address.socket_address.address == address
+        assert read.endpoint.address.socket_address.port_value == port
+    assert bool(read.metadata.filter_metadata) == bool(tls_mode)
 
 
 def test_the_answer_for_unknown_clusters() -> None:
