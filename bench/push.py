@@ -6,7 +6,6 @@ Measured twice: from writing the slice's file, and from writing the decoded obje
 import asyncio
 import io
 import json
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from bench.measure import milliseconds, percentile, show
 from bench.population import Document, Population, write_of
 from fairlead.address import Address
 from fairlead.app import ControlPlane
+from fairlead.bench.workdir import temporary_folder
 from fairlead.bootstrap import BootstrapSettings
 from fairlead.identity import ProxyIdentity
 from fairlead.ledger import Cause, Push
@@ -45,8 +45,7 @@ def run(services: tuple[int, ...] = (100, 1_000)) -> None:
 
 async def measure(population: Population) -> list[tuple[str, ...]]:
     """Both rows for one size of mesh."""
-    with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as folder, Addresses() as addresses:
-        workdir = Path(folder)
+    with temporary_folder() as workdir, Addresses() as addresses:
         config = workdir / "config"
         write_population(config, population)
         async with serving(config, addresses.port()) as (plane, xds):

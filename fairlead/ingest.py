@@ -70,6 +70,8 @@ class Ingest:
             await pace.rest_if_due()
 
     def _configure(self, batch: Batch, read: float) -> None:
+        if batch.mesh is None and batch.networks is None:
+            return
         before = self._translator.db.settings
         mesh = before.mesh if batch.mesh is None else batch.mesh
         networks = before.networks if batch.networks is None else batch.networks

@@ -11,7 +11,7 @@ The stages of a push, in order:
     client   until the acknowledgement was read, network included; of the slowest stream
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
 from time import perf_counter, time
 from typing import Any, Final
@@ -140,7 +140,6 @@ class PushLedger:
 
     def begin(self, causes: Sequence[Cause]) -> Push:
         """A push starts, for one or more causes."""
-        self.settle()
         self._count += 1
         received = min(cause.received for cause in causes)
         push = Push(number=self._count, at=time() - (perf_counter() - received), received=received)
@@ -152,18 +151,21 @@ class PushLedger:
         self._metrics.pushes.inc()
         return push
 
-    def published(self, push: Push, change: ViewChange, view: object) -> None:
-        """A View was published as part of a push."""
+    def published(self, push: Push) -> None:
+        """A View was published as part of a push; ``describe`` says which."""
         push.views += 1
-        if len(push.view_names) < _SHOWN:
-            push.view_names.append(str(view))
-        resources = Counter(push.resources)
-        resources.update({short_name(type_url): len(names) for type_url, names in change.items()})
-        push.resources = dict(resources)
         push.published = perf_counter() - push.received
 
+    def describe(self, push: Push, change: ViewChange, view: object) -> None:
+        """Note which View was published, and what of it. For when the streams have been told."""
+        if len(push.view_names) < _SHOWN:
+            push.view_names.append(str(view))
+        for type_url, names in change.items():
+            short = short_name(type_url)
+            push.resources[short] = push.resources.get(short, 0) + len(names)
+
     def finish(self, push: Push) -> None:
-        """All Views are published."""
+        """All Views are published. ``settle`` is for later, when nobody waits."""
         if push.published is not None:
             self._metrics.push_time.observe(push.published - push.applied)
 
@@ -178,7 +180,7 @@ class PushLedger:
             self._unsettled.popleft()
             if push.responses:
                 for stage, seconds in msgspec.structs.asdict(push.stages).items():
-                    self._metrics.stage_time.labels(stage).observe(seconds)
+                    self._metrics.stage_time.of(stage).observe(seconds)
 
     def observe(self, event: Event | StreamRefused) -> None:
         """See what happens on the streams."""

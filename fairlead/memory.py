@@ -23,6 +23,8 @@ from xds.events import Event, StreamOpened, StreamRefused
 _THRESHOLDS: Final = (2_000, 250, 20)
 # So many looks at the youngest may leave something behind before that is taken from sight.
 _SURVIVED: Final = 20
+# So many young ones after a change, and they are looked at before the next.
+_YOUNG: Final = 500
 # For so many seconds no proxy has come or gone before memory is given back.
 _QUIET: Final = 1.0
 # So many streams leave enough behind that looking at it takes longer than the event loop may be held up.
@@ -46,6 +48,13 @@ def spare_survivors() -> None:
     """Bulk work is going on: what has survived so far stays. To be called every few milliseconds."""
     if gc.get_count()[1] >= _SURVIVED:
         gc.freeze()
+
+
+def collect_young() -> None:
+    """Nobody waits for anything: look at what the last change has left behind, before that is due in the next."""
+    young, looks, _ = gc.get_count()
+    if young >= _YOUNG:
+        gc.collect(1 if looks > _THRESHOLDS[1] else 0)
 
 
 @contextmanager

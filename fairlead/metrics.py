@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.registry import Collector
 
-from fairlead.distribution import Distribution, Tally
+from fairlead.distribution import Distribution, Series, Tally
 from fairlead.istio_metrics import IstioMetrics
 
 _LATENCY: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -32,19 +32,11 @@ class Metrics:
         )
         self.apply_time = self._latency("fairlead_apply_seconds", "Change noticed until it is in the store")
         self.push_time = self._latency("fairlead_push_seconds", "Change in the store until its last View is published")
-        self.ack_time = Distribution(
-            "fairlead_ack_seconds", "Change noticed until a proxy acknowledged it", _LATENCY, registry
-        ).of()
-        self.stage_time = Histogram(
-            "fairlead_push_stage_seconds",
-            "What of a push took how long",
-            ["stage"],
-            buckets=_LATENCY,
-            registry=registry,
+        self.ack_time = self._latency("fairlead_ack_seconds", "Change noticed until a proxy acknowledged it")
+        self.stage_time = Distribution(
+            "fairlead_push_stage_seconds", "What of a push took how long", _LATENCY, registry, "stage"
         )
-        self.loop_lag = Histogram(
-            "fairlead_loop_lag_seconds", "How late the event loop came", buckets=_LAG, registry=registry
-        )
+        self.loop_lag = Distribution("fairlead_loop_lag_seconds", "How late the event loop came", _LAG, registry).of()
         self.loop_longest_block = Gauge(
             "fairlead_loop_longest_block_seconds", "The longest that the event loop was held up", registry=registry
         )
@@ -65,5 +57,5 @@ class Metrics:
         for severity, count in by_severity.items():
             self.findings.labels(severity).set(count)
 
-    def _latency(self, name: str, text: str) -> Histogram:
-        return Histogram(name, text, buckets=_LATENCY, registry=self._registry)
+    def _latency(self, name: str, text: str) -> Series:
+        return Distribution(name, text, _LATENCY, self._registry).of()

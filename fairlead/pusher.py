@@ -11,7 +11,7 @@ import structlog
 
 from fairlead.blame import Blame
 from fairlead.ledger import Cause, Push, PushLedger
-from fairlead.memory import spare_survivors
+from fairlead.memory import collect_young, spare_survivors
 from fairlead.pace import Pace, defer
 from fairlead.proxies import Proxies
 from translator.engine import QueryFailedError
@@ -109,7 +109,7 @@ class Pusher:
             if not is_awaited:
                 spare_survivors()
             if self._advance(view, pace):
-                self._commit(view, publisher, push)
+                self._commit(view, publisher, push, is_awaited=is_awaited)
             if push is not None and is_awaited:
                 push.stages.engine += perf_counter() - started
             self._finish_moves(publisher, push)
@@ -119,7 +119,7 @@ class Pusher:
         if push is not None:
             push.queries = self._translator.db.runs.total() - runs
             self._ledger.finish(push)
-            defer(partial(self._log_done, push))
+            defer(partial(self._conclude, push))
 
     async def _sweep(self) -> None:
         """Drop what is not needed any more, as long as there is nothing to push."""
@@ -127,7 +127,10 @@ class Pusher:
         while not self._due.is_set() and not self._translator.db.sweep(lambda: pace.is_due):
             await pace.rest()
 
-    def _log_done(self, push: Push) -> None:
+    def _conclude(self, push: Push) -> None:
+        """What nobody waits for."""
+        collect_young()
+        self._ledger.settle()
         summary = push.summary()
         wanted = ("push", "objects", "object_count", "applied_ms", "published_ms", "views", "resources", "queries")
         self._log.info("push.done", **{name: summary[name] for name in wanted})
@@ -159,14 +162,17 @@ class Pusher:
             self._log.exception("push.failed", view=repr(view))
         return not view.is_stale
 
-    def _commit(self, view: View, publisher: Publisher, push: Push | None) -> None:
+    def _commit(self, view: View, publisher: Publisher, push: Push | None, *, is_awaited: bool) -> None:
         self._translator.settle(view)
         change = view.commit()
-        self._warm.add(view)
         if change:
             publisher.publish(view, change, push)
             if push is not None:
-                self._ledger.published(push, change, view)
+                self._ledger.published(push)
+                # When the streams have had their turn.
+                asyncio.get_running_loop().call_soon(self._ledger.describe, push, change, view)
+        if not is_awaited:
+            self._warm.add(view)
         self._blame.report_failures(view)
         self._wake_waiters(view)
 

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, cast
 
-from translator.fiber import Due, Fiber, always, never
+from translator.fiber import Carriers, Due, Fiber, always, never
 from translator.node import UNSET, Collected, Frame, Input, Node, Recipe, Token, Watcher, spread_suspicion, value_of
 from translator.release import Releaser
 
@@ -102,6 +102,7 @@ class Engine:
         # What is asked for directly has to wait for a fiber that is just making this.
         self.awaited: Node | None = None
         self._fiber: Fiber | None = None
+        self._carriers = Carriers()
         self._breath = self.breath
         # Results that lost a dependent; looked at when no query is running that may have read them.
         self._dropped: list[Input | Node] = []
@@ -205,7 +206,7 @@ class Engine:
         outer = self._frame, self._fiber
         self._frame, self._fiber = None, fiber
         try:
-            fiber.run(due)
+            fiber.run(due, self._carriers)
         finally:
             self._frame, self._fiber = outer
 

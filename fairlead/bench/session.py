@@ -1,9 +1,8 @@
 """A control plane with its load and its proxies, ready to be measured, and one change made and seen."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic, time
 from typing import Final
@@ -24,6 +23,7 @@ from fairlead.bench.plan import Peer, Plan
 from fairlead.bench.polls import check_pace, describe_polls
 from fairlead.bench.real import real_envoy
 from fairlead.bench.subject import Subject, foreign_subject, own_subject
+from fairlead.bench.workdir import open_workdir
 from fairlead.identity import ProxyIdentity
 
 _QUIET: Final = 0.25
@@ -164,17 +164,6 @@ async def stage_peer(peer: Peer, plan: Plan, tell: Tell) -> AsyncIterator[Sessio
             subject, destination = await stack.enter_async_context(peer_subject(peer, plan, load, workdir))
             fleet = await stack.enter_async_context(_fleet(plan, subject, workdir))
             yield Session(plan, subject, fleet, destination, tell)
-
-
-@contextmanager
-def open_workdir(plan: Plan) -> Iterator[Path]:
-    """Where files of a run are: a folder that the user named, or one that is gone afterwards."""
-    if plan.target is None and plan.folder is not None:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-        yield plan.folder
-        return
-    with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as folder:
-        yield Path(folder)
 
 
 def _identities(plan: Plan) -> Iterator[ProxyIdentity]:

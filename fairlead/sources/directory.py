@@ -115,11 +115,11 @@ class DirectorySource:
         patience = RETRY if self._lost else self._rescan
         if expiry is not None:
             patience = min(patience, max(0.0, expiry + SETTLE - monotonic()))
+        timer = asyncio.get_running_loop().call_later(patience, self._notice, None)
         try:
-            async with asyncio.timeout(patience):
-                await self._event.wait()
-        except TimeoutError:
-            self._notice(None)
+            await self._event.wait()
+        finally:
+            timer.cancel()
 
     async def _look(self, sink: Sink) -> None:
         hints = None if self._everything else frozenset(self._hints)

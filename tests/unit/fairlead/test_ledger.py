@@ -38,8 +38,12 @@ def test_a_push_from_its_cause_to_its_last_ack() -> None:
     metrics = Metrics()
     ledger = PushLedger(metrics)
     push = ledger.begin([Cause(("Service a",), received=0.0, applied=0.5)])
-    ledger.published(push, {CLUSTER: {"a", "b"}}, "sidecars of x")
-    ledger.published(push, {CLUSTER: {"a"}, ENDPOINT: {"a"}}, "sidecars of y")
+    for change, view in (
+        ({CLUSTER: {"a", "b"}}, "sidecars of x"),
+        ({CLUSTER: {"a"}, ENDPOINT: {"a"}}, "sidecars of y"),
+    ):
+        ledger.published(push)
+        ledger.describe(push, change, view)
     ledger.finish(push)
     for client in (CLIENT, OTHER):
         ledger.observe(sent(client, push))
@@ -61,7 +65,8 @@ def test_the_stages_of_a_push() -> None:
     metrics = Metrics()
     ledger = PushLedger(metrics)
     push = ledger.begin([Cause(("Service a",), received=1.0, applied=1.75, read=1.5)])
-    ledger.published(push, {ENDPOINT: {"a"}}, "sidecars of x")
+    ledger.published(push)
+    ledger.describe(push, {ENDPOINT: {"a"}}, "sidecars of x")
     ledger.finish(push)
     for composing, writing, answering in ((0.25, 0.5, 2.0), (0.5, 0.25, 3.0)):
         ledger.observe(replace(sent(CLIENT, push), composing=composing))

@@ -11,6 +11,7 @@ from envoy.config.core.v3 import base_pb2
 from fairlead.memory import (
     MemoryReturn,
     bulk_work,
+    collect_young,
     give_back,
     settle_memory,
     spare_survivors,
@@ -56,6 +57,17 @@ def test_nothing_is_collected_during_bulk_work_and_what_is_left_is_spared() -> N
         assert gc.get_stats() == before
     assert gc.isenabled()
     assert gc.get_freeze_count() >= frozen + len(kept)
+
+
+def test_what_is_young_is_collected_ahead_of_time_where_it_is_worth_it() -> None:
+    tune_collector()
+    settle_memory()
+    collect_young()
+    looks = gc.get_stats()[0]["collections"]
+    kept = [[number] for number in range(2_000)]
+    collect_young()
+    assert gc.get_stats()[0]["collections"] == looks + 1
+    assert gc.get_count()[0] < len(kept)
 
 
 async def test_memory_is_given_back_once_it_is_quiet() -> None:

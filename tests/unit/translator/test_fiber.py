@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
+from weakref import ref
 
 import pytest
 from hypothesis import given
@@ -260,6 +261,35 @@ def test_a_failure_of_the_work_itself_is_told_to_whoever_drives_it() -> None:
     with pytest.raises(QueryCycleError):
         root.step(never)
     assert root.fiber is None
+
+
+def test_one_piece_of_work_after_the_other_keeps_nothing_of_the_one_before() -> None:
+    class Piece:
+        """Work of two turns."""
+
+        def __init__(self) -> None:
+            self.is_done = False
+
+        def do(self) -> None:
+            cells.breathe()
+            self.is_done = True
+
+    def fail() -> None:
+        raise ArithmeticError
+
+    cells = Cells()
+    for _ in range(3):
+        piece = Piece()
+        fiber = Fiber(piece.do)
+        cells.step(fiber, always)
+        was_over = fiber.is_over
+        cells.step(fiber, never)
+        assert (was_over, fiber.is_over, piece.is_done) == (False, True, True)
+        gone = ref(piece)
+        del piece, fiber
+        assert gone() is None
+        with pytest.raises(ArithmeticError):
+            cells.step(Fiber(fail), never)
 
 
 def test_abandoned_work_leaves_nothing_behind() -> None:
