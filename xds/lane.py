@@ -28,6 +28,11 @@ from xds.wire import Request
 _MOST_IN_FLIGHT: Final = 64
 _WITH_PAYLOAD: Final = 8
 
+# What hardly any lane ever has is made when it gets some. Until then all have these, which nobody adds to.
+_NO_NAMES: Final[frozenset[str]] = frozenset()
+_NO_LEASES: Final[dict[str, float]] = {}
+_NOTHING_REFUSED: Final = Quarantine()
+
 RequestT = TypeVar("RequestT", bound=Request)
 
 
@@ -41,11 +46,11 @@ class Lane(ABC, Generic[RequestT]):
         self.subscription = Subscription(legacy=traits.wildcard)
         self.held = Ledger(pools.holdings)
         self.in_flight: list[Sent] = []
-        self.retained: set[str] = set()
+        self.retained: Set[str] = _NO_NAMES
         # Until when these stay although nothing refers to them any more: the client has not let go of them.
-        self.leases: dict[str, float] = {}
-        self.stood_in: set[str] = set()
-        self.quarantine = Quarantine()
+        self.leases: dict[str, float] = _NO_LEASES
+        self.stood_in: Set[str] = _NO_NAMES
+        self.quarantine = _NOTHING_REFUSED
         self.record = LaneRecord()
         self.opened = False
         self.debt = Debt()
@@ -94,7 +99,7 @@ class Lane(ABC, Generic[RequestT]):
         """Something was acknowledged somewhere: what was kept only for its sake may go now."""
         if self.retained:
             self.debt.dirty |= self.retained
-            self.retained = set()
+            self.retained = _NO_NAMES
 
     # -- what is due ------------------------------------------------------------------------------
 
@@ -280,6 +285,8 @@ class Lane(ABC, Generic[RequestT]):
         fresh = {resource.name: resource.version for resource in new if not self.quarantine.is_rejected(resource)}
         # A response that was composed before an earlier one was refused may have been refused for the same resource.
         complaint = Complaint(reason, now, is_explained=len(fresh) < len(new))
+        if self.quarantine is _NOTHING_REFUSED:
+            self.quarantine = Quarantine()
         return self.quarantine.reject(fresh, complaint) or self.quarantine.next_trial()
 
     def _try_again(self, names: Collection[str], cause: object) -> None:
@@ -317,7 +324,7 @@ class Lane(ABC, Generic[RequestT]):
         resource = self._current(context.supply.view, name)
         if resource is None:
             if sent is not None and self._is_in_use(context, name):
-                self.retained.add(name)
+                self.retained = _with(self.retained, name)
                 return sent
             resource = self.target(context.supply.view, name)
         if self.leases:
@@ -336,6 +343,7 @@ class Lane(ABC, Generic[RequestT]):
         """
         if context.usage.referenced(name):
             if self.traits.full_state and not self.subscription.wildcard:
+                self.leases = self.leases or {}
                 self.leases[name] = context.now + context.linger
             return True
         return self.leases.get(name, context.now) > context.now and not context.usage.demanded(name)
@@ -346,9 +354,9 @@ class Lane(ABC, Generic[RequestT]):
             return resource
         stand_in = context.supply.stand_in(resource)
         if stand_in is None:
-            self.stood_in.discard(resource.name)
+            self.stood_in -= {resource.name}
             return resource
-        self.stood_in.add(resource.name)
+        self.stood_in = _with(self.stood_in, resource.name)
         return stand_in
 
     def _subscribe(self, subscription: Subscription) -> None:
@@ -380,6 +388,13 @@ class Lane(ABC, Generic[RequestT]):
     def _is_new(self) -> bool:
         """The client has nothing yet, as far as is known."""
         return not self.in_flight and self.held.is_empty
+
+
+def _with(names: Set[str], name: str) -> Set[str]:
+    """One more of the names that a lane has for itself."""
+    own = names if isinstance(names, set) else set(names)
+    own.add(name)
+    return own
 
 
 def same(one: Resource, other: Resource | None) -> bool:

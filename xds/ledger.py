@@ -31,6 +31,11 @@ class Holding(dict[str, Resource]):
             return self._hash
 
 
+# What ledgers have to begin with; nobody adds to these.
+_NOTHING: Final = Holding()
+_NO_OVERLAY: Final[dict[str, Resource | None]] = {}
+
+
 class Pool(Generic[Shared]):
     """Gives back the one living object that equals what it is given; keeps nothing alive."""
 
@@ -64,8 +69,8 @@ class Ledger:
     __slots__ = ("_base", "_overlay", "_pool")
 
     def __init__(self, pool: Pool[Holding]) -> None:
-        self._base = Holding()
-        self._overlay: dict[str, Resource | None] = {}
+        self._base = _NOTHING
+        self._overlay: dict[str, Resource | None] = _NO_OVERLAY
         self._pool = pool
 
     def get(self, name: str) -> Resource | None:
@@ -87,19 +92,21 @@ class Ledger:
     def replace(self, holding: Holding) -> None:
         """The client holds exactly these from now on."""
         self._base = holding
-        self._overlay = {}
+        self._overlay = _NO_OVERLAY
 
     def merge(self, holding: Holding) -> None:
         """The client holds these as well."""
         if not self._base and not self._overlay:
             self._base = holding
             return
+        self._overlay = self._overlay or {}
         self._overlay.update(holding)
         self._fold()
 
     def drop(self, name: str) -> None:
         """The client holds nothing under ``name`` any more."""
         if name in self._base:
+            self._overlay = self._overlay or {}
             self._overlay[name] = None
             self._fold()
         else:

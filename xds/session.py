@@ -75,6 +75,8 @@ class Session:
     ``private`` are the client's own resources, beside those that the supply has for all.
     """
 
+    __slots__ = ("__weakref__", "_is_settled", "_lanes", "_private", "_rules", "_supply", "_unserved", "delta")
+
     def __init__(
         self, supply: Supply, rules: SessionRules, *, delta: bool, private: PrivateResources | None = None
     ) -> None:
@@ -83,7 +85,7 @@ class Session:
         self._supply = supply
         self._rules = rules
         self._lanes: dict[TypeUrl, Lane[SotwRequest] | Lane[DeltaRequest]] = {}
-        self._unserved: set[str] = set()
+        self._unserved: frozenset[str] = frozenset()
         # Nothing is due, and no acknowledgement will change that: as most streams are most of the time.
         self._is_settled = True
 
@@ -106,7 +108,7 @@ class Session:
         traits = self._rules.types.get(request.type_url)
         if traits is None:
             is_first = request.type_url not in self._unserved
-            self._unserved.add(request.type_url)
+            self._unserved |= {request.type_url}
             return Received(None, is_known=False, is_first=is_first)
         lane = self._lanes.get(request.type_url) or self._open(traits)
         is_first, expired = not lane.opened, lane.record.expired
@@ -177,7 +179,7 @@ class Session:
     @property
     def unserved(self) -> frozenset[str]:
         """Type URLs that the client asked for and that the server does not serve."""
-        return frozenset(self._unserved)
+        return self._unserved
 
     def _compose(self, now: float) -> Sent | None:
         for lane in self._due(now):
