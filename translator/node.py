@@ -93,32 +93,43 @@ class Collected(NamedTuple):
 class Vertex:
     """An input or a result: what changes, and who is to hear of it.
 
-    Mostly a few depend on it, and a tuple of them takes a quarter of the memory that a set does.
+    Mostly one depends on it, which is kept as it is, or a few: a tuple of them takes a quarter of the memory that a
+    set does.
     """
 
-    __slots__ = ("changed_at", "dependents")
+    __slots__ = ("_dependents", "changed_at")
 
     def __init__(self) -> None:
         self.changed_at = 0
-        self.dependents: tuple[Node, ...] | set[Node] = ()
+        self._dependents: Node | tuple[Node, ...] | set[Node] = ()
+
+    @property
+    def dependents(self) -> "tuple[Node, ...] | set[Node]":
+        """Who is to hear of a change. Not to be altered."""
+        known = self._dependents
+        return known if isinstance(known, tuple | set) else (known,)
 
     def link(self, dependent: "Node") -> None:
         """Note who depends on this; again is no harm."""
-        known = self.dependents
+        known = self._dependents
         if isinstance(known, set):
             known.add(dependent)
+        elif not known:
+            self._dependents = dependent
+        elif not isinstance(known, tuple):
+            if known is not dependent:
+                self._dependents = (known, dependent)
         elif dependent not in known:
-            self.dependents = {*known, dependent} if len(known) == _FEW else (*known, dependent)
+            self._dependents = {*known, dependent} if len(known) == _FEW else (*known, dependent)
 
     def unlink(self, dependent: "Node") -> None:
         """Forget who depended on this, if it did."""
-        known = self.dependents
-        if not isinstance(known, set):
-            self.dependents = tuple(each for each in known if each is not dependent)
-        elif len(known) > _FEW:
+        known = self._dependents
+        if isinstance(known, set) and len(known) > _FEW:
             known.discard(dependent)
-        else:
-            self.dependents = tuple(known - {dependent})
+            return
+        left = tuple(each for each in self.dependents if each is not dependent)
+        self._dependents = left[0] if len(left) == 1 else left
 
 
 class Input(Vertex):
