@@ -1,8 +1,8 @@
 """Watches the event loop: how late it comes to what is due, and what kept it.
 
-A tick that is due every few milliseconds tells how late the loop is. While a tick is overdue, a thread looks at what
-the loop's thread is doing. To wake up so often is what this costs, so it is done less often while the loop has hardly
-anything to do. What computes between two such ticks is then seen by the time that its thread used.
+A tick that is due every few milliseconds tells how late the loop is. When one is overdue, a thread looks at what the
+loop's thread is doing; until then it sleeps. To tick so often is what this costs, so it is done less often while the
+loop has hardly anything to do. What computes between two such ticks is then seen by the time that its thread used.
 """
 
 import asyncio
@@ -11,12 +11,13 @@ import sys
 import threading
 from collections import deque
 from pathlib import Path
-from time import perf_counter, sleep, thread_time, time
+from time import perf_counter, thread_time, time
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
 import msgspec
 
+from fairlead.alarm import Alarm, make_alarm
 from fairlead.metrics import Metrics
 
 BLOCKED: Final = 0.005
@@ -29,6 +30,8 @@ _STIR: Final = 0.002
 _CALM: Final = 1.0
 _KEPT: Final = 50
 _SHOWN_FRAMES: Final = 6
+# So many seconds after a tick was due somebody looks what it is waiting for.
+_OVERDUE: Final = BLOCKED / 2
 # The share of a block that garbage collection has to take to be its explanation.
 _MOST: Final = 0.5
 
@@ -69,16 +72,18 @@ class LoopWatchdog:
         self._stopping = False
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop
+        self._alarm: Alarm
         self._sampler: threading.Thread
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._cpu = thread_time()
         gc.callbacks.append(self._collecting)
+        self._alarm = make_alarm()
+        self._schedule()
         self._sampler = threading.Thread(target=self._sample, args=(threading.get_ident(),), daemon=True)
         self._sampler.name = "watchdog"
         self._sampler.start()
-        self._schedule()
         return self
 
     def __exit__(
@@ -88,7 +93,9 @@ class LoopWatchdog:
             self._timer.cancel()
         gc.callbacks.remove(self._collecting)
         self._stopping = True
+        self._alarm.put_off(0)
         self._sampler.join()
+        self._alarm.close()
 
     @property
     def is_calm(self) -> bool:
@@ -97,6 +104,7 @@ class LoopWatchdog:
 
     def _schedule(self) -> None:
         self._beat = perf_counter()
+        self._alarm.put_off(self._period + _OVERDUE)
         self._timer = self._loop.call_later(self._period, self._tick)
 
     def _tick(self) -> None:
@@ -129,9 +137,9 @@ class LoopWatchdog:
     def _sample(self, thread: int) -> None:
         """Runs in a thread of its own: look at the loop's thread once for every tick that is overdue."""
         while not self._stopping:
-            sleep(self._period)
+            self._alarm.wait()
             beat = self._beat
-            if self._seen[0] != beat and perf_counter() - beat > self._period + BLOCKED / 2:
+            if self._seen[0] != beat and perf_counter() - beat >= self._period + _OVERDUE:
                 self._seen = (beat, describe_frames(sys._current_frames().get(thread)))  # noqa: SLF001 - documented
 
 
