@@ -26,7 +26,6 @@ from xds.events import (
     Observer,
     RequestExpired,
     RequestReceived,
-    ResponseSent,
     StreamClosed,
     StreamOpened,
     StreamRefused,
@@ -34,12 +33,10 @@ from xds.events import (
 )
 from xds.types import SECRET, short_name
 
-# Istio: the buckets of these histograms.
+# Istio: the buckets of this histogram.
 _CONVERGENCE: Final = (0.1, 0.5, 1, 3, 5, 10, 20, 30)
-_BYTES: Final = (1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000)
 
 _SUMS: Final = {
-    "pilot_xds_pushes": "Responses sent to proxies, by type",
     "pilot_push_triggers": "Changes that led to pushes, by what changed",
     "pilot_inbound_updates": "Changes that came in, by what changed",
     "pilot_total_xds_rejects": "Responses that proxies refused, by type",
@@ -75,7 +72,6 @@ class IstioMetrics:
             _CONVERGENCE,
             registry,
         ).of()
-        self._size = Distribution("pilot_xds_config_size_bytes", "Size of responses", _BYTES, registry, "type")
         registry.register(self)
 
     def note_write(self, write: Write) -> None:
@@ -91,14 +87,12 @@ class IstioMetrics:
     @property
     def observer(self) -> Observer:
         """``observe``, for what it wants to see."""
-        kinds = (ResponseSent, RequestReceived, Nacked, RequestExpired, StreamOpened, StreamClosed)
+        kinds = (RequestReceived, Nacked, RequestExpired, StreamOpened, StreamClosed)
         return selective(self.observe, *kinds)
 
     def observe(self, event: Event | StreamRefused) -> None:
         """See what happens on the streams."""
         match event:
-            case ResponseSent():
-                self._note_response(event)
             case RequestReceived():
                 self._note_request(event)
             case Nacked():
@@ -137,13 +131,9 @@ class IstioMetrics:
     def _add(self, name: str, label: str = "") -> None:
         self._sums[name][label] += 1
 
-    def _note_response(self, event: ResponseSent) -> None:
-        self._add("pilot_xds_pushes", short_name(event.type_url))
-        self._size.of(event.type_url).observe(event.size)
-
     def _note_request(self, event: RequestReceived) -> None:
         self._largest_request = max(self._largest_request, event.size)
-        if event.type_url != SECRET or event.client.view is None:
+        if event.request.type_url != SECRET or event.client.view is None:
             return
         # State-of-the-world requests name everything every time: a name counts when it was not missing before.
         missing = frozenset(event.names) - event.client.view.resources(SECRET).keys()

@@ -188,8 +188,7 @@ class PushLedger:
             case ResponseSent():
                 self._note_response(event)
             case Acked():
-                if isinstance(event.cause, Push):
-                    self._note_acceptance(event, event.cause)
+                self._note_acceptance(event)
             case Nacked():
                 self._note_refusal(event)
             case StreamRefused():
@@ -202,29 +201,32 @@ class PushLedger:
         return reversed(self._pushes)
 
     def _note_response(self, event: ResponseSent) -> None:
-        short = short_name(event.type_url)
-        self._metrics.responses.add(short)
-        self._metrics.response_bytes.of(short).observe(event.size)
-        push = event.cause
+        label, push = event.label, event.cause
+        self._metrics.responses.note(label.type_url, label.size)
         if not isinstance(push, Push):
             return
         now = perf_counter() - push.received
         self._metrics.istio.convergence.observe(now - push.applied)
-        if event.client.id not in push.proxies:
-            push.proxies.add(event.client.id)
-            if len(push.proxy_names) < _SHOWN:
-                push.proxy_names.append(event.client.node_id)
+        client = event.client
+        push.proxies.add(client.id)
+        if len(push.proxy_names) < _SHOWN and len(push.proxy_names) < len(push.proxies):
+            push.proxy_names.append(client.node_id)
         push.responses += 1
-        push.bytes += event.size
-        push.stages.encode += event.composing
-        if push.published is not None:
-            push.stages.queue = max(push.stages.queue, now - event.composing - push.published)
+        push.bytes += label.size
+        stages, composing, published = push.stages, event.composing, push.published
+        stages.encode += composing
+        if published is not None:
+            stages.queue = max(stages.queue, now - composing - published)
 
-    def _note_acceptance(self, event: Acked, push: Push) -> None:
+    def _note_acceptance(self, event: Acked) -> None:
+        push = event.cause
+        if not isinstance(push, Push):
+            return
         now = perf_counter() - push.received
         push.acks += 1
         push.last_ack = now
-        push.first_ack = now if push.first_ack is None else push.first_ack
+        if push.first_ack is None:
+            push.first_ack = now
         stages = push.stages
         stages.wire = max(stages.wire, event.writing)
         stages.client = max(stages.client, event.answering)

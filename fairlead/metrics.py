@@ -6,12 +6,12 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.registry import Collector
 
-from fairlead.distribution import Distribution, Series, Tally
+from fairlead.distribution import Distribution, Series
 from fairlead.istio_metrics import IstioMetrics
+from fairlead.response_sizes import ResponseSizes
 
 _LATENCY: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _LAG: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
-_BYTES: Final = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 40_000_000)
 
 
 class Metrics:
@@ -25,7 +25,7 @@ class Metrics:
         self.findings = Gauge("fairlead_findings", "What is wrong with the input now", ["severity"], registry=registry)
         self.writes = Counter("fairlead_object_writes", "Objects that were changed", registry=registry)
         self.pushes = Counter("fairlead_pushes", "Pushes after changes", registry=registry)
-        self.responses = Tally("fairlead_responses", "Responses sent to proxies", "type", registry)
+        self.responses = ResponseSizes(registry)
         self.rejects = Counter("fairlead_rejects", "Responses that proxies refused (NACK)", ["type"], registry=registry)
         self.refused = Counter(
             "fairlead_refused_streams", "Streams that were not admitted", ["code"], registry=registry
@@ -41,7 +41,6 @@ class Metrics:
             "fairlead_loop_longest_block_seconds", "The longest that the event loop was held up", registry=registry
         )
         self.istio = IstioMetrics(registry)
-        self.response_bytes = Distribution("fairlead_response_bytes", "Size of responses", _BYTES, registry, "type")
 
     def register(self, collector: Collector) -> None:
         """Tell what a collector has to say as well."""

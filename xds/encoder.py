@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
+import msgspec
 import xxhash
 
 from xds import wire
@@ -23,6 +24,17 @@ from xds.types import TypeUrl
 # Bytes: smaller ones are made again as quickly as they are found. Of the others a server keeps so much at the most.
 _WORTH_KEEPING: Final = 4096
 _MOST_KEPT: Final = 32 << 20
+
+
+class Label(msgspec.Struct, frozen=True):
+    """What there is to tell of a response. It does not keep the bytes alive, of which there were ``size``."""
+
+    type_url: TypeUrl
+    version: str
+    nonce: str
+    names: tuple[str, ...]
+    removed: tuple[str, ...]
+    size: int
 
 
 class Response:
@@ -43,9 +55,15 @@ class Response:
         self.holding = Holding()
 
     @cached_property
+    def label(self) -> Label:
+        """What observers are told of it."""
+        names = tuple(resource.name for resource in self.resources)
+        return Label(self.type_url, self.version, self.nonce, names, self.removed, len(self.payload))
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of all resources in the response, removed ones excluded."""
-        return tuple(resource.name for resource in self.resources)
+        return self.label.names
 
     def brings(self, resources: list[Resource], removed: tuple[str, ...]) -> bool:
         """Whether it brings exactly these, and removes those."""

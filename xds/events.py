@@ -10,8 +10,10 @@ from typing import Final
 import msgspec
 
 from xds.client import Client
+from xds.encoder import Label
 from xds.errors import Code
 from xds.types import TypeUrl
+from xds.wire import DeltaRequest, SotwRequest, names_of
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -42,14 +44,20 @@ class StreamRefused(msgspec.Struct, frozen=True):
 
 
 class RequestReceived(Event, frozen=True):
-    """A request came in; ``names`` are those it lists or subscribes to, ``size`` is in bytes."""
+    """A request came in; ``size`` is in bytes."""
 
-    type_url: TypeUrl
-    nonce: str
-    names: Sequence[str]
-    unsubscribed: Sequence[str]
+    request: SotwRequest | DeltaRequest
     size: int
-    is_nack: bool
+
+    @property
+    def type_url(self) -> TypeUrl:
+        """The type that it is about."""
+        return self.request.type_url
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names that it lists or subscribes to."""
+        return names_of(self.request)
 
 
 class UnknownType(Event, frozen=True):
@@ -65,35 +73,48 @@ class RequestExpired(Event, frozen=True):
     nonce: str
 
 
-class ResponseSent(Event, frozen=True):
-    """A response is handed to the transport; told before the client can possibly answer it.
+class _Transfer(Event, frozen=True):
+    """What happens to a response. ``label`` is what there is to tell of it: a thousand streams share one.
 
-    ``names`` and ``removed`` tell what is in it, ``size`` its bytes, and ``cause`` what was given to ``publish``:
-    the oldest cause that the response covers, None for a reply. ``composing`` is how many seconds it took to select
-    and join it.
+    ``cause`` is what was given to ``publish``: the oldest cause that the response covers, None for a reply.
+    ``sent_at`` is when the response was made.
     """
 
-    type_url: TypeUrl
-    version: str
-    nonce: str
-    names: Sequence[str]
-    removed: Sequence[str]
-    size: int
+    label: Label
     cause: object
+    sent_at: float
+
+    @property
+    def type_url(self) -> TypeUrl:
+        """The type of what is in the response."""
+        return self.label.type_url
+
+    @property
+    def nonce(self) -> str:
+        """The nonce of the response."""
+        return self.label.nonce
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the resources that it brings."""
+        return self.label.names
+
+
+class ResponseSent(_Transfer, frozen=True):
+    """A response is handed to the transport; told before the client can possibly answer it.
+
+    ``composing`` is how many seconds it took to select and join it.
+    """
+
     composing: float = 0.0
 
 
-class Acked(Event, frozen=True):
-    """The client accepted a response; ``sent_at`` is when that was made.
+class Acked(_Transfer, frozen=True):
+    """The client accepted a response.
 
     ``writing`` is how many seconds the transport took to accept it, ``answering`` how many the client had it then.
     """
 
-    type_url: TypeUrl
-    version: str
-    nonce: str
-    sent_at: float
-    cause: object
     writing: float = 0.0
     answering: float = 0.0
 

@@ -183,7 +183,8 @@ class Lane(ABC, Generic[RequestT]):
         """What to send for the present debt."""
 
     def _dispatch(self, sent: Sent) -> Sent:
-        self._serial = sent.response.serial
+        response = sent.response
+        self._serial = response.serial
         self.in_flight.append(sent)
         if len(self.in_flight) > _WITH_PAYLOAD:
             late = len(self.in_flight) - _WITH_PAYLOAD - 1
@@ -192,8 +193,8 @@ class Lane(ABC, Generic[RequestT]):
             self._accept(self.in_flight.pop(0))
         record = self.record
         record.responses += 1
-        record.resources += len(sent.response.names) + len(sent.response.removed)
-        record.version_sent, record.nonce_sent, record.sent_at = sent.response.version, sent.response.nonce, sent.at
+        record.resources += len(response.resources) + len(response.removed)
+        record.version_sent, record.nonce_sent, record.sent_at = response.version, response.nonce, sent.at
         return sent
 
     # -- what the client was sent, and holds --------------------------------------------------------
@@ -246,16 +247,16 @@ class Lane(ABC, Generic[RequestT]):
         if position is None:
             return None
         # Responses are answered in order, so earlier ones without an answer of their own were accepted too.
-        answered = self.in_flight[: position + 1]
-        del self.in_flight[: position + 1]
-        for sent in answered:
-            self._accept(sent)
+        for _ in range(position):
+            self._accept(self.in_flight.pop(0))
+        answered = self.in_flight.pop(0)
+        self._accept(answered)
         record = self.record
         record.acks += 1
-        record.version_acked, record.nonce_acked, record.acked_at = answered[-1].response.version, request.nonce, now
+        record.version_acked, record.nonce_acked, record.acked_at = answered.response.version, request.nonce, now
         record.error = None
-        self._try_again(self.quarantine.next_trial(), answered[-1].cause)
-        return Verdict(answered[-1], None, request.nonce)
+        self._try_again(self.quarantine.next_trial(), answered.cause)
+        return Verdict(answered, None, request.nonce)
 
     def _refused(self, nonce: str, reason: str, now: float) -> Verdict:
         record = self.record

@@ -36,6 +36,8 @@ from xds.wire import DeltaRequest, SotwRequest
 
 # What a changed cluster makes Envoy wait for.
 _CLUSTER_NEEDS: Final = (ENDPOINT, SECRET)
+# Nothing waits for these, nor they for anything but their own acknowledgements.
+_UNORDERED: Final = frozenset({ENDPOINT, SECRET})
 # These refer to no cluster.
 _INDEPENDENT: Final = frozenset({CLUSTER, ENDPOINT, SECRET})
 
@@ -75,7 +77,7 @@ class Session:
     ``private`` are the client's own resources, beside those that the supply has for all.
     """
 
-    __slots__ = ("__weakref__", "_is_settled", "_lanes", "_private", "_rules", "_supply", "_unserved", "delta")
+    __slots__ = ("__weakref__", "_is_settled", "_lanes", "_only", "_private", "_rules", "_supply", "_unserved", "delta")
 
     def __init__(
         self, supply: Supply, rules: SessionRules, *, delta: bool, private: PrivateResources | None = None
@@ -88,6 +90,8 @@ class Session:
         self._unserved: frozenset[str] = frozenset()
         # Nothing is due, and no acknowledgement will change that: as most streams are most of the time.
         self._is_settled = True
+        # The one lane that is not settled, if it is known that all others are: as after most changes.
+        self._only: Lane[SotwRequest] | Lane[DeltaRequest] | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -115,10 +119,12 @@ class Session:
         verdict = lane.receive(request, now)  # type: ignore[arg-type]  # a stream speaks one protocol
         if self._is_settled:
             self._is_settled = lane.is_settled
-        else:
+        elif self._only is None:
             # What was acknowledged or dropped may be the last that referred to something kept for its sake.
             for other in self._lanes.values():
                 other.reconsider()
+        elif not (lane is self._only or lane.is_settled):
+            self._only = None
         return Received(verdict, is_first=is_first, is_expired=lane.record.expired > expired)
 
     def mark(self, change: ViewChange, cause: object = None) -> bool:
@@ -131,13 +137,14 @@ class Session:
             lane = self._lanes.get(type_url)
             if lane is not None and lane.mark(names, cause):
                 is_news = True
+                self._only = lane if self._is_settled else None
                 self._is_settled = False
         return is_news
 
     def move(self, supply: Supply, cause: object = None) -> None:
         """The client belongs to another View from now on: it gets what differs."""
         self._supply = supply
-        self._is_settled = False
+        self._is_settled, self._only = False, None
         for lane in self._lanes.values():
             lane.compare(supply.view, cause)
 
@@ -152,6 +159,15 @@ class Session:
         """The next response to write, from the View as it is now; None when nothing is due."""
         if self._is_settled:
             return None
+        if (only := self._only) is not None and only.type_url in _UNORDERED:
+            if only.in_flight and self._waits(only, now) and not only.must_reply:
+                return None
+            sent = only.follow(self._supply, now)
+            if sent is not None:
+                # Nothing was kept or withheld, or there would have been nobody to follow.
+                self._is_settled, self._only = True, None
+                return sent
+        self._only = None
         sent = self._compose(now)
         for lane in self._lanes.values():
             if not lane.is_settled:

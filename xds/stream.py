@@ -11,6 +11,7 @@ from traceback import clear_frames
 from typing import Any
 
 import grpc.aio
+import msgspec
 
 from xds.client import Client
 from xds.errors import Code, ProtocolViolation, StreamRejected
@@ -24,20 +25,26 @@ from xds.events import (
     StreamOpened,
     UnknownType,
 )
-from xds.exchange import Sent, Supply, Verdict
+from xds.exchange import Supply, Verdict
 from xds.gate import Gate
 from xds.methods import Form, Method
 from xds.requests import RequestReader
 from xds.session import Session
 from xds.types import ENDPOINT, TypeUrl
 from xds.view import View, ViewChange
-from xds.wire import DeltaRequest, SotwRequest, names_of
+from xds.wire import DeltaRequest, SotwRequest
 
 Call = grpc.aio.ServicerContext[Any, Any]
 
 
-# When a response was handed to the transport, and when that had taken it (0.0: not yet); of ``time.perf_counter``.
-_Writing = tuple[float, float]
+class _Writing(msgspec.Struct, gc=False):
+    """When a response was handed to the transport, and when that had taken it (0.0: not yet).
+
+    Of ``time.perf_counter``.
+    """
+
+    started: float
+    finished: float = 0.0
 
 
 class Stream:
@@ -188,14 +195,14 @@ class Stream:
     def _take(self, request: SotwRequest | DeltaRequest, size: int) -> None:
         hub, client, now = self._hub, self._client, self._loop.time()
         if hub.wants(RequestReceived):
-            facts = (request.type_url, request.nonce, *names_of(request), size, request.error is not None)
-            hub.emit(RequestReceived(client, now, *facts))
+            hub.emit(RequestReceived(client, now, request, size))
         received = self._session.receive(request, now)
-        if received.verdict is not None:
-            hub.judge(client, received.verdict)
-            kind = Acked if received.verdict.error is None else Nacked
+        verdict = received.verdict
+        if verdict is not None:
+            hub.judge(client, verdict)
+            kind = Acked if verdict.error is None else Nacked
             if hub.wants(kind):
-                hub.emit(_judged(client, now, request, received.verdict, self._writings.get(request.type_url)))
+                hub.emit(_judged(client, now, request, verdict, self._writings.get(request.type_url)))
         elif received.is_first and not received.is_known:
             hub.emit(UnknownType(client, now, request.type_url))
         if received.is_expired:
@@ -208,8 +215,6 @@ class Stream:
     async def _write(self) -> None:
         self._writer, turns = asyncio.current_task(), self._gate.turns
         while not self._is_over:
-            if not self._session.is_settled and turns.is_full():
-                await turns.wait()
             started = perf_counter()
             sent = self._session.next_response(self._loop.time())
             if sent is None:
@@ -218,18 +223,21 @@ class Stream:
                 await self._waiter
                 self._waiter = None
             else:
-                composed, type_url = perf_counter(), sent.response.type_url
+                composed, now = perf_counter(), self._loop.time()
                 if self._hub.wants(ResponseSent):
-                    self._hub.emit(_dispatched(self._client, self._loop.time(), sent, composed - started))
-                self._writings[type_url] = (composed, 0.0)
-                await self._deliver(sent)
-                self._writings[type_url] = (composed, perf_counter())
+                    label = sent.response.label
+                    self._hub.emit(ResponseSent(self._client, now, label, sent.cause, sent.at, composed - started))
+                writing = self._writings[sent.response.type_url] = _Writing(composed)
+                await self._deliver(sent.response.payload, now)
+                writing.finished = perf_counter()
+                if not self._session.is_settled and turns.is_full():
+                    await turns.wait()
 
-    async def _deliver(self, sent: Sent) -> None:
+    async def _deliver(self, payload: bytes, now: float) -> None:
         watch = self._gate.writes
-        watch.begin(self, self._loop.time())
+        watch.begin(self, now)
         try:
-            await self._call.write(sent.response.payload)
+            await self._call.write(payload)
         except grpc.aio.InternalError:
             # gRPC: the connection broke under the write. The client is gone, and has nobody to blame.
             self.end(None)
@@ -255,12 +263,16 @@ class Stream:
             self._gate.turns.give(self._waiter, urgent=urgent)
 
     def _set_timer(self) -> None:
+        at = self._session.wake_at(self._loop.time())
+        if at is None or (self._timer is not None and self._timer.when() <= at):
+            # One that comes too early finds out when it is time; as a rule the answer has come long before.
+            return
         if self._timer is not None:
             self._timer.cancel()
-        at = self._session.wake_at(self._loop.time())
-        self._timer = None if at is None else self._loop.call_at(at, self._expire)
+        self._timer = self._loop.call_at(at, self._expire)
 
     def _expire(self) -> None:
+        self._timer = None
         self._session.expire()
         self._wake()
 
@@ -273,32 +285,10 @@ def _judged(
         names = sent.response.names if sent is not None else ()
         cause = sent.cause if sent is not None else None
         return Nacked(client, now, request.type_url, verdict.nonce, verdict.error or "", names, verdict.rejected, cause)
-    facts = (sent.response.version, verdict.nonce, sent.at, sent.cause)
-    return Acked(client, now, request.type_url, *facts, *_durations(writing))
-
-
-def _durations(writing: _Writing | None) -> tuple[float, float]:
-    """How long a response that is answered now was written, and with the client."""
+    label, cause = sent.response.label, sent.cause
     if writing is None:
-        return 0.0, 0.0
-    now = perf_counter()
-    started, finished = writing
+        return Acked(client, now, label, cause, sent.at)
+    read = perf_counter()
     # The answer may be read before the transport says that it has sent everything.
-    finished = finished or now
-    return finished - started, now - finished
-
-
-def _dispatched(client: Client, now: float, sent: Sent, composing: float) -> ResponseSent:
-    response = sent.response
-    return ResponseSent(
-        client=client,
-        at=now,
-        type_url=response.type_url,
-        version=response.version,
-        nonce=response.nonce,
-        names=response.names,
-        removed=response.removed,
-        size=len(response.payload),
-        cause=sent.cause,
-        composing=composing,
-    )
+    finished = writing.finished or read
+    return Acked(client, now, label, cause, sent.at, finished - writing.started, read - finished)

@@ -83,11 +83,9 @@ def with_type(request: SotwRequest | DeltaRequest, type_url: TypeUrl | None) -> 
     return msgspec.structs.replace(request, type_url=type_url)
 
 
-def names_of(request: SotwRequest | DeltaRequest) -> tuple[Sequence[str], Sequence[str]]:
-    """The names that a request lists or subscribes to, and those that it unsubscribes from."""
-    if isinstance(request, SotwRequest):
-        return request.names, ()
-    return request.subscribe, request.unsubscribe
+def names_of(request: SotwRequest | DeltaRequest) -> Sequence[str]:
+    """The names that a request lists or subscribes to."""
+    return request.names if isinstance(request, SotwRequest) else request.subscribe
 
 
 def encode_sotw(type_url: TypeUrl, version: str, nonce: str, resources: Iterable[Resource]) -> bytes:

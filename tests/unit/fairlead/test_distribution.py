@@ -2,9 +2,13 @@
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from fairlead.distribution import Distribution, Tally
+from fairlead.distribution import Distribution
+from fairlead.response_sizes import ResponseSizes
+from xds.types import CLUSTER, ENDPOINT
 
 BOUNDS = (0.001, 0.5, 1, 10_000)
+OUR_SIZES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 40_000_000)
+ISTIO_SIZES = (1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000)
 VALUES = (0.0, 0.001, 0.0011, 1, 2, 20_000)
 
 
@@ -34,11 +38,19 @@ def test_a_histogram_with_a_label() -> None:
     assert exposition(ours) == exposition(theirs)
 
 
-def test_a_counter_with_a_label() -> None:
+def test_sizes_are_told_under_our_names_and_istios() -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
-    tally = Tally("responses", "How many", "type", ours)
-    counter = Counter("responses", "How many", ["type"], registry=theirs)
-    for kind in ("cds", "eds", "cds"):
-        tally.add(kind)
-        counter.labels(kind).inc()
-    assert exposition(ours) == exposition(theirs)
+    responses = Counter("fairlead_responses", "Responses sent to proxies", ["type"], registry=theirs)
+    sizes = Histogram("fairlead_response_bytes", "Size of responses", ["type"], buckets=OUR_SIZES, registry=theirs)
+    istio = Histogram(
+        "pilot_xds_config_size_bytes", "Size of responses", ["type"], buckets=ISTIO_SIZES, registry=theirs
+    )
+    counted = ResponseSizes(ours)
+    for type_url, short, size in ((CLUSTER, "cds", 100), (ENDPOINT, "eds", 101), (CLUSTER, "cds", 5_000_000)):
+        counted.note(type_url, size)
+        responses.labels(short).inc()
+        sizes.labels(short).observe(size)
+        istio.labels(type_url).observe(size)
+    told = exposition(ours)
+    assert [line for line in told if "pilot_xds_pushes" not in line] == exposition(theirs)
+    assert 'pilot_xds_pushes{type="cds"} 2.0' in told

@@ -12,6 +12,7 @@ from translator.store import Write
 from xds.errors import Code
 from xds.events import RequestExpired, RequestReceived, StreamClosed, StreamOpened
 from xds.types import CLUSTER, ENDPOINT, SECRET, TypeUrl
+from xds.wire import DeltaRequest
 
 
 def client(number: int = 1, version: str = "", secrets: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - stands for a Client
@@ -22,7 +23,7 @@ def client(number: int = 1, version: str = "", secrets: tuple[str, ...] = ()) ->
 
 
 def request(who: Any, type_url: TypeUrl, *names: str, size: int = 10) -> RequestReceived:  # noqa: ANN401
-    return RequestReceived(who, 0, type_url, "", names, (), size, is_nack=False)
+    return RequestReceived(who, 0, DeltaRequest(type_url, subscribe=names), size)
 
 
 class Figures:

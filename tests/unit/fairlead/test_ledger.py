@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from fairlead.ledger import Cause, Push, PushLedger
 from fairlead.metrics import Metrics
+from xds.encoder import Label
 from xds.errors import Code
 from xds.events import Acked, Nacked, ResponseSent, StreamRefused
 from xds.types import CLUSTER, ENDPOINT
@@ -16,22 +17,16 @@ CLIENT: Any = SimpleNamespace(id=1, node_id="sidecar~1")
 OTHER: Any = SimpleNamespace(id=2, node_id="sidecar~2")
 
 
+def label(size: int = 100) -> Label:
+    return Label(ENDPOINT, "1", "n", ("a",), (), size)
+
+
 def sent(client: Any, cause: object, size: int = 100) -> ResponseSent:  # noqa: ANN401 - stands for a Client
-    return ResponseSent(
-        client=client,
-        at=0,
-        type_url=ENDPOINT,
-        version="1",
-        nonce="n",
-        names=("a",),
-        removed=(),
-        size=size,
-        cause=cause,
-    )
+    return ResponseSent(client, 0, label(size), cause, 0)
 
 
 def acked(client: Any, cause: object) -> Acked:  # noqa: ANN401 - stands for a Client
-    return Acked(client=client, at=0, type_url=ENDPOINT, version="1", nonce="n", sent_at=0, cause=cause)
+    return Acked(client, 0, label(), cause, 0)
 
 
 def test_a_push_from_its_cause_to_its_last_ack() -> None:
