@@ -196,5 +196,9 @@ class Store:
             old = set(extract(key, before, self._domain_suffix)) if before is not None else set()
             new = set(extract(key, after, self._domain_suffix)) if after is not None else set()
             table = self._tables[index.name]
-            touched.update(IndexEntry(index.name, entry) for entry, member in old - new if table.remove(entry, member))
-            touched.update(IndexEntry(index.name, entry) for entry, member in new - old if table.add(entry, member))
+            for entry, member in old - new:
+                if table.remove(entry, member):
+                    touched.add(IndexEntry(index.name, entry))
+            for entry, member in new - old:
+                if table.add(entry, member):
+                    touched.add(IndexEntry(index.name, entry))

@@ -22,6 +22,7 @@ PartT = TypeVar("PartT")
 
 # Objects that are alike come together: lists are sorted by name, files hold what belongs together.
 _KNOWN: Final = 512
+_NO_TEXTS: Final[dict[str, str]] = {}
 
 
 def share_parts(found: MeshObject) -> None:
@@ -34,7 +35,7 @@ def share_parts(found: MeshObject) -> None:
 
 def shared_map(texts: Mapping[str, str]) -> dict[str, str]:
     """An equal map that many may have, and that nobody alters."""
-    return _known_map(tuple(texts.items()))
+    return _known_map(tuple(texts.items())) if texts else _NO_TEXTS
 
 
 @lru_cache(_KNOWN)
@@ -64,7 +65,8 @@ def _share_pod(pod: Pod) -> None:
     force_setattr(spec, "node_name", intern(spec.node_name))
     force_setattr(spec, "service_account_name", intern(spec.service_account_name))
     force_setattr(spec, "containers", _known(spec.containers))
-    force_setattr(spec, "init_containers", _known(spec.init_containers))
+    if spec.init_containers:
+        force_setattr(spec, "init_containers", _known(spec.init_containers))
     force_setattr(status, "phase", intern(status.phase))
     force_setattr(status, "pod_ip", intern(status.pod_ip))
     force_setattr(status, "conditions", _known(status.conditions))

@@ -4,7 +4,6 @@ Envoy refuses a whole table over one domain that occurs twice, so every domain i
 any order: what each holds depends only on those that are there, and a change touches only those it concerns.
 """
 
-from bisect import insort
 from collections.abc import Iterable
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -33,7 +32,7 @@ class DomainRegister:
     """
 
     def __init__(self) -> None:
-        self._names: dict[str, list[Bid]] = {}
+        self._names: dict[str, tuple[Bid, ...]] = {}
         self._domains: dict[str, tuple[Bid, ...]] = {}
         self._hostnames: set[str] = set()
         # The domains that are written with a port, by what stands before it.
@@ -52,24 +51,23 @@ class DomainRegister:
 
     def add(self, bid: Bid) -> None:
         """Take part in the competition."""
-        rivals = self._names.setdefault(bid.name, [])
-        before = rivals[0] if rivals else None
-        insort(rivals, bid, key=_RANK)
+        before = self._names.get(bid.name, ())
+        rivals = self._names[bid.name] = _joined(before, bid)
         if rivals[0] is bid:
-            if before is not None:
-                self._withdraw(before)
+            if before:
+                self._withdraw(before[0])
             self._enter(bid)
 
     def remove(self, bid: Bid) -> None:
         """Leave everything that it has to others."""
         rivals = self._names[bid.name]
         had_name = rivals[0] == bid
-        rivals.remove(bid)
+        rest = self._names[bid.name] = _without(rivals, bid)
         if had_name:
             self._withdraw(bid)
-            if rivals:
-                self._enter(rivals[0])
-        if not rivals:
+            if rest:
+                self._enter(rest[0])
+        if not rest:
             del self._names[bid.name]
 
     def domains(self, bid: Bid) -> tuple[str, ...]:
@@ -86,21 +84,20 @@ class DomainRegister:
 
     def _enter(self, bid: Bid) -> None:
         self._changed[bid] = None
-        # Of thousands of domains hardly one is contested.
-        alone = (bid,)
+        # Of thousands of names and domains hardly one is contested: one tuple serves for all that a bid has.
+        rivals = self._names[bid.name]
+        alone = rivals if len(rivals) == 1 else (bid,)
         for domain in bid.domains:
             bids = self._domains.get(domain, ())
             if not bids and ":" in domain:
                 self._with_port.setdefault(domain.rpartition(":")[0], set()).add(domain)
-            self._domains[domain] = tuple(sorted((*bids, bid), key=_RANK)) if bids else alone
+            self._domains[domain] = _joined(bids, bid) if bids else alone
         self._note(bid.domains)
 
     def _withdraw(self, bid: Bid) -> None:
         self._changed[bid] = None
         for domain in bid.domains:
-            rest = list(self._domains[domain])
-            rest.remove(bid)
-            self._domains[domain] = tuple(rest)
+            rest = self._domains[domain] = _without(self._domains[domain], bid)
             if not rest:
                 del self._domains[domain]
                 if ":" in domain:
@@ -128,3 +125,13 @@ class DomainRegister:
 
     def _is_real(self, domain: str) -> bool:
         return domain in self._hostnames or domain.rpartition(":")[0] in self._hostnames
+
+
+def _joined(bids: tuple[Bid, ...], bid: Bid) -> tuple[Bid, ...]:
+    return tuple(sorted((*bids, bid), key=_RANK)) if bids else (bid,)
+
+
+def _without(bids: tuple[Bid, ...], bid: Bid) -> tuple[Bid, ...]:
+    rest = list(bids)
+    rest.remove(bid)
+    return tuple(rest)
