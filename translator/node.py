@@ -94,39 +94,40 @@ class Vertex:
     """An input or a result: what changes, and who is to hear of it.
 
     Mostly one depends on it, which is kept as it is, or a few: a tuple of them takes a quarter of the memory that a
-    set does.
+    dict does, and that half of a set.
     """
 
     __slots__ = ("_dependents", "changed_at")
 
     def __init__(self) -> None:
         self.changed_at = 0
-        self._dependents: Node | tuple[Node, ...] | set[Node] = ()
+        self._dependents: Node | tuple[Node, ...] | dict[Node, None] = ()
 
     @property
-    def dependents(self) -> "tuple[Node, ...] | set[Node]":
+    def dependents(self) -> "tuple[Node, ...] | dict[Node, None]":
         """Who is to hear of a change. Not to be altered."""
         known = self._dependents
-        return known if isinstance(known, tuple | set) else (known,)
+        return (known,) if isinstance(known, Node) else known
 
     def link(self, dependent: "Node") -> None:
         """Note who depends on this; again is no harm."""
         known = self._dependents
-        if isinstance(known, set):
-            known.add(dependent)
-        elif not known:
-            self._dependents = dependent
-        elif not isinstance(known, tuple):
+        if isinstance(known, dict):
+            known[dependent] = None
+        elif isinstance(known, Node):
             if known is not dependent:
                 self._dependents = (known, dependent)
+        elif not known:
+            self._dependents = dependent
         elif dependent not in known:
-            self._dependents = {*known, dependent} if len(known) == _FEW else (*known, dependent)
+            more = (*known, dependent)
+            self._dependents = dict.fromkeys(more) if len(more) > _FEW else more
 
     def unlink(self, dependent: "Node") -> None:
         """Forget who depended on this, if it did."""
         known = self._dependents
-        if isinstance(known, set) and len(known) > _FEW:
-            known.discard(dependent)
+        if isinstance(known, dict) and len(known) > _FEW:
+            known.pop(dependent, None)
             return
         left = tuple(each for each in self.dependents if each is not dependent)
         self._dependents = left[0] if len(left) == 1 else left
