@@ -48,7 +48,9 @@ class DeltaLane(Lane[DeltaRequest]):
         self._claims = request.initial_versions
         # Whether an Envoy that reconnects still waits for endpoints cannot be seen from here: they are always sent.
         trusted = self._claims if self.type_url != ENDPOINT else {}
-        self.debt.owed |= subscription.names.difference(trusted) if trusted else subscription.names
+        # The very set that all streams with equal names share: a copy for each would be a hundred kilobytes.
+        due = subscription.names.difference(trusted) if trusted else subscription.names
+        self.debt.owed = self.debt.owed | due if self.debt.owed else due
         self.debt.everything = subscription.wildcard and not trusted
         self.debt.dirty |= frozenset(name for name in self._claims if subscription.covers(name))
         self.debt.reply = subscription.wildcard

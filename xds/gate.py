@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 import grpc.aio
 
+from xds.arrivals import Arrivals
 from xds.auth import Authenticator, Identity, Peer
 from xds.client import Client
 from xds.discovery import Discovery
@@ -47,6 +48,7 @@ class Gate:
         self.streams: set[Endable] = set()
         self.turns = Turns()
         self.writes = WriteWatch(options.write_timeout)
+        self.arrivals = Arrivals(self.turns, self.writes)
         self._authenticator = authenticator
         self._admission = Admission(options.limits)
         self._is_closed = False

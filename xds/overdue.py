@@ -20,6 +20,10 @@ class WriteWatch:
         self._deadlines: dict[Writer, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
+    def __len__(self) -> int:
+        """How many are under way."""
+        return len(self._deadlines)
+
     def begin(self, writer: Writer, now: float) -> None:
         """A write begins; ``now`` is the event loop's time."""
         self._deadlines[writer] = deadline = now + self.timeout

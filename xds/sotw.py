@@ -44,7 +44,8 @@ class SotwLane(Lane[SotwRequest]):
         before = self.subscription
         self._subscribe(before.replaced(tuple(names)))
         self._forget(before.names)
-        self.debt.owed |= self.subscription.names
+        due = self.subscription.names
+        self.debt.owed = self.debt.owed | due if self.debt.owed else due
         self.debt.everything = self.subscription.wildcard
         # These are answered even if there are none, or Envoy would wait for them.
         self.debt.reply = self.traits.full_state and not self.subscription.is_empty

@@ -57,6 +57,7 @@ class Stream:
         self._call = call
         self._reader = reader
         self._loop = asyncio.get_running_loop()
+        self._came = self._loop.time()
         # What the writer waits for while there is nothing to write.
         self._waiter: asyncio.Future[None] | None = None
         self._writer: asyncio.Task[Any] | None = None
@@ -75,6 +76,7 @@ class Stream:
 
     async def run(self) -> None:
         """Serve until the client leaves; raises StreamRejected to end the call with a status."""
+        self._gate.arrivals.note(self._came)
         try:
             async with self._gate.admitted(self._call) as identity:
                 first = await self._first_request()
@@ -213,7 +215,7 @@ class Stream:
     # -- writing --------------------------------------------------------------------------------------
 
     async def _write(self) -> None:
-        self._writer, turns = asyncio.current_task(), self._gate.turns
+        self._writer, turns, arrivals = asyncio.current_task(), self._gate.turns, self._gate.arrivals
         while not self._is_over:
             started = perf_counter()
             sent = self._session.next_response(self._loop.time())
@@ -232,6 +234,14 @@ class Stream:
                 writing.finished = perf_counter()
                 if not self._session.is_settled and turns.is_full():
                     await turns.wait()
+            if self._writings and arrivals.must_wait(self._came, self._loop.time()) and not self._session.is_settled:
+                await self._give_way()
+
+    async def _give_way(self) -> None:
+        """Let those have their first response who have none yet."""
+        await self._gate.arrivals.give_way(self._came)
+        if self._gate.turns.is_full():
+            await self._gate.turns.wait()
 
     async def _deliver(self, payload: bytes, now: float) -> None:
         watch = self._gate.writes

@@ -32,9 +32,9 @@ class Turns:
         # When those who were woken last began to run.
         self._since = 0.0
         self._is_counting = False
-        # When this round began, as far as is known, and whether somebody has asked since.
-        self._round = 0.0
-        self._is_measured = self._is_asked = False
+        # When the first in this round began (None: nobody has), and whether a look at the next round is due.
+        self._began: float | None = None
+        self._is_looking = False
 
     def is_full(self) -> bool:
         """Whether so much has been done in this round of the loop that what is begun now should ``wait``.
@@ -42,18 +42,23 @@ class Turns:
         What gRPC has read and written since the round before ends waits in one piece, with no regard for how many.
         """
         now = perf_counter()
-        if self._is_measured:
-            self._is_asked = True
-            return now - self._round > _FULL
-        self._is_measured, self._round = True, now
-        asyncio.get_running_loop().call_soon(self._measure)
-        return False
+        if not self._is_looking:
+            self._is_looking = True
+            asyncio.get_running_loop().call_soon(self._open_round)
+        if self._began is None:
+            # Whatever else goes on in a round, somebody has to get on.
+            self._began = now
+        return now - self._began > _FULL
 
     async def wait(self) -> None:
-        """Wait for a later round."""
-        waiter = asyncio.get_running_loop().create_future()
-        self.give(waiter)
-        await waiter
+        """Wait for a later round that is not full."""
+        loop = asyncio.get_running_loop()
+        while True:
+            waiter = loop.create_future()
+            self.give(waiter)
+            await waiter
+            if not self.is_full():
+                return
 
     def give(self, waiter: asyncio.Future[None], *, urgent: bool = False) -> None:
         """End this wait: at once, or in a later round if enough others are awake.
@@ -91,12 +96,12 @@ class Turns:
         if self._is_counting:
             loop.call_soon(self._next_round)
 
-    def _measure(self) -> None:
-        """Runs once in every round, as long as somebody asks."""
-        self._is_measured, self._is_asked = self._is_asked, False
-        if self._is_measured:
-            self._round = perf_counter()
-            asyncio.get_running_loop().call_soon(self._measure)
+    def _open_round(self) -> None:
+        """Runs once in every round, as long as somebody begins something."""
+        self._is_looking = self._began is not None
+        self._began = None
+        if self._is_looking:
+            asyncio.get_running_loop().call_soon(self._open_round)
 
     def _begin(self) -> None:
         self._since = perf_counter()
