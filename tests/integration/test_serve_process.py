@@ -85,3 +85,20 @@ def test_a_folder_that_is_a_file(root: Path) -> None:
     )
     assert done.returncode == 2
     assert "web.yaml" in done.stderr
+
+
+def test_what_only_certificates_need_is_not_loaded_without_a_ca(root: Path) -> None:
+    command = (sys.executable, "-X", "importtime", *COMMAND[1:], "--config-dir", str(root), *ANYWHERE)
+    loaded: set[str] = set()
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        try:
+            for line in process.stderr:
+                if line.startswith("import time:"):
+                    loaded.add(line.rpartition("|")[2].strip())
+                elif json.loads(line)["event"] == "serve.ready":
+                    break
+        finally:
+            process.kill()
+    assert "fairlead.app" in loaded
+    assert not [name for name in loaded if name.partition(".")[0] == "cryptography"]
