@@ -11,7 +11,7 @@ import structlog
 
 from fairlead.blame import Blame
 from fairlead.ledger import Cause, Push, PushLedger
-from fairlead.memory import collect_young, spare_survivors
+from fairlead.memory import CollectorPause, spare_survivors
 from fairlead.pace import Pace, defer
 from fairlead.proxies import Proxies
 from translator.engine import QueryFailedError
@@ -45,6 +45,7 @@ class Pusher:
         self._ledger = ledger
         self._blame = blame
         self._log: Any = structlog.get_logger("fairlead.push")
+        self._pause = CollectorPause()
         self._due = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -82,13 +83,16 @@ class Pusher:
 
     async def run(self, publisher: Publisher) -> None:
         """Push until cancelled."""
-        while True:
-            await self._due.wait()
-            self._due.clear()
-            await self._drain(publisher)
-            await self._sweep()
-            if not self._due.is_set():
-                self._idle.set()
+        try:
+            while True:
+                await self._due.wait()
+                self._due.clear()
+                await self._drain(publisher)
+                await self._sweep()
+                if not self._due.is_set():
+                    self._idle.set()
+        finally:
+            self._pause.end()
 
     def _wake(self) -> None:
         self._idle.clear()
@@ -129,7 +133,6 @@ class Pusher:
 
     def _conclude(self, push: Push) -> None:
         """What nobody waits for."""
-        collect_young()
         self._ledger.settle()
         summary = push.summary()
         wanted = ("push", "objects", "object_count", "applied_ms", "published_ms", "views", "resources", "queries")
@@ -166,6 +169,8 @@ class Pusher:
         self._translator.settle(view)
         change = view.commit()
         if change:
+            if is_awaited:
+                self._pause.begin()
             publisher.publish(view, change, push)
             if push is not None:
                 self._ledger.published(push)

@@ -9,6 +9,7 @@ import pytest
 from envoy.config.core.v3 import base_pb2
 
 from fairlead.memory import (
+    CollectorPause,
     MemoryReturn,
     bulk_work,
     collect_young,
@@ -68,6 +69,35 @@ def test_what_is_young_is_collected_ahead_of_time_where_it_is_worth_it() -> None
     collect_young()
     assert gc.get_stats()[0]["collections"] == looks + 1
     assert gc.get_count()[0] < len(kept)
+
+
+async def test_nothing_is_looked_at_while_a_push_goes_out() -> None:
+    tune_collector()
+    pause = CollectorPause(0.02)
+    pause.begin()
+    looks = gc.get_stats()[0]["collections"]
+    kept = [[number] for number in range(50_000)]
+    assert gc.get_stats()[0]["collections"] == looks
+    pause.begin()
+    ended = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.02, ended.set)
+    async with asyncio.timeout(10):
+        await ended.wait()
+    assert gc.isenabled()
+    assert gc.get_stats()[0]["collections"] > looks
+    assert len(kept) == 50_000
+
+
+async def test_a_pause_ends_with_who_made_it_and_leaves_a_collector_that_was_off_as_it_is() -> None:
+    pause = CollectorPause(60)
+    pause.begin()
+    pause.end()
+    assert gc.isenabled()
+    with bulk_work():
+        pause.begin()
+        pause.end()
+        assert not gc.isenabled()
+    assert gc.isenabled()
 
 
 async def test_memory_is_given_back_once_it_is_quiet() -> None:
