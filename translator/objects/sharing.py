@@ -56,11 +56,14 @@ def _share_metadata(metadata: Metadata) -> None:
     force_setattr(metadata, "namespace", intern(metadata.namespace))
     force_setattr(metadata, "creation_timestamp", intern(metadata.creation_timestamp))
     force_setattr(metadata, "labels", shared_map(metadata.labels))
-    force_setattr(metadata, "annotations", shared_map(metadata.annotations))
+    # Those of a Service may hold all of it once more (kubectl's), which is nothing to be known for longer.
+    if not metadata.annotations:
+        force_setattr(metadata, "annotations", _NO_TEXTS)
 
 
 def _share_pod(pod: Pod) -> None:
     spec, status = pod.spec, pod.status
+    force_setattr(pod.metadata, "annotations", shared_map(pod.metadata.annotations))
     force_setattr(spec, "node_name", intern(spec.node_name))
     force_setattr(spec, "service_account_name", intern(spec.service_account_name))
     force_setattr(spec, "containers", _known(spec.containers))
