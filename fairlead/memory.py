@@ -62,7 +62,7 @@ def collect_young() -> None:
 class CollectorPause:
     """Lets the collector wait while a push goes out. Nearly all that is alive in the middle of one is freed at its end.
 
-    Looking at what a thousand streams have in hand, every two thousand objects, took a tenth of a push. Pushes that
+    Looking at what a thousand streams have in hand, every two thousand objects, took 6 of 90 ms. Pushes that
     follow one another do not prolong a pause.
     """
 
