@@ -216,6 +216,9 @@ class Stream:
 
     async def _write(self) -> None:
         self._writer, turns, arrivals = asyncio.current_task(), self._gate.turns, self._gate.arrivals
+        # First responses are the large ones. Later ones are waited for, and begin in a round that has room for them.
+        if turns.is_full():
+            await turns.wait()
         while not self._is_over:
             started = perf_counter()
             sent = self._session.next_response(self._loop.time())
