@@ -45,9 +45,12 @@ async def httpbin(mesh: LocalMesh) -> AsyncIterator[Workload]:
 
 async def test_case_10_b_a_changed_cluster_is_ready_at_once(mesh: LocalMesh, sleep: Proxy, httpbin: Workload) -> None:
     await sleep.wait_healthy_hosts(CLUSTER, httpbin.ready_addresses)
+    request = Request("/ip", HOST)
     async with sleep.client(8000) as client:
-        async with LoadGenerator(lambda: client.send(Request("/ip", HOST)), rate=200) as load:
-            await load.wait_for(lambda answer: not answer.failed)
+        # A listener comes after the endpoints that are behind it.
+        await client.wait_ok(request, context=mesh.describe)
+        async with LoadGenerator(lambda: client.send(request), rate=200) as load:
+            await load.wait_count(1)
             for seconds in (3, 4, 5):
                 (rule,) = mesh.folder.apply_yaml(timeout_rule(seconds), "default")
                 config = await sleep.wait_config(functools.partial(has_timeout, wanted=f"{seconds}s"))
