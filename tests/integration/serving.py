@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -105,6 +105,11 @@ def identity(name: str = "client", namespace: str = "default", **rest: Any) -> P
     return ProxyIdentity(name=name, namespace=namespace, **{**defaults, **rest})
 
 
+def _node(who: ProxyIdentity | base_pb2.Node | None) -> base_pb2.Node:
+    who = who or identity()
+    return json_format.ParseDict(who.node(), base_pb2.Node()) if isinstance(who, ProxyIdentity) else who
+
+
 class DeltaClient:
     """One stream, in plain text or by credentials. Every response is accepted, unless ``refuse`` says why not."""
 
@@ -122,9 +127,8 @@ class DeltaClient:
         else:
             host = address.host if address.is_loopback else "127.0.0.1"
             self._channel = grpc.aio.secure_channel(f"{host}:{address.port}", credentials, options=options)
-        self.call: grpc.aio.StreamStreamCall[bytes, bytes] = self._channel.stream_stream(DELTA)(
-            metadata=tuple(metadata)
-        )
+        self._metadata = tuple(metadata)
+        self.call: grpc.aio.StreamStreamCall[bytes, bytes] = self._channel.stream_stream(DELTA)(metadata=self._metadata)
 
     async def __aenter__(self) -> Self:
         return self
@@ -135,9 +139,18 @@ class DeltaClient:
 
     async def introduce(self, who: ProxyIdentity | base_pb2.Node | None = None) -> None:
         """Ask for all clusters, as the first request."""
-        who = who or identity()
-        node = json_format.ParseDict(who.node(), base_pb2.Node()) if isinstance(who, ProxyIdentity) else who
-        await self.subscribe(CLUSTER, node=node)
+        await self.subscribe(CLUSTER, node=_node(who))
+
+    async def refusal(self, who: ProxyIdentity | None = None) -> grpc.StatusCode:
+        """How a client that introduces itself is refused, without a single response."""
+        # A call with its one request at the beginning: for gRPC's client a call that ends while it writes is INTERNAL.
+        request = discovery_pb2.DeltaDiscoveryRequest(type_url=CLUSTER, node=_node(who))
+        ask: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self._channel.unary_stream(DELTA)
+        call = ask(request.SerializeToString(), metadata=self._metadata)
+        async with asyncio.timeout(DEADLINE):
+            with suppress(grpc.aio.AioRpcError):
+                assert await call.read() is grpc.aio.EOF
+            return await call.code()
 
     async def subscribe(self, type_url: TypeUrl, names: Iterable[str] = (), node: base_pb2.Node | None = None) -> None:
         """Ask for resources; no names: all of them."""

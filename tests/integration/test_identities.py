@@ -1,12 +1,10 @@
 """Who gets a certificate of the mesh, over real streams, and who gets nothing of it."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
-import grpc.aio
 import yaml
 from cryptography import x509
 from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
@@ -54,15 +52,6 @@ def uri(certificate: x509.Certificate) -> str:
     """Whose it is."""
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return names.get_values_for_type(x509.UniformResourceIdentifier)[0]
-
-
-async def ends(client: DeltaClient, who: ProxyIdentity) -> grpc.StatusCode:
-    """How a stream is refused, without a single response."""
-    with suppress(grpc.aio.AioRpcError):
-        await client.introduce(who)
-        async with asyncio.timeout(10):
-            assert await client.call.read() is grpc.aio.EOF
-    return (await client.status())[0]
 
 
 async def test_on_this_machine_proxies_are_who_they_say_unless_their_pod_says_otherwise(tmp_path: Path) -> None:
@@ -116,11 +105,11 @@ async def test_cases_58_and_59_tokens_decide(tmp_path: Path) -> None:
         async with bearing(pods.token("shop", "web", pod="web-1")) as client:
             assert uri(await certificate_of(client, web)) == "spiffe://cluster.local/ns/shop/sa/web"
         async with bearing(pods.token("bank", "web")) as client:
-            assert await ends(client, web) is grpc.StatusCode.PERMISSION_DENIED
+            assert await client.refusal(web) is grpc.StatusCode.PERMISSION_DENIED
         async with bearing(pods.token("shop", "web", audience="other")) as client:
-            assert await ends(client, web) is grpc.StatusCode.UNAUTHENTICATED
+            assert await client.refusal(web) is grpc.StatusCode.UNAUTHENTICATED
         async with bearing("") as client:
-            assert await ends(client, web) is grpc.StatusCode.UNAUTHENTICATED
+            assert await client.refusal(web) is grpc.StatusCode.UNAUTHENTICATED
         assert "eyJ" not in str(rig.logs)
 
 
@@ -138,8 +127,8 @@ async def test_without_keys_certificates_of_the_mesh_decide(tmp_path: Path) -> N
         async with showing("spiffe://cluster.local/ns/shop/sa/web") as client:
             assert uri(await certificate_of(client, web)) == "spiffe://cluster.local/ns/shop/sa/web"
         async with showing("spiffe://cluster.local/ns/bank/sa/web") as client:
-            assert await ends(client, web) is grpc.StatusCode.PERMISSION_DENIED
+            assert await client.refusal(web) is grpc.StatusCode.PERMISSION_DENIED
         async with showing("spiffe://foreign/ns/shop/sa/web") as client:
-            assert await ends(client, web) is grpc.StatusCode.UNAUTHENTICATED
+            assert await client.refusal(web) is grpc.StatusCode.UNAUTHENTICATED
         async with showing("spiffe://cluster.local/ns/shop/sa/web", stranger) as client:
-            assert await ends(client, web) is grpc.StatusCode.UNAVAILABLE
+            assert await client.refusal(web) is grpc.StatusCode.UNAVAILABLE

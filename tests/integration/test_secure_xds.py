@@ -1,9 +1,8 @@
 """One control plane on two addresses: anonymous proxies in plain text, and over TLS those that prove who they are."""
 
-import asyncio
 import base64
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -140,15 +139,6 @@ def bodies(client: DeltaClient) -> list[bytes]:
     return [each.resource.value for each in client.resources.get(LISTENER, {}).values()]
 
 
-async def refusal(client: DeltaClient) -> grpc.StatusCode:
-    """How a client that introduces itself is refused."""
-    # It may be refused before its first request is written.
-    with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        await client.introduce(GATEWAY)
-        assert await client.call.read() is grpc.aio.EOF
-    return (await client.status())[0]
-
-
 async def test_in_plain_text_nobody_gets_secrets_whatever_he_shows(rig: Rig, pods: MeshIdentities) -> None:
     for token in ("", pods.token("istio-system", "gateway", pod="gw-1"), "nonsense"):
         async with plain(rig, token) as client:
@@ -177,7 +167,7 @@ async def test_over_tls_nobody_is_anonymous(rig: Rig, pods: MeshIdentities) -> N
         (pods.token("istio-system", "other"), grpc.StatusCode.PERMISSION_DENIED),
     ):
         async with secure(rig, pods.ca_dir, token) as client:
-            assert await refusal(client) is code
+            assert await client.refusal(GATEWAY) is code
 
 
 async def test_the_state_of_others_is_shown_to_nobody(rig: Rig) -> None:
@@ -239,7 +229,7 @@ async def test_an_api_server_says_whose_token_it_is(tmp_path: Path) -> None:
             async with secure(rig, tmp_path / "ca", tokens("gateway", audiences=("istio-ca",))) as client:
                 await gets_secrets(client)
             async with secure(rig, tmp_path / "ca", tokens("gateway")) as client:
-                assert await refusal(client) is grpc.StatusCode.UNAUTHENTICATED
+                assert await client.refusal(GATEWAY) is grpc.StatusCode.UNAUTHENTICATED
             async with plain(rig, tokens("gateway", audiences=("istio-ca",))) as client:
                 await gets_listeners_but_no_secrets(client)
 
