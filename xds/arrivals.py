@@ -48,20 +48,25 @@ class Arrivals:
         """Whether a stream that ``came`` then has to let others go first: those of a crowd, and who waits already."""
         return now < came + self._patience and (bool(self._held) or self.is_crowd(now))
 
-    async def give_way(self, came: float) -> None:
-        """Wait for them."""
+    def hold(self, came: float) -> asyncio.Future[None]:
+        """What such a stream waits for; whoever has something that cannot wait may end it before the time."""
         loop = asyncio.get_running_loop()
         waiter = loop.create_future()
         self._held.append((came + self._patience, waiter))
         if self._timer is None:
             self._timer = loop.call_later(_LOOK, self._look)
-        await waiter
+        return waiter
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         room = 0 if self.is_crowd(now) else _MOST_WRITES - len(self._writes)
-        while self._held and (room > 0 or self._held[0][0] <= now):
-            self._turns.give(self._held.popleft()[1])
-            room -= 1
+        while self._held:
+            until, waiter = self._held[0]
+            if not waiter.done():
+                if room <= 0 and until > now:
+                    break
+                self._turns.give(waiter)
+                room -= 1
+            self._held.popleft()
         self._timer = loop.call_later(_LOOK, self._look) if self._held else None

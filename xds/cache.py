@@ -10,6 +10,7 @@ served the same resources, and get every later change of them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -17,6 +18,7 @@ from google.protobuf.message import Message
 
 from xds.client import Client
 from xds.errors import Code, InconsistentResources, StreamRejected
+from xds.losses import loses_endpoints
 from xds.references import resource_of
 from xds.resource import Reference, Resource
 from xds.types import TypeUrl, short_name
@@ -28,7 +30,9 @@ _NO_RESOURCES: Final[Mapping[str, Resource]] = MappingProxyType({})
 class Publisher(Protocol):
     """Whom the cache tells about changes: an XdsServer."""
 
-    def publish(self, view: View, change: ViewChange, cause: object = None) -> None:
+    def publish(
+        self, view: View, change: ViewChange, cause: object = None, losses: AbstractSet[str] = frozenset()
+    ) -> None:
         """See ``XdsServer.publish``."""
 
 
@@ -38,6 +42,7 @@ class Snapshot:
     def __init__(self, group: str) -> None:
         self.key = group
         self._types: dict[TypeUrl, dict[str, Resource]] = {}
+        self._losses: set[str] = set()
         self.is_set = False
 
     def resources(self, type_url: TypeUrl) -> Mapping[str, Resource]:
@@ -58,16 +63,29 @@ class Snapshot:
         change: dict[TypeUrl, set[str]] = {}
         for resource in resources:
             held = self._types.setdefault(resource.type_url, {})
-            if held.get(resource.name) != resource:
+            before = held.get(resource.name)
+            if before != resource:
                 held[resource.name] = resource
                 change.setdefault(resource.type_url, set()).add(resource.name)
+                self._note_loss(resource.name, before, resource)
         return change
 
     def drop(self, type_url: TypeUrl, names: Iterable[str]) -> dict[TypeUrl, set[str]]:
         """Remove resources; returns the names of those that were there."""
         held = self._types.get(type_url, {})
-        gone = {name for name in names if held.pop(name, None) is not None}
-        return {type_url: gone} if gone else {}
+        gone = {name: before for name in names if (before := held.pop(name, None)) is not None}
+        for name, before in gone.items():
+            self._note_loss(name, before, None)
+        return {type_url: set(gone)} if gone else {}
+
+    def take_losses(self) -> AbstractSet[str]:
+        """The names of the assignments that have lost endpoints since this was last asked."""
+        losses, self._losses = self._losses, set()
+        return losses
+
+    def _note_loss(self, name: str, before: Resource | None, after: Resource | None) -> None:
+        if loses_endpoints(before, after):
+            self._losses.add(name)
 
 
 class SnapshotCache:
@@ -152,8 +170,9 @@ class SnapshotCache:
 
     def _publish(self, snapshot: Snapshot, change: ViewChange) -> None:
         if change:
+            losses = snapshot.take_losses()
             for publisher in self._publishers:
-                publisher.publish(snapshot, change)
+                publisher.publish(snapshot, change, None, losses)
 
 
 def dangling_references(resources: Iterable[Resource]) -> list[tuple[Resource, Reference]]:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,13 +17,14 @@ from xds.options import ServerOptions
 from xds.resource import Resource
 from xds.rush import Rush
 from xds.session import SessionRules
+from xds.urgency import Urgency, parts_by_urgency
 from xds.view import View, ViewChange, scope_of
 
 
 class Subscriber(Protocol):
     """A stream, as the hub sees it."""
 
-    def mark(self, change: ViewChange, cause: object) -> None:
+    def mark(self, change: ViewChange, cause: object, urgency: Urgency) -> None:
         """Resources of the stream's View, or of its client alone, changed."""
 
     def move(self, supply: Supply, cause: object) -> None:
@@ -84,21 +86,21 @@ class Hub:
         self.clients.pop(client.id, None)
         self._unseat(client)
 
-    def publish(self, view: View, change: ViewChange, cause: object) -> None:
-        """Tell every client of the View what changed in it."""
+    def publish(self, view: View, change: ViewChange, cause: object, losses: AbstractSet[str] = frozenset()) -> None:
+        """Tell every client of the View what changed in it; see ``XdsServer.publish``."""
         audience = self._audiences.get(id(view))
         if audience is not None:
             audience.forget()
-            shared = {type_url: frozenset(names) for type_url, names in change.items()}
-            for member in audience.members.values():
-                member.mark(shared, cause)
+            for urgency, shared in parts_by_urgency(change, losses):
+                for member in audience.members.values():
+                    member.mark(shared, cause, urgency)
 
     def give(self, client: Client, resources: Iterable[Resource], cause: object) -> None:
         """Let the client have resources of its own, or others than before."""
         change = client.private.put(resources)
         place = self._places.get(client.id)
         if place is not None and change:
-            place.members[client.id].mark(change, cause)
+            place.members[client.id].mark(change, cause, Urgency.REST)
 
     def move(self, client: Client, view: View, cause: object) -> None:
         """The client is served from another View from now on."""

@@ -8,6 +8,7 @@ await server.stop(grace=5)
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Final
 
@@ -84,14 +85,17 @@ class XdsServer:
             await asyncio.sleep(grace * _SPREAD / len(streams))
         await stopping
 
-    def publish(self, view: View, change: ViewChange, cause: object = None) -> None:
+    def publish(
+        self, view: View, change: ViewChange, cause: object = None, losses: AbstractSet[str] = frozenset()
+    ) -> None:
         """Announce what changed in a View to all of its clients.
 
         The View must already hold the new resources, and no await may stand between changing it and this
         call: a stream that reads in between would see one half of the change. ``cause`` comes back in the
-        events of the responses that carry the change.
+        events of the responses that carry the change. ``losses`` are the names of those changed endpoint
+        assignments in which endpoints are gone or may get no more requests: who uses them is told first.
         """
-        self._hub.publish(view, change, cause)
+        self._hub.publish(view, change, cause, losses)
 
     def give(self, client: Client, resources: Iterable[Resource], cause: object = None) -> None:
         """Serve these to this client alone, in place of what it had under their names. Ignored when it left.

@@ -141,6 +141,11 @@ class Session:
                 self._is_settled = False
         return is_news
 
+    def concerns(self, change: ViewChange) -> bool:
+        """Whether the client wants any of these."""
+        lanes = ((self._lanes.get(type_url), names) for type_url, names in change.items())
+        return any(lane.subscription.covers_any(names) for lane, names in lanes if lane is not None)
+
     def move(self, supply: Supply, cause: object = None) -> None:
         """The client belongs to another View from now on: it gets what differs."""
         self._supply = supply

@@ -31,6 +31,7 @@ from xds.methods import Form, Method
 from xds.requests import RequestReader
 from xds.session import Session
 from xds.types import ENDPOINT, TypeUrl
+from xds.urgency import Urgency
 from xds.view import View, ViewChange
 from xds.wire import DeltaRequest, SotwRequest
 
@@ -58,8 +59,10 @@ class Stream:
         self._reader = reader
         self._loop = asyncio.get_running_loop()
         self._came = self._loop.time()
-        # What the writer waits for while there is nothing to write.
+        # What the writer waits for while there is nothing to write, or while it is not its turn.
         self._waiter: asyncio.Future[None] | None = None
+        # What the reader waits for while it is not its turn.
+        self._unread: asyncio.Future[None] | None = None
         self._writer: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         # Of the newest response of each type, for observers.
@@ -67,9 +70,12 @@ class Stream:
         self._ending: StreamRejected | None = None
         self._is_over = False
         self._is_overdue = False
-        # Whether the writer has been told that there is something to write, and that this is urgent.
-        self._is_queued = False
-        self._is_urgent = False
+        # How urgent the most urgent thing is that the client has not been sent yet.
+        self._urgency = Urgency.REST
+        # As how urgent the writer has been told that there is something to write; None if it has not.
+        self._queued: Urgency | None = None
+        # Whether the writer gives way to others although there is something to write.
+        self._is_held = False
         self._is_attached = False
         self._client: Client
         self._session: Session
@@ -92,11 +98,16 @@ class Stream:
 
     # -- the hub's side -----------------------------------------------------------------------------
 
-    def mark(self, change: ViewChange, cause: object) -> None:
+    def mark(self, change: ViewChange, cause: object, urgency: Urgency) -> None:
         """See ``Subscriber.mark``."""
-        if self._session.mark(change, cause):
-            # Requests go wrong until the client knows which endpoints are gone; everything else can wait for that.
-            self._wake(urgent=ENDPOINT in change)
+        is_news, is_worse = self._session.mark(change, cause), urgency < self._urgency
+        if is_news or (is_worse and self._session.concerns(change)):
+            if is_worse:
+                self._urgency = urgency
+                if self._unread is not None:
+                    # What the client has said may be the answer that the next response waits for.
+                    self._gate.turns.give(self._unread, urgency)
+            self._wake()
 
     def move(self, supply: Supply, cause: object) -> None:
         """See ``Subscriber.move``."""
@@ -187,8 +198,11 @@ class Stream:
         try:
             turns = self._gate.turns
             while (raw := await self._call.read()) is not grpc.aio.EOF:
-                if turns.is_full():
-                    await turns.wait()
+                while turns.is_full():
+                    self._unread = self._loop.create_future()
+                    turns.give(self._unread, self._urgency)
+                    await self._unread
+                    self._unread = None
                 self._take(self._reader.read(raw), len(raw))
             self.end(None)
         except StreamRejected as rejection:
@@ -215,19 +229,21 @@ class Stream:
     # -- writing --------------------------------------------------------------------------------------
 
     async def _write(self) -> None:
-        self._writer, turns, arrivals = asyncio.current_task(), self._gate.turns, self._gate.arrivals
+        self._writer, arrivals = asyncio.current_task(), self._gate.arrivals
         # First responses are the large ones. Later ones are waited for, and begin in a round that has room for them.
-        if turns.is_full():
-            await turns.wait()
+        await self._take_turn()
         while not self._is_over:
             started = perf_counter()
             sent = self._session.next_response(self._loop.time())
             if sent is None:
+                if self._session.is_settled:
+                    self._urgency = Urgency.REST
                 self._set_timer()
-                self._waiter, self._is_queued, self._is_urgent = self._loop.create_future(), False, False
-                await self._waiter
-                self._waiter = None
+                self._waiter = self._loop.create_future()
+                await self._woken()
             else:
+                if sent.response.type_url == ENDPOINT:
+                    self._urgency = Urgency.REST
                 composed, now = perf_counter(), self._loop.time()
                 if self._hub.wants(ResponseSent):
                     label = sent.response.label
@@ -235,16 +251,32 @@ class Stream:
                 writing = self._writings[sent.response.type_url] = _Writing(composed)
                 await self._deliver(sent.response.payload, now)
                 writing.finished = perf_counter()
-                if not self._session.is_settled and turns.is_full():
-                    await turns.wait()
+                if not self._session.is_settled:
+                    await self._take_turn()
             if self._writings and arrivals.must_wait(self._came, self._loop.time()) and not self._session.is_settled:
                 await self._give_way()
 
     async def _give_way(self) -> None:
-        """Let those have their first response who have none yet."""
-        await self._gate.arrivals.give_way(self._came)
-        if self._gate.turns.is_full():
-            await self._gate.turns.wait()
+        """Let those have their first response who have none yet, unless this client sends requests into the void."""
+        if self._urgency is Urgency.LOSS:
+            return
+        self._waiter, self._is_held = self._gate.arrivals.hold(self._came), True
+        await self._woken()
+        self._is_held = False
+        await self._take_turn()
+
+    async def _take_turn(self) -> None:
+        """Wait for a round that has room for another response."""
+        while self._gate.turns.is_full():
+            self._waiter = self._loop.create_future()
+            self._wake()
+            await self._woken()
+
+    async def _woken(self) -> None:
+        """Wait for what the writer waits for."""
+        if self._waiter is not None:
+            await self._waiter
+        self._waiter = self._queued = None
 
     async def _deliver(self, payload: bytes, now: float) -> None:
         watch = self._gate.writes
@@ -269,11 +301,16 @@ class Stream:
             self._is_overdue = True
             self._writer.cancel()
 
-    def _wake(self, *, urgent: bool = False) -> None:
+    def _wake(self) -> None:
         """Have the writer look what there is to write; while it writes, it is going to look anyway."""
-        if self._waiter is not None and not (self._is_urgent if urgent else self._is_queued):
-            self._is_queued, self._is_urgent = True, self._is_urgent or urgent
-            self._gate.turns.give(self._waiter, urgent=urgent)
+        urgency, queued = self._urgency, self._queued
+        if self._waiter is None or (queued is not None and queued <= urgency):
+            return
+        if self._is_held and urgency is not Urgency.LOSS and not self._is_over:
+            # It is let go when the crowd has been answered.
+            return
+        self._queued = urgency
+        self._gate.turns.give(self._waiter, urgency)
 
     def _set_timer(self) -> None:
         at = self._session.wake_at(self._loop.time())

@@ -5,6 +5,7 @@ State-of-the-world requests replace the subscription, delta requests edit it.
 """
 
 from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -32,6 +33,10 @@ class Subscription:
     def covers(self, name: str) -> bool:
         """True if this resource is wanted."""
         return self.wildcard or name in self.names
+
+    def covers_any(self, names: AbstractSet[str]) -> bool:
+        """True if one of these is wanted."""
+        return self.wildcard or not self.names.isdisjoint(names)
 
     def replaced(self, names: Collection[str]) -> "Subscription":
         """After a state-of-the-world request, which always lists all names."""

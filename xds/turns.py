@@ -2,13 +2,16 @@
 
 What is woken in one round of the loop runs in the next, all of it before anything else gets a chance: the other
 streams' acknowledgements, timers, sources. So only some are woken in each round, as many as have turned out to
-take a few milliseconds together; the others follow in the rounds after it.
+take a few milliseconds together; the others follow in the rounds after it. The urgent ones overtake, but not without
+end: whoever waits gets on, however many of them come.
 """
 
 import asyncio
 from collections import deque
 from time import perf_counter
 from typing import Final
+
+from xds.urgency import Urgency
 
 # Seconds that a round should take at the most, and at the least as long as somebody waits.
 _LONG: Final = 0.003
@@ -17,6 +20,18 @@ _FIRST: Final = 16
 _MOST: Final = 64
 # Seconds after which whoever begins something in a round leaves it to a later one.
 _FULL: Final = 0.002
+# So many may overtake in a row whoever waits the longest for something less urgent.
+_MOST_OVERTAKING: Final = 7
+
+
+class _Line:
+    """Those who wait for equally urgent things, and how many have overtaken the first of them."""
+
+    __slots__ = ("overtaken", "waiters")
+
+    def __init__(self) -> None:
+        self.waiters: deque[asyncio.Future[None]] = deque()
+        self.overtaken = 0
 
 
 class Turns:
@@ -26,8 +41,8 @@ class Turns:
     """
 
     def __init__(self, first: int = _FIRST) -> None:
-        self._urgent: deque[asyncio.Future[None]] = deque()
-        self._queue: deque[asyncio.Future[None]] = deque()
+        # The most urgent ones first.
+        self._lines = tuple(_Line() for _ in Urgency)
         self._at_once = self._left = first
         # When those who were woken last began to run.
         self._since = 0.0
@@ -50,20 +65,21 @@ class Turns:
             self._began = now
         return now - self._began > _FULL
 
-    async def wait(self) -> None:
+    async def wait(self, urgency: Urgency = Urgency.REST) -> None:
         """Wait for a later round that is not full."""
         loop = asyncio.get_running_loop()
         while True:
             waiter = loop.create_future()
-            self.give(waiter)
+            self.give(waiter, urgency)
             await waiter
             if not self.is_full():
                 return
 
-    def give(self, waiter: asyncio.Future[None], *, urgent: bool = False) -> None:
+    def give(self, waiter: asyncio.Future[None], urgency: Urgency = Urgency.REST) -> None:
         """End this wait: at once, or in a later round if enough others are awake.
 
-        Urgent ones come before all others; a wait that is queued can be given again as urgent.
+        Equally urgent ones come in the order in which they were given; a wait that is queued can be given again as
+        more urgent.
         """
         if waiter.done():
             # Given up, by a stream that is ending, or awake already.
@@ -72,7 +88,7 @@ class Turns:
             self._left -= 1
             waiter.set_result(None)
         else:
-            (self._urgent if urgent else self._queue).append(waiter)
+            self._lines[urgency].waiters.append(waiter)
         if not self._is_counting:
             self._is_counting = True
             self._since = perf_counter()
@@ -80,21 +96,35 @@ class Turns:
 
     def _next_round(self) -> None:
         """Everybody who was woken in the round before has run by now."""
-        if self._urgent or self._queue:
+        if any(line.waiters for line in self._lines):
             self._adapt(perf_counter() - self._since)
         self._left = self._at_once
         loop = asyncio.get_running_loop()
         # Runs just before them, so that nothing else counts that the loop has to do in the same round.
         loop.call_soon(self._begin)
-        while self._left and (queue := self._urgent or self._queue):
-            waiter = queue.popleft()
-            # Whoever was cancelled meanwhile, or has been in both queues, waits no more.
-            if not waiter.done():
-                waiter.set_result(None)
-                self._left -= 1
+        while self._left and (waiter := self._next_waiter()) is not None:
+            waiter.set_result(None)
+            self._left -= 1
         self._is_counting = self._left < self._at_once
         if self._is_counting:
             loop.call_soon(self._next_round)
+
+    def _next_waiter(self) -> asyncio.Future[None] | None:
+        """Whose turn it is: the first of the most urgent ones, but for somebody whom too many have overtaken."""
+        chosen: _Line | None = None
+        for line in self._lines:
+            waiters = line.waiters
+            # Whoever was cancelled meanwhile, or has been in two lines, waits no more.
+            while waiters and waiters[0].done():
+                waiters.popleft()
+            if waiters and (chosen is None or line.overtaken >= _MOST_OVERTAKING):
+                chosen = line
+            elif waiters:
+                line.overtaken += 1
+        if chosen is None:
+            return None
+        chosen.overtaken = 0
+        return chosen.waiters.popleft()
 
     def _open_round(self) -> None:
         """Runs once in every round, as long as somebody begins something."""

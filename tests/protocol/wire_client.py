@@ -18,7 +18,7 @@ from xds.auth import Authenticator
 from xds.cache import SnapshotCache
 from xds.client import Client
 from xds.discovery import Discovery
-from xds.events import Event, StreamRefused
+from xds.events import Event, Observer, StreamRefused
 from xds.options import ServerOptions
 from xds.server import XdsServer
 from xds.types import TypeUrl
@@ -37,12 +37,15 @@ class Rig:
     server: XdsServer = field(init=False)
     port: int = field(init=False)
     events: list[Event | StreamRefused] = field(default_factory=list)
+    observers: list[Observer] = field(default_factory=list)
     _told: asyncio.Event = field(default_factory=asyncio.Event)
 
     def observe(self, event: Event | StreamRefused) -> None:
-        """The server's observer."""
+        """The server's observer; ``observers`` see an event after it."""
         self.events.append(event)
         self._told.set()
+        for observer in self.observers:
+            observer(event)
 
     @property
     def address(self) -> str:

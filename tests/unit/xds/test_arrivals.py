@@ -4,6 +4,7 @@ import asyncio
 
 from xds.arrivals import Arrivals
 from xds.turns import Turns
+from xds.urgency import Urgency
 
 DEADLINE = 10
 
@@ -33,7 +34,7 @@ async def test_a_crowd_is_let_go_first_and_then_whoever_waits_in_order() -> None
     arrivals, order = Arrivals(Turns(), (), patience=DEADLINE), list[int]()
 
     async def wait(number: int) -> None:
-        await arrivals.give_way(now)
+        await arrivals.hold(now)
         order.append(number)
 
     async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as tasks:
@@ -50,14 +51,22 @@ async def test_nobody_waits_for_long_and_who_was_there_before_not_at_all() -> No
     now = crowded(arrivals)
     assert not arrivals.must_wait(now - 1, now)
     # However many writes are under way: their clients may never read.
-    await asyncio.wait_for(arrivals.give_way(now), DEADLINE)
+    await asyncio.wait_for(arrivals.hold(now), DEADLINE)
 
 
 async def test_whoever_comes_while_others_wait_waits_behind_them() -> None:
     arrivals = Arrivals(Turns(), range(1_000), patience=DEADLINE)
     now = crowded(arrivals)
-    waiting = asyncio.create_task(arrivals.give_way(now))
-    await asyncio.sleep(0)
+    waiter = arrivals.hold(now)
     assert arrivals.must_wait(now + 1, now + 1)
-    waiting.cancel()
-    await asyncio.wait([waiting])
+    waiter.cancel()
+
+
+async def test_who_has_something_that_cannot_wait_takes_nobodys_place() -> None:
+    turns = Turns()
+    arrivals = Arrivals(turns, range(63), patience=DEADLINE)
+    now = crowded(arrivals)
+    first, second = arrivals.hold(now), arrivals.hold(now)
+    turns.give(first, Urgency.LOSS)
+    # There is room for one more write.
+    await asyncio.wait_for(second, DEADLINE)

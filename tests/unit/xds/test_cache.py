@@ -1,5 +1,7 @@
 """The snapshot cache: what it publishes, and what it finds inconsistent."""
 
+from collections.abc import Set as AbstractSet
+
 import pytest
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
@@ -20,9 +22,13 @@ class Told:
 
     def __init__(self) -> None:
         self.changes: list[ViewChange] = []
+        self.losses: list[AbstractSet[str]] = []
 
-    def publish(self, view: View, change: ViewChange, cause: object = None) -> None:
+    def publish(
+        self, view: View, change: ViewChange, cause: object = None, losses: AbstractSet[str] = frozenset()
+    ) -> None:
         self.changes.append({type_url: set(names) for type_url, names in change.items()})
+        self.losses.append(losses)
 
 
 @pytest.fixture
@@ -39,6 +45,14 @@ def cache(told: Told) -> SnapshotCache:
 
 def resource(name: str, content: int = 1, type_url: TypeUrl = CLUSTER) -> Resource:
     return Resource(type_url, name, b"%d" % content)
+
+
+def assignment(name: str, *addresses: str) -> endpoint_pb2.ClusterLoadAssignment:
+    message = endpoint_pb2.ClusterLoadAssignment(cluster_name=name)
+    for address in addresses:
+        endpoint = message.endpoints.add().lb_endpoints.add().endpoint
+        endpoint.address.socket_address.address = address
+    return message
 
 
 def client(node_id: str) -> Client:
@@ -75,6 +89,14 @@ def test_two_resources_of_one_name_are_an_error(cache: SnapshotCache, told: Told
     with pytest.raises(ValueError, match="two resources"):
         cache.set("g", [resource("a"), resource("a", 2)])
     assert told.changes == []
+
+
+def test_lost_endpoints_are_told(cache: SnapshotCache, told: Told) -> None:
+    cache.set("g", [assignment("a", "10.0.0.1", "10.0.0.2"), assignment("b", "10.0.0.3")])
+    cache.update("g", [assignment("a", "10.0.0.1"), assignment("b", "10.0.0.3", "10.0.0.4")])
+    cache.remove("g", ENDPOINT, ["b"])
+    cache.set("g", [])
+    assert told.losses == [set(), {"a"}, {"b"}, {"a"}]
 
 
 def test_messages_become_resources(cache: SnapshotCache) -> None:

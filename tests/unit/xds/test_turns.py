@@ -1,9 +1,20 @@
 """Whoever is woken gets a turn, in order, and others on the loop get theirs in between."""
 
 import asyncio
+from collections.abc import Hashable, Iterable
+from itertools import pairwise
 from time import perf_counter
+from typing import Final
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xds.turns import Turns
+from xds.urgency import Urgency
+
+DEADLINE = 10
+# So many may overtake in a row.
+OVERTAKING: Final = 7
 
 
 async def test_everybody_gets_a_turn_in_order() -> None:
@@ -61,26 +72,81 @@ async def test_a_single_one_is_woken_at_once() -> None:
     assert waiter.done()
 
 
-async def test_urgent_ones_come_before_those_that_wait() -> None:
-    turns, loop = Turns(), asyncio.get_running_loop()
-    order: list[str] = []
+class Queue:
+    """Waits for turns, and the order in which they ended."""
 
-    def waiter(name: str) -> asyncio.Future[None]:
-        made: asyncio.Future[None] = loop.create_future()
-        made.add_done_callback(lambda _: order.append(name))
-        return made
+    def __init__(self) -> None:
+        self.turns = Turns()
+        self.order: list[Hashable] = []
 
-    others = [waiter("other") for _ in range(100)]
-    for each in others:
-        turns.give(each)
-    woken = sum(each.done() for each in others)
-    urgent, promoted = waiter("urgent"), others[-1]
-    turns.give(urgent, urgent=True)
-    turns.give(promoted, urgent=True)
-    await asyncio.wait(others)
-    assert order.index("urgent") == woken
-    assert promoted.done()
-    assert order.count("other") == len(others)
+    def add(self, name: Hashable, urgency: Urgency = Urgency.REST) -> asyncio.Future[None]:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter.add_done_callback(lambda _: self.order.append(name))
+        self.turns.give(waiter, urgency)
+        return waiter
+
+    def fill(self) -> asyncio.Future[None]:
+        """Have so many woken that whoever comes next has to wait; the last of them waits already."""
+        while (waiter := self.add("filler")).done():
+            pass
+        return waiter
+
+    async def finish(self, waiters: Iterable[asyncio.Future[None]]) -> None:
+        async with asyncio.timeout(DEADLINE):
+            await asyncio.gather(*waiters)
+
+
+@given(st.lists(st.sampled_from(Urgency), min_size=1, max_size=200))
+async def test_nobody_is_overtaken_by_equals_nor_by_many(urgencies: list[Urgency]) -> None:
+    queue = Queue()
+    last = queue.fill()
+    waiters = [queue.add((urgency, number), urgency) for number, urgency in enumerate(urgencies)]
+    await queue.finish([last, *waiters])
+    order = [each for each in queue.order if isinstance(each, tuple)]
+    assert len(order) == len(urgencies)
+    for urgency in Urgency:
+        mine = [each for each in order if each[0] is urgency]
+        assert mine == sorted(mine)
+        # All came at the same time: what counts is how many less urgent ones went before the last of these.
+        before = [each for each in order[: order.index(mine[-1])] if each[0] > urgency] if mine else []
+        more_urgent = [each for each in urgencies if each <= urgency]
+        assert len(before) <= 2 * (len(more_urgent) // OVERTAKING + 1)
+
+
+async def test_losses_without_end_do_not_keep_others_from_their_turn() -> None:
+    queue = Queue()
+    queue.fill()
+    others = [queue.add(("other", number)) for number in range(50)]
+    gains = [queue.add(("gain", number), Urgency.ENDPOINTS) for number in range(50)]
+    losses = 0
+
+    def lose_again(_: object) -> None:
+        nonlocal losses
+        losses += 1
+        if not all(each.done() for each in others + gains):
+            queue.add(("loss", losses), Urgency.LOSS).add_done_callback(lose_again)
+
+    for _ in range(100):
+        queue.add(("loss", losses), Urgency.LOSS).add_done_callback(lose_again)
+    await queue.finish(others + gains)
+    # Of any few who are woken, one is of each kind that waits.
+    names = [each[0] for each in queue.order if isinstance(each, tuple)]
+    for name in ("gain", "other"):
+        positions = [at for at, each in enumerate(names) if each == name]
+        assert max(after - before for before, after in pairwise(positions)) <= OVERTAKING + 2
+    assert losses > len(others) + len(gains)
+
+
+async def test_a_wait_can_become_more_urgent() -> None:
+    queue = Queue()
+    queue.fill()
+    others = [queue.add(number) for number in range(100)]
+    queue.turns.give(others[-1], Urgency.ENDPOINTS)
+    loss = queue.add("loss", Urgency.LOSS)
+    queue.turns.give(others[-2], Urgency.LOSS)
+    await queue.finish([*others, loss])
+    assert [each for each in queue.order if each != "filler"][:3] == ["loss", 98, 99]
+    assert sorted(each for each in queue.order if isinstance(each, int)) == list(range(100))
 
 
 async def test_a_round_is_full_when_much_was_done_in_it_and_empty_again_in_a_later_one() -> None:
