@@ -39,7 +39,8 @@ class Database(Engine):
     @property
     def settings(self) -> Settings:
         """The mesh-wide settings; a query that reads them is evaluated again when they are replaced."""
-        self.record(_SETTINGS)
+        if self._frame is not None:
+            self.record(_SETTINGS)
         return self._settings
 
     def replace_settings(self, settings: Settings) -> None:

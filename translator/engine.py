@@ -27,7 +27,20 @@ from itertools import islice
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from translator.fiber import Carriers, Due, Fiber, always, never
-from translator.node import UNSET, Collected, Frame, Input, Node, Recipe, Token, Watcher, spread_suspicion, value_of
+from translator.node import (
+    UNSET,
+    Collected,
+    Frame,
+    Input,
+    Node,
+    Recipe,
+    Token,
+    Watcher,
+    difference,
+    link_all,
+    spread_suspicion,
+    value_of,
+)
 from translator.release import Releaser
 
 P = ParamSpec("P")
@@ -139,7 +152,10 @@ class Engine:
             self._breath -= 1
             if not self._breath:
                 self.breathe()
-        node = self.node(query, args)
+        nodes = self._nodes.get(query)
+        node = nodes.get(args) if nodes is not None else None
+        if node is None:
+            node = self.node(query, args)
         frame = self._frame
         if frame is None:
             self._loose.add(node)
@@ -355,8 +371,7 @@ class Engine:
 
     def _link(self, frame: Frame | None) -> None:
         while frame is not None:
-            for each in islice(frame.reads, frame.linked, None):
-                each.link(frame.node)
+            link_all(islice(frame.reads, frame.linked, None), frame.node)
             frame.linked = len(frame.reads)
             frame = frame.outer
 
@@ -398,7 +413,7 @@ class Engine:
         """Take in new keys and forget those that are gone."""
         wanted = tuple(value_of(collected.keys))
         items = cast("dict[Input | Node, Any]", node.dependencies)
-        gone_keys, new_keys = _difference(collected.order, wanted)
+        gone_keys, new_keys = difference(collected.order, wanted)
         gone = [collected.forget(key) for key in gone_keys]
         for item in gone:
             del items[item]
@@ -465,12 +480,12 @@ class Engine:
         if node.collected is not None:
             reads.update((item, key) for key, item in node.collected.items.items())
         node.dependencies = tuple(reads) if node.collected is None else reads
-        for dependency in reads:
-            dependency.link(node)
-        dropped = [dependency for dependency in before if dependency not in reads]
+        link_all(reads, node)
+        dropped = [dependency for dependency in before if dependency not in reads] if before else []
         for dependency in dropped:
             dependency.unlink(node)
-        self._drop(dropped)
+        if dropped or self._dropped:
+            self._drop(dropped)
 
     def _drop(self, candidates: Iterable["Input | Node"]) -> None:
         """Release these as soon as no query is running that may have read them as well."""
@@ -483,17 +498,3 @@ class Engine:
 def _until_free(node: Node, fiber: Fiber, is_due: Due) -> Due:
     """When the turn of a fiber is over that goes on only because another one waits for ``node``."""
     return lambda: node.runner is not fiber or is_due()
-
-
-def _difference(before: tuple[Any, ...], after: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
-    """The keys that are gone and those that are new.
-
-    Mostly a few have come or gone in the middle of thousands, whose hashes would cost more than comparing them.
-    """
-    limit = min(len(before), len(after))
-    start = next((at for at in range(limit) if before[at] is not after[at]), limit)
-    limit -= start
-    end = next((at for at in range(1, limit + 1) if before[-at] is not after[-at]), limit + 1) - 1
-    old = dict.fromkeys(before[start : len(before) - end])
-    new = dict.fromkeys(after[start : len(after) - end])
-    return [key for key in old if key not in new], [key for key in new if key not in old]

@@ -1,6 +1,6 @@
 """What the engine keeps: the inputs and results that it knows, and the edges between them."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any, Final, NamedTuple, Protocol
 
 Token = Hashable
@@ -205,6 +205,29 @@ class Frame:
         self.reads: dict[Input | Node, Any] = {}
         self.linked = 0
         self.outdated: dict[Input | Node, int | None] = {}
+
+
+def link_all(reads: "Iterable[Input | Node]", dependent: Node) -> None:
+    """``Vertex.link`` for all that a result has read, which mostly nobody else has yet."""
+    for each in reads:
+        if not each._dependents:  # noqa: SLF001 - of this module, and on the way of every result
+            each._dependents = dependent  # noqa: SLF001 - as above
+        else:
+            each.link(dependent)
+
+
+def difference(before: tuple[Any, ...], after: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
+    """The keys that are gone and those that are new.
+
+    Mostly a few have come or gone in the middle of thousands, whose hashes would cost more than comparing them.
+    """
+    limit = min(len(before), len(after))
+    start = next((at for at in range(limit) if before[at] is not after[at]), limit)
+    limit -= start
+    end = next((at for at in range(1, limit + 1) if before[-at] is not after[-at]), limit + 1) - 1
+    old = dict.fromkeys(before[start : len(before) - end])
+    new = dict.fromkeys(after[start : len(after) - end])
+    return [key for key in old if key not in new], [key for key in new if key not in old]
 
 
 def value_of(node: "Input | Node") -> Any:  # noqa: ANN401 - any query's value

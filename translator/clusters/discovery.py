@@ -27,7 +27,7 @@ class Discovery(StrEnum):
         return self in (Discovery.STRICT_DNS, Discovery.LOGICAL_DNS)
 
 
-class Client(msgspec.Struct, frozen=True, kw_only=True):
+class Client(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
     """What outbound clusters depend on of a class of proxies, beside namespace, labels and place.
 
     ``intercepted``: connections reach the proxy by redirection, so that it knows where they were meant to go.

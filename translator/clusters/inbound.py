@@ -32,7 +32,7 @@ from xds.resource import Resource
 from xds.types import CLUSTER
 
 
-class InboundKey(msgspec.Struct, frozen=True, kw_only=True):
+class InboundKey(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
     """What an inbound cluster is built for. ``targets`` are the service ports at this port, the oldest first."""
 
     namespace: str

@@ -42,7 +42,7 @@ from xds.resource import Reference, Resource
 from xds.types import CLUSTER, ENDPOINT
 
 
-class OutboundKey(msgspec.Struct, frozen=True):
+class OutboundKey(msgspec.Struct, frozen=True, cache_hash=True):
     """What an outbound cluster is built for."""
 
     destination: Destination

@@ -14,7 +14,7 @@ from translator.model.workload import augment_labels
 from translator.names import outbound_cluster, subset_sni
 
 
-class Destination(msgspec.Struct, frozen=True, kw_only=True):
+class Destination(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
     """What a cluster and its assignment are about.
 
     They depend of the client on its namespace where rules for the host tell namespaces apart, on those of its labels

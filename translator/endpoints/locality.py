@@ -22,7 +22,7 @@ _OTHER_REGION: Final = 3
 _BEYOND_FAILOVER: Final = 4
 
 
-class NetworkPlace(msgspec.Struct, frozen=True, kw_only=True):
+class NetworkPlace(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
     """The network that a client is in, the IP versions it dials, and, unless it sees all, the networks it sees."""
 
     name: str
@@ -30,7 +30,7 @@ class NetworkPlace(msgspec.Struct, frozen=True, kw_only=True):
     view: tuple[str, ...] = ()
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class Place(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
     """Where a client is. Whatever does not matter for what is asked stays empty, so that clients share answers.
 
     ``cluster`` is the one that a client is held to; ``network`` is None unless some networks are apart.

@@ -1,6 +1,6 @@
 """DestinationRules: which one applies to a client and a host, merged from its parts, composed for a port and subset."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Enum, auto
 from typing import Final
 
@@ -83,11 +83,12 @@ def effective_policy(
     the root namespace. The first step that knows the host decides, and its most specific host hides the others.
     """
     found = _own_rules(db, client_namespace, hostname)
-    root = db.settings.mesh.root_namespace
     if not found:
-        found = _exported(db, service_namespace, hostname, client_namespace)
-    if not found:
-        found = _exported(db, root, hostname, client_namespace)
+        foreign = _foreign_rules(db, service_namespace, hostname)
+        found = _visible(foreign, client_namespace)
+        if foreign and not found:
+            root = db.settings.mesh.root_namespace
+            found = _visible(_most_specific(db, root, hostname, _Audience.OTHERS), client_namespace)
     return _choose(found, client_namespace, dict(labels))
 
 
@@ -97,19 +98,22 @@ def policy_namespace(db: Database, client_namespace: str, service_namespace: str
     It stands in for the namespace with ``effective_policy``. Mostly a namespace has rules for few hosts beside its
     own, so that the clients of all namespaces share what is made of the others. Reads through the caller's query.
     """
-    if _own_rules(db, client_namespace, hostname) or not _is_for_everybody(db, service_namespace, hostname):
+    if _own_rules(db, client_namespace, hostname):
         return client_namespace
+    for rule in _foreign_rules(db, service_namespace, hostname):
+        if not _is_visible(rule.export, ""):
+            return client_namespace
     return ""
 
 
 @query
-def _is_for_everybody(db: Database, service_namespace: str, hostname: str) -> bool:
-    """Whether what other namespaces have for a host holds for the clients of all namespaces alike."""
-    return all(
-        _is_visible(rule.export, "")
-        for namespace in (service_namespace, db.settings.mesh.root_namespace)
-        for rule in _most_specific(db, namespace, hostname, _Audience.OTHERS)
-    )
+def _foreign_rules(db: Database, service_namespace: str, hostname: str) -> tuple[DestinationPolicy, ...]:
+    """What those clients may get whose namespace has no rules for a host: of the service's namespace, else the root's.
+
+    Asked once for the clients of all namespaces.
+    """
+    found = _most_specific(db, service_namespace, hostname, _Audience.OTHERS)
+    return found or _most_specific(db, db.settings.mesh.root_namespace, hostname, _Audience.OTHERS)
 
 
 def policy_labels(db: Database, client_namespace: str, labels: Labels, hostname: str) -> Labels:
@@ -196,14 +200,18 @@ def _choose(
 
 
 def _own_rules(db: Database, client_namespace: str, hostname: str) -> tuple[DestinationPolicy, ...]:
-    """Istio: of the root namespace, which may hold rules for everybody, only the private ones are meant for itself."""
+    """Istio: of the root namespace, which may hold rules for everybody, only the private ones are meant for itself.
+
+    No namespace in particular (``policy_namespace``) has none.
+    """
+    if not client_namespace:
+        return ()
     in_root = client_namespace == db.settings.mesh.root_namespace
     return _most_specific(db, client_namespace, hostname, _Audience.PRIVATE if in_root else _Audience.OWN)
 
 
-def _exported(db: Database, namespace: str, hostname: str, client_namespace: str) -> tuple[DestinationPolicy, ...]:
-    found = _most_specific(db, namespace, hostname, _Audience.OTHERS)
-    return tuple(policy for policy in found if _is_visible(policy.export, client_namespace))
+def _visible(found: tuple[DestinationPolicy, ...], client_namespace: str) -> tuple[DestinationPolicy, ...]:
+    return tuple(policy for policy in found if _is_visible(policy.export, client_namespace)) if found else ()
 
 
 def _is_visible(export: frozenset[str], client_namespace: str) -> bool:
@@ -220,9 +228,12 @@ def _most_specific(db: Database, namespace: str, hostname: str, audience: _Audie
     return _rules_by_pattern(db, namespace, hostname, audience) if named or patterns else ()
 
 
-def _covering_patterns(db: Database, namespace: str, hostname: str) -> set[str]:
-    groups = (db.members(DESTINATION_RULE_PATTERNS, (namespace, label)) for label in {last_label(hostname), ""})
-    return {pattern for group in groups for pattern in group if covers(pattern, hostname)}
+def _covering_patterns(db: Database, namespace: str, hostname: str) -> Collection[str]:
+    similar = db.members(DESTINATION_RULE_PATTERNS, (namespace, last_label(hostname)))
+    general = db.members(DESTINATION_RULE_PATTERNS, (namespace, ""))
+    if not similar and not general:
+        return ()
+    return {pattern for pattern in (*similar, *general) if covers(pattern, hostname)}
 
 
 @query

@@ -134,7 +134,7 @@ class DatagramPort(NamedTuple):
     target: int
 
 
-class ViewKey(msgspec.Struct, frozen=True, kw_only=True):
+class ViewKey(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
     """Everything about a proxy that its configuration depends on; proxies with equal keys share one View.
 
     ``labels`` are only those that some rule selects by; ``locality`` and ``node`` are empty unless they matter;

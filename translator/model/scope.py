@@ -33,7 +33,7 @@ from translator.objects.sidecar import CaptureMode, EgressListener, OutboundTraf
 from translator.objects.virtual_service import Destination
 
 
-class ScopeKey(msgspec.Struct, frozen=True):
+class ScopeKey(msgspec.Struct, frozen=True, cache_hash=True):
     """What a scope depends on: the proxy's namespace and the Sidecar that applies to it, if any.
 
     ``answers_dns``: workloads are told of the addresses that are allocated to services without any. ``cluster``:

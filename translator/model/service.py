@@ -68,7 +68,7 @@ class ServicePort(msgspec.Struct, frozen=True):
     target_port: int | str | None = None
 
 
-class Service(msgspec.Struct, frozen=True, kw_only=True):
+class Service(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
     """A host with ports, from a Kubernetes Service or from ServiceEntries.
 
     ``addresses`` are virtual IPs and CIDRs, empty for none (headless, ServiceEntry without addresses).

@@ -14,10 +14,10 @@ from translator.engine import query
 from translator.model.cluster import cluster_name
 from translator.model.network import NETWORK, declared_network
 from translator.objects import core
+from translator.objects.mesh_networks import MeshNetworks
 from translator.objects.registry import PRIMARY, Kind, ObjectKey
 from translator.objects.sharing import shared_map
 from translator.objects.workload import WorkloadEntrySpec
-from translator.settings import Settings
 
 REGION: Final = "topology.kubernetes.io/region"
 ZONE: Final = "topology.kubernetes.io/zone"
@@ -52,6 +52,32 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     tls_mode: str = TLS_MODE_DISABLED
 
 
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the workloads of a cluster have in common. Istio: a label of the root namespace says the ``network``."""
+
+    cluster_id: str
+    trust_domain: str
+    network: str
+    networks: MeshNetworks
+
+    def network_of(self, address: str) -> str:
+        """The network of an address that says nothing itself. Istio: the cluster's, else MeshNetworks say it."""
+        return self.network or declared_network(self.networks, self.cluster_id, address)
+
+
+@query
+def surroundings(db: Database, cluster: str) -> Surroundings:
+    """What the workloads of a cluster have in common: thousands of them read this in place of its parts."""
+    settings = db.settings
+    system = db.get(core.Namespace, "", settings.mesh.root_namespace, cluster)
+    return Surroundings(
+        cluster_id=cluster_name(db, cluster),
+        trust_domain=settings.mesh.trust_domain,
+        network=system.metadata.labels.get(NETWORK, "") if system else "",
+        networks=settings.networks,
+    )
+
+
 @query
 def pod_workload(db: Database, key: ObjectKey) -> Workload | None:
     """The workload of a pod, or None when there is no such pod."""
@@ -59,17 +85,19 @@ def pod_workload(db: Database, key: ObjectKey) -> Workload | None:
     if not isinstance(pod, core.Pod):
         return None
     node = db.get(core.KubeNode, "", pod.spec.node_name, key.cluster) if pod.spec.node_name else None
-    labels, settings, cluster = pod.metadata.labels, db.settings, cluster_name(db, key.cluster)
+    labels, around = pod.metadata.labels, surroundings(db, key.cluster)
     locality = locality_label(labels) or _node_locality(node)
-    network = labels.get(NETWORK) or _network_of(db, key.cluster, pod.status.pod_ip)
+    network = labels.get(NETWORK) or around.network_of(pod.status.pod_ip)
     return Workload(
         name=pod.metadata.name,
         namespace=pod.metadata.namespace,
-        labels=augment_labels(labels, locality, network, cluster, pod.spec.node_name),
-        service_account=spiffe_uri(settings, pod.metadata.namespace, pod.spec.service_account_name or "default"),
+        labels=augment_labels(labels, locality, network, around.cluster_id, pod.spec.node_name),
+        service_account=spiffe_uri(
+            around.trust_domain, pod.metadata.namespace, pod.spec.service_account_name or "default"
+        ),
         locality=locality,
         network=network,
-        cluster_id=cluster,
+        cluster_id=around.cluster_id,
         node=pod.spec.node_name,
         tls_mode=labels.get(TLS_MODE) or TLS_MODE_DISABLED,
     )
@@ -78,8 +106,9 @@ def pod_workload(db: Database, key: ObjectKey) -> Workload | None:
 @query
 def anonymous_workload(db: Database, cluster: str, address: str) -> Workload:
     """What is behind an address of a cluster of which nothing is known."""
-    network = _network_of(db, cluster, address)
-    return Workload(name="", namespace="", labels={}, network=network, cluster_id=cluster_name(db, cluster))
+    around = surroundings(db, cluster)
+    network = around.network_of(address)
+    return Workload(name="", namespace="", labels={}, network=network, cluster_id=around.cluster_id)
 
 
 @query
@@ -97,26 +126,28 @@ def entry_workload(db: Database, key: ObjectKey, spec: WorkloadEntrySpec, own: M
     ``key`` tells its name, namespace and cluster.
     """
     labels = {**spec.labels, **own}
-    settings, cluster = db.settings, cluster_name(db, key.cluster)
+    around = surroundings(db, key.cluster)
     locality = spec.locality or locality_label(labels)
-    network = spec.network or labels.get(NETWORK) or _network_of(db, key.cluster, spec.address)
+    network = spec.network or labels.get(NETWORK) or around.network_of(spec.address)
     # Istio: a workload that has a service account is taken to have a sidecar.
     implied = TLS_MODE_ISTIO if spec.service_account else TLS_MODE_DISABLED
     return Workload(
         name=key.name,
         namespace=key.namespace,
-        labels=augment_labels(labels, locality, network, cluster, ""),
-        service_account=spiffe_uri(settings, key.namespace, spec.service_account) if spec.service_account else "",
+        labels=augment_labels(labels, locality, network, around.cluster_id, ""),
+        service_account=spiffe_uri(around.trust_domain, key.namespace, spec.service_account)
+        if spec.service_account
+        else "",
         locality=locality,
         network=network,
-        cluster_id=cluster,
+        cluster_id=around.cluster_id,
         tls_mode=labels.get(TLS_MODE) or implied,
     )
 
 
-def spiffe_uri(settings: Settings, namespace: str, account: str) -> str:
+def spiffe_uri(trust_domain: str, namespace: str, account: str) -> str:
     """The mesh identity of a Kubernetes service account."""
-    return intern(f"spiffe://{settings.mesh.trust_domain}/ns/{namespace}/sa/{account}")
+    return intern(f"spiffe://{trust_domain}/ns/{namespace}/sa/{account}")
 
 
 def locality_label(labels: Mapping[str, str]) -> str:
@@ -127,9 +158,14 @@ def locality_label(labels: Mapping[str, str]) -> str:
 
 def augment_labels(labels: Mapping[str, str], locality: str, network: str, cluster: str, node: str) -> dict[str, str]:
     """The labels that subsets, failover priorities and selectors see: the workload's own and those of its place."""
-    region, zone, subzone = split_locality(locality)
-    place = {REGION: region, ZONE: zone, SUBZONE: subzone, CLUSTER: cluster, HOSTNAME: node}
-    augmented = {**labels, **{name: value for name, value in place.items() if value}}
+    augmented = dict(labels)
+    if locality:
+        place = zip((REGION, ZONE, SUBZONE), split_locality(locality), strict=True)
+        augmented |= {name: value for name, value in place if value}
+    if cluster:
+        augmented[CLUSTER] = cluster
+    if node:
+        augmented[HOSTNAME] = node
     if network:
         augmented.setdefault(NETWORK, network)
     return shared_map(augmented)
@@ -155,14 +191,6 @@ def _node_locality(node: core.KubeNode | None) -> str:
     region = labels.get(REGION) or labels.get(_LEGACY_REGION) or ""
     zone = labels.get(ZONE) or labels.get(_LEGACY_ZONE) or ""
     return f"{region}/{zone}/{labels.get(SUBZONE, '')}" if region or zone or SUBZONE in labels else ""
-
-
-def _network_of(db: Database, cluster: str, address: str) -> str:
-    """Istio: the label of a cluster's root namespace says it for all of the cluster, else MeshNetworks say it."""
-    settings = db.settings
-    system = db.get(core.Namespace, "", settings.mesh.root_namespace, cluster)
-    labelled = system.metadata.labels.get(NETWORK, "") if system else ""
-    return labelled or declared_network(settings.networks, cluster_name(db, cluster), address)
 
 
 def pod_key(namespace: str, name: str, cluster: str = PRIMARY) -> ObjectKey:

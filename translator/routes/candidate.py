@@ -33,7 +33,7 @@ from translator.routes.table import encode_host
 from translator.routes.virtual_host import EncodedRoutes, encode_tail
 
 
-class TableKey(msgspec.Struct, frozen=True):
+class TableKey(msgspec.Struct, frozen=True, cache_hash=True):
     """What the outbound route table of a sidecar depends on.
 
     ``attempt_count`` says whether upstreams are told which attempt a request is.

@@ -27,7 +27,7 @@ from translator.routes.rule import has_routes
 UNREGISTERED_HOSTS_PORT = 80
 
 
-class TableScope(msgspec.Struct, frozen=True):
+class TableScope(msgspec.Struct, frozen=True, cache_hash=True):
     """The services of a table: those of one egress listener that have its port; port 0 means all ports."""
 
     scope: ScopeKey

@@ -9,7 +9,7 @@ from translator.model.proxy import Labels
 from translator.objects.virtual_service import HTTPMatchRequest, HTTPRoute
 
 
-class RouteContext(msgspec.Struct, frozen=True, kw_only=True):
+class RouteContext(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
     """The proxy's namespace and labels, and the listener whose route table is made.
 
     ``gateway`` is ``mesh`` or a qualified name. ``port`` is that of the service for sidecars (0 for a table of

@@ -13,7 +13,7 @@ _SERVICES: Final = ".svc."
 _UNSPECIFIED: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - addresses that nobody dials
 
 
-class ClientNames(msgspec.Struct, frozen=True):
+class ClientNames(msgspec.Struct, frozen=True, cache_hash=True):
     """What the names that a client uses depend on: its DNS search domain, its IP versions, and the table's port.
 
     A table of all ports (``port`` 0) spells the port of every service out, except that 80 may be left away.

@@ -29,7 +29,7 @@ from xds.resource import Resource
 Rank = tuple[int, tuple[int, str, str, str]]
 
 
-class TableServer(msgspec.Struct, frozen=True):
+class TableServer(msgspec.Struct, frozen=True, cache_hash=True):
     """What of a Gateway's server its routes depend on. ``number`` is the port as the Gateway says it."""
 
     gateway: str
@@ -43,7 +43,7 @@ class TableServer(msgspec.Struct, frozen=True):
         return tuple(each.host for each in self.hosts if each.namespace in ("*", namespace))
 
 
-class GatewayKey(msgspec.Struct, frozen=True):
+class GatewayKey(msgspec.Struct, frozen=True, cache_hash=True):
     """What a table of a gateway depends on: the proxy's namespace and labels, and the servers that share the table.
 
     ``attempt_count`` says whether upstreams are told which attempt a request is. ``http3_port`` is where clients can

@@ -16,7 +16,7 @@ from translator.routes.match import is_catch_all
 _ROUTES = route_components_pb2.VirtualHost.ROUTES_FIELD_NUMBER
 
 
-class EncodedRoutes(msgspec.Struct, frozen=True):
+class EncodedRoutes(msgspec.Struct, frozen=True, cache_hash=True):
     """Routes as records of a virtual host, and the clusters they send to, sorted.
 
     ``catch_all`` are those that no request passes; where lists are joined they go to the end.
