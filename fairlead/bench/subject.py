@@ -1,5 +1,6 @@
 """The control plane that is measured: one of our own, a peer, or one that runs already."""
 
+import compileall
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -55,6 +56,7 @@ async def own_subject(plan: Plan, config: Path, workdir: Path) -> AsyncIterator[
         listen = (f"127.0.0.1:{xds}", f"127.0.0.1:{admin}")
         source = config if plan.kubeconfig is None else _cluster_source(plan.kubeconfig)
         process = ControlPlaneProcess(source, listen, workdir / "fairlead.log", *plan.serve)
+        _compile_packages()
         started = monotonic()
         await process.start()
         try:
@@ -63,6 +65,16 @@ async def own_subject(plan: Plan, config: Path, workdir: Path) -> AsyncIterator[
             yield Subject(OURSELVES, endpoint, process, monotonic() - started)
         finally:
             await process.terminate()
+
+
+def _compile_packages() -> None:
+    """Have the bytecode at hand that an installation has; a checkout may compile at every start instead.
+
+    (``PYTHONDONTWRITEBYTECODE``). Where it cannot be written it is as it is.
+    """
+    root = Path(__file__).parents[2]
+    for package in ("fairlead", "translator", "xds", "protos"):
+        compileall.compile_dir(root / package, quiet=2)
 
 
 def _cluster_source(kubeconfig: str) -> list[str]:

@@ -126,11 +126,15 @@ def serve(
 
 def _run(settings: "ServeSettings") -> None:
     """Serve until told to stop."""
-    from fairlead.app import ListenError, run_control_plane
-    from fairlead.logs import configure_logging, stderr
-    from fairlead.sources.kubernetes.access import AccessError
-    from fairlead.trust_settings import TrustError
-    from fairlead.workers.supervisor import WorkerError, run_supervisor
+    from fairlead.memory import bulk_work
+
+    # Of what is imported nothing is garbage.
+    with bulk_work():
+        from fairlead.app import ListenError, run_control_plane
+        from fairlead.logs import configure_logging, stderr
+        from fairlead.sources.kubernetes.access import AccessError
+        from fairlead.trust_settings import TrustError
+        from fairlead.workers.supervisor import WorkerError, run_supervisor
 
     configure_logging(stderr())
     try:
