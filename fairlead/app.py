@@ -169,7 +169,7 @@ class ControlPlane:
         # Asks for the names of gateways: the first proxies would lose what is behind them until they are known.
         resolved_gateways(self.translator.db)
         await self._names.settled()
-        settle_memory()
+        await settle_memory()
         self._discovery.is_open = True
         if self._settings.shares_port:
             # Whoever connects before goes to another process, which can answer.

@@ -7,7 +7,7 @@ import msgspec
 
 from fairlead.analysis import LiveAnalysis
 from fairlead.findings import FindingBoard
-from fairlead.ledger import Cause
+from fairlead.ledger import SHOWN, Cause
 from fairlead.memory import spare_survivors
 from fairlead.mesh_findings import find_in_mesh
 from fairlead.metrics import Metrics
@@ -49,11 +49,9 @@ class Ingest:
         self._resolve(batch, read)
         pace = Pace(_SLICE)
         keys: list[ObjectKey] = []
-        names: list[str] = []
         for write in batch.writes:
             if self._translator.apply((write,)):
                 keys.append(write.key)
-                names.append(str(write.key))
                 self._metrics.istio.note_write(write)
             if pace.is_due:
                 if len(keys) > _BULK:
@@ -63,11 +61,13 @@ class Ingest:
             return
         self._metrics.writes.inc(len(keys))
         self._metrics.objects.set(len(self._translator.db.store))
-        self._pusher.push(Cause(tuple(names), batch.received, perf_counter(), read))
+        shown = tuple(map(str, keys[:SHOWN]))
+        self._pusher.push(Cause(shown, batch.received, perf_counter(), read, len(keys) - len(shown)))
         # After the push, which this would hold up: findings are looked for when it is over.
         for key in keys:
             self._analysis.note(key)
             await pace.rest_if_due()
+        await pace.drop(keys)
 
     def _configure(self, batch: Batch, read: float) -> None:
         if batch.mesh is None and batch.networks is None:

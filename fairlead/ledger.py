@@ -24,7 +24,9 @@ from xds.types import short_name
 from xds.view import ViewChange
 
 _KEPT: Final = 500
-_SHOWN: Final = 20
+SHOWN: Final = 20
+"""So many names of a kind are told of a push."""
+
 # A push about which nothing was heard for so long (seconds) is over, as far as the histograms are concerned.
 _SETTLED: Final = 1.0
 
@@ -32,13 +34,15 @@ _SETTLED: Final = 1.0
 class Cause(msgspec.Struct, frozen=True):
     """Objects that were written together; times are of ``time.perf_counter``.
 
-    ``read`` is when the source had them ready; without a source of its own that is when they were received.
+    ``read`` is when the source had them ready; without a source of its own that is when they were received. There
+    may be so many ``more`` objects, of which nobody is told.
     """
 
     objects: tuple[str, ...]
     received: float
     applied: float
     read: float | None = None
+    more: int = 0
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -92,9 +96,9 @@ class Push(msgspec.Struct, kw_only=True):
 
     def absorb(self, cause: Cause) -> None:
         """One more reason for this push, found while it runs."""
-        free = max(0, _SHOWN - len(self.objects))
+        free = max(0, SHOWN - len(self.objects))
         self.objects += cause.objects[:free]
-        self.object_count += len(cause.objects)
+        self.object_count += len(cause.objects) + cause.more
         self.applied = max(self.applied, cause.applied - self.received)
         read = cause.received if cause.read is None else cause.read
         self.stages.source = max(self.stages.source, read - cause.received)
@@ -158,7 +162,7 @@ class PushLedger:
 
     def describe(self, push: Push, change: ViewChange, view: object) -> None:
         """Note which View was published, and what of it. For when the streams have been told."""
-        if len(push.view_names) < _SHOWN:
+        if len(push.view_names) < SHOWN:
             push.view_names.append(str(view))
         for type_url, names in change.items():
             short = short_name(type_url)
@@ -209,7 +213,7 @@ class PushLedger:
         self._metrics.istio.convergence.observe(now - push.applied)
         client = event.client
         push.proxies.add(client.id)
-        if len(push.proxy_names) < _SHOWN and len(push.proxy_names) < len(push.proxies):
+        if len(push.proxy_names) < SHOWN and len(push.proxy_names) < len(push.proxies):
             push.proxy_names.append(client.node_id)
         push.responses += 1
         push.bytes += label.size

@@ -34,16 +34,16 @@ _MANY: Final = 100
 
 
 def tune_collector() -> None:
-    """To be called once per process, when everything is imported."""
+    """To be called once per process, when everything is imported and no event loop runs yet."""
     gc.set_threshold(*_THRESHOLDS)
-    gc.freeze()
-
-
-def settle_memory() -> None:
-    """Everything is loaded, and nobody is served yet: what is there stays, and garbage goes."""
     gc.collect()
     gc.freeze()
-    give_back()
+
+
+async def settle_memory() -> None:
+    """Everything is loaded, and nobody is served yet: what is there stays."""
+    gc.freeze()
+    await asyncio.to_thread(give_back)
 
 
 def spare_survivors() -> None:

@@ -29,7 +29,7 @@ _CALM_TICK: Final = 0.025
 _STIR: Final = 0.002
 _CALM: Final = 1.0
 _KEPT: Final = 50
-_SHOWN_FRAMES: Final = 6
+_SHOWN_FRAMES: Final = 8
 # So many seconds after a tick was due somebody looks what it is waiting for.
 _OVERDUE: Final = BLOCKED / 2
 # The share of a block that garbage collection has to take to be its explanation.

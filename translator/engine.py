@@ -22,9 +22,9 @@ behind them calls ``record`` when one is read and ``invalidate`` when one has ch
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from itertools import islice
-from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, cast
+from typing import Any, ClassVar, Concatenate, Final, Generic, ParamSpec, TypeVar, cast
 
 from translator.fiber import Carriers, Due, Fiber, always, never
 from translator.node import (
@@ -37,15 +37,24 @@ from translator.node import (
     Token,
     Watcher,
     difference,
+    iter_dependents,
+    iter_origins,
     link_all,
+    link_reads,
     spread_suspicion,
+    until_free,
     value_of,
 )
 from translator.release import Releaser
+from translator.wide import MANY, WideDict
 
 P = ParamSpec("P")
 V_co = TypeVar("V_co", covariant=True)
 E = TypeVar("E", bound="Engine")
+T = TypeVar("T")
+
+# So many items are gone through between two looks at whether the turn is over.
+_PACE: Final = 64
 
 
 class QueryFailedError(Exception):
@@ -108,8 +117,8 @@ class Engine:
     def __init__(self) -> None:
         self.revision = 1
         self.runs: Counter[str] = Counter()
-        self._inputs: dict[Token, Input] = {}
-        self._nodes: dict[Recipe, dict[tuple[Any, ...], Node]] = {}
+        self._inputs: WideDict[Token, Input] = WideDict()
+        self._nodes: dict[Recipe, MutableMapping[tuple[Any, ...], Node]] = {}
         # The running query; None outside of any.
         self._frame: Frame | None = None
         # What is asked for directly has to wait for a fiber that is just making this.
@@ -176,6 +185,8 @@ class Engine:
             nodes = self._nodes[query] = {}
         node = nodes.get(args)
         if node is None:
+            if isinstance(nodes, dict) and len(nodes) >= MANY:
+                nodes = self._nodes[query] = WideDict(nodes)
             node = nodes[args] = Node(query, args)
         return node
 
@@ -218,7 +229,7 @@ class Engine:
         due = is_due
         while fiber.awaited is not None and isinstance(fiber.awaited.runner, Fiber):
             awaited, fiber = fiber.awaited, fiber.awaited.runner
-            due = _until_free(awaited, fiber, is_due)
+            due = until_free(awaited, fiber, is_due)
         outer = self._frame, self._fiber
         self._frame, self._fiber = None, fiber
         try:
@@ -243,34 +254,26 @@ class Engine:
         if fiber is not None and fiber.is_due():
             self._pause(fiber)
 
+    def paced(self, items: Iterable[T]) -> Iterator[T]:
+        """For queries that go through thousands of items without asking for other results: the turn may end on the way.
+
+        The items must be of a value that stays what it is.
+        """
+        for number, item in enumerate(items, 1):
+            yield item
+            if not number % _PACE:
+                self.breathe()
+
     def origins(self, node: Node) -> Iterator[Token]:
         """The inputs that a result was computed from, directly or through other queries, each once."""
-        seen: set[int] = set()
-        pending: list[Input | Node] = [node]
-        while pending:
-            current = pending.pop()
-            if id(current) in seen:
-                continue
-            seen.add(id(current))
-            if isinstance(current, Input):
-                yield current.token
-            else:
-                pending.extend(reversed(current.dependencies))
+        return iter_origins(node)
 
     def iter_dependents(self, token: Token) -> Iterator[Node]:
         """The results that depend on an input, directly or through others, each once.
 
         The graph may change between two of them: then there may be too few or too many.
         """
-        leaf = self._inputs.get(token)
-        seen: set[Node] = set()
-        pending: list[Input | Node] = [leaf] if leaf is not None else []
-        while pending:
-            for dependent in tuple(pending.pop().dependents):
-                if dependent not in seen:
-                    seen.add(dependent)
-                    pending.append(dependent)
-                    yield dependent
+        return iter_dependents(self._inputs.get(token))
 
     def release_unused(self) -> None:
         """Drop results that were only asked for from outside and that nothing alive depends on."""
@@ -348,7 +351,7 @@ class Engine:
             if isinstance(mine, Fiber):
                 self._pause(mine)
             else:
-                self._link(self._frame)
+                link_reads(self._frame)
                 while isinstance(node.runner, Fiber):
                     self.step(node.runner, always)
         finally:
@@ -357,7 +360,7 @@ class Engine:
     def _pause(self, fiber: Fiber) -> None:
         """End the turn of a fiber; what its queries have read must neither be dropped nor change unnoticed."""
         frame, revision = self._frame, self.revision
-        self._link(frame)
+        link_reads(frame)
         try:
             fiber.pause()
         finally:
@@ -367,12 +370,6 @@ class Engine:
                 is_suspect = isinstance(each, Node) and each.suspects is not None and each.runner is not fiber
                 if is_suspect or each.changed_at > revision:
                     frame.outdated.setdefault(each, revision)
-            frame = frame.outer
-
-    def _link(self, frame: Frame | None) -> None:
-        while frame is not None:
-            link_all(islice(frame.reads, frame.linked, None), frame.node)
-            frame.linked = len(frame.reads)
             frame = frame.outer
 
     def _collect(self, node: Node, collected: Collected, suspects: dict["Input | Node", int | None]) -> bool:
@@ -401,7 +398,7 @@ class Engine:
                 self.runs[node.query.name] += 1
                 for _ in collector.work():
                     self.breathe()
-                self._keep(node, collector.result(), None)
+                node.keep(collector.result(), None, self.revision)
         except QueryCycleError:
             raise
         except Exception:  # noqa: BLE001 - told by evaluating it from scratch
@@ -414,12 +411,14 @@ class Engine:
         wanted = tuple(value_of(collected.keys))
         items = cast("dict[Input | Node, Any]", node.dependencies)
         gone_keys, new_keys = difference(collected.order, wanted)
-        gone = [collected.forget(key) for key in gone_keys]
-        for item in gone:
-            del items[item]
-            item.unlink(node)
+        gone: list[Input | Node] = []
         try:
-            for key in new_keys:
+            for key in self.paced(gone_keys):
+                item = collected.forget(key)
+                del items[item]
+                item.unlink(node)
+                gone.append(item)
+            for key in self.paced(new_keys):
                 item = self.node(collected.value, (key, *node.args))
                 items[item] = key
                 item.link(node)
@@ -453,9 +452,11 @@ class Engine:
         finally:
             self._frame = frame.outer
             node.runner = None
-        self._keep(node, value, error)
-        self._relink(node, frame.reads)
+        node.keep(value, error, self.revision)
+        given_up = self._relink(node, frame)
         self._settle(node, frame.outdated)
+        if given_up or self._dropped:
+            self._give_up(node, given_up)
 
     def _abandon(self, frame: Frame) -> None:
         """Forget what an evaluation has read that did not come to its end."""
@@ -468,24 +469,28 @@ class Engine:
                 node.suspects.pop(each, None)
         self._dropped.extend(unneeded)
 
-    def _keep(self, node: Node, value: Any, error: Exception | None) -> None:  # noqa: ANN401 - any query's value
-        """Note what came out; a value that is equal to the one before is no change."""
-        if error is not None or node.error is not None or node.value is UNSET or node.value != value:
-            node.changed_at = self.revision
-            node.value = value
-            node.error = error
-
-    def _relink(self, node: Node, reads: dict["Input | Node", Any]) -> None:
-        before = node.dependencies
+    def _relink(self, node: Node, frame: Frame) -> list["Input | Node"]:
+        """Note what the new value was made of; returns what the one before was made of beside that."""
+        before, reads = node.dependencies, frame.reads
         if node.collected is not None:
             reads.update((item, key) for key, item in node.collected.items.items())
         node.dependencies = tuple(reads) if node.collected is None else reads
-        link_all(reads, node)
-        dropped = [dependency for dependency in before if dependency not in reads] if before else []
-        for dependency in dropped:
-            dependency.unlink(node)
-        if dropped or self._dropped:
-            self._drop(dropped)
+        link_all(islice(reads, frame.linked, None), node)
+        return [dependency for dependency in before if dependency not in reads] if before else []
+
+    def _give_up(self, node: Node, dependencies: list["Input | Node"]) -> None:
+        """These do not tell of their changes any more; until then a node is suspect once too often at the worst."""
+        rest = iter(dependencies)
+        # Nobody else is to read them again before this is through.
+        node.runner = self._fiber or self
+        try:
+            for dependency in self.paced(rest):
+                dependency.unlink(node)
+        finally:
+            for dependency in rest:
+                dependency.unlink(node)
+            node.runner = None
+            self._drop(dependencies)
 
     def _drop(self, candidates: Iterable["Input | Node"]) -> None:
         """Release these as soon as no query is running that may have read them as well."""
@@ -493,8 +498,3 @@ class Engine:
         if self._frame is None and self._dropped:
             dropped, self._dropped = self._dropped, []
             self._releaser.drop(dropped)
-
-
-def _until_free(node: Node, fiber: Fiber, is_due: Due) -> Due:
-    """When the turn of a fiber is over that goes on only because another one waits for ``node``."""
-    return lambda: node.runner is not fiber or is_due()

@@ -1,7 +1,10 @@
 """What the engine keeps: the inputs and results that it knows, and the edges between them."""
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
+
+from translator.wide import MANY, WideDict
 
 Token = Hashable
 
@@ -101,10 +104,10 @@ class Vertex:
 
     def __init__(self) -> None:
         self.changed_at = 0
-        self._dependents: Node | tuple[Node, ...] | dict[Node, None] = ()
+        self._dependents: Node | tuple[Node, ...] | dict[Node, None] | WideDict[Node, None] = ()
 
     @property
-    def dependents(self) -> "tuple[Node, ...] | dict[Node, None]":
+    def dependents(self) -> "tuple[Node, ...] | dict[Node, None] | WideDict[Node, None]":
         """Who is to hear of a change. Not to be altered."""
         known = self._dependents
         return (known,) if isinstance(known, Node) else known
@@ -112,7 +115,9 @@ class Vertex:
     def link(self, dependent: "Node") -> None:
         """Note who depends on this; again is no harm."""
         known = self._dependents
-        if isinstance(known, dict):
+        if isinstance(known, dict | WideDict):
+            if len(known) == MANY and isinstance(known, dict):
+                known = self._dependents = WideDict(known)
             known[dependent] = None
         elif isinstance(known, Node):
             if known is not dependent:
@@ -126,7 +131,7 @@ class Vertex:
     def unlink(self, dependent: "Node") -> None:
         """Forget who depended on this, if it did."""
         known = self._dependents
-        if isinstance(known, dict) and len(known) > _FEW:
+        if isinstance(known, dict | WideDict) and len(known) > _FEW:
             known.pop(dependent, None)
             return
         left = tuple(each for each in self.dependents if each is not dependent)
@@ -187,6 +192,13 @@ class Node(Vertex):
             self.watchers.remove(watcher)
             self.watchers = self.watchers or None
 
+    def keep(self, value: Any, error: Exception | None, revision: int) -> None:  # noqa: ANN401 - any query's value
+        """Note what came out; a value that is equal to the one before is no change."""
+        if error is not None or self.error is not None or self.value is UNSET or self.value != value:
+            self.changed_at = revision
+            self.value = value
+            self.error = error
+
     def __repr__(self) -> str:
         return f"{self.query.name}{self.args!r}"
 
@@ -216,18 +228,17 @@ def link_all(reads: "Iterable[Input | Node]", dependent: Node) -> None:
             each.link(dependent)
 
 
-def difference(before: tuple[Any, ...], after: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
-    """The keys that are gone and those that are new.
+def link_reads(frame: Frame | None) -> None:
+    """Make what a query and those around it have read so far known to what was read."""
+    while frame is not None:
+        link_all(islice(frame.reads, frame.linked, None), frame.node)
+        frame.linked = len(frame.reads)
+        frame = frame.outer
 
-    Mostly a few have come or gone in the middle of thousands, whose hashes would cost more than comparing them.
-    """
-    limit = min(len(before), len(after))
-    start = next((at for at in range(limit) if before[at] is not after[at]), limit)
-    limit -= start
-    end = next((at for at in range(1, limit + 1) if before[-at] is not after[-at]), limit + 1) - 1
-    old = dict.fromkeys(before[start : len(before) - end])
-    new = dict.fromkeys(after[start : len(after) - end])
-    return [key for key in old if key not in new], [key for key in new if key not in old]
+
+def until_free(node: Node, runner: Runner, is_due: Callable[[], bool]) -> Callable[[], bool]:
+    """When the turn of a runner is over that goes on only because another one waits for ``node``."""
+    return lambda: node.runner is not runner or is_due()
 
 
 def value_of(node: "Input | Node") -> Any:  # noqa: ANN401 - any query's value
@@ -272,3 +283,44 @@ def find_flaws(node: Node) -> Iterator[tuple[Any, Node]]:
     for each in node.dependencies:
         if isinstance(each, Node) and each.collected is not None:
             yield from each.collected.failed.items()
+
+
+def iter_origins(node: Node) -> Iterator[Token]:
+    """See ``Engine.origins``."""
+    seen: set[int] = set()
+    pending: list[Input | Node] = [node]
+    while pending:
+        current = pending.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        if isinstance(current, Input):
+            yield current.token
+        else:
+            pending.extend(reversed(current.dependencies))
+
+
+def iter_dependents(leaf: Input | None) -> Iterator[Node]:
+    """See ``Engine.iter_dependents``."""
+    seen: set[Node] = set()
+    pending: list[Input | Node] = [leaf] if leaf is not None else []
+    while pending:
+        for dependent in tuple(pending.pop().dependents):
+            if dependent not in seen:
+                seen.add(dependent)
+                pending.append(dependent)
+                yield dependent
+
+
+def difference(before: tuple[Any, ...], after: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
+    """The keys that are gone and those that are new.
+
+    Mostly a few have come or gone in the middle of thousands, whose hashes would cost more than comparing them.
+    """
+    limit = min(len(before), len(after))
+    start = next((at for at in range(limit) if before[at] is not after[at]), limit)
+    limit -= start
+    end = next((at for at in range(1, limit + 1) if before[-at] is not after[-at]), limit + 1) - 1
+    old = dict.fromkeys(before[start : len(before) - end])
+    new = dict.fromkeys(after[start : len(after) - end])
+    return [key for key in old if key not in new], [key for key in new if key not in old]

@@ -5,14 +5,17 @@ or brings it up to date, and it lives on. So each candidate is judged when it is
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import count
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from itertools import count, islice
 from typing import Any, Final
 
 from translator.node import Input, Node, Recipe, Token, Watcher
+from translator.remains import dismantle, is_large, take_apart
 
 # So many steps are done between two looks at whether the turn is over.
 _BREATH: Final = 32
+# So many take a fraction of a millisecond.
+_AT_ONCE: Final = 256
 
 
 class Releaser:
@@ -22,7 +25,10 @@ class Releaser:
     """
 
     def __init__(
-        self, inputs: dict[Token, Input], nodes: Mapping[Recipe, dict[tuple[Any, ...], Node]], loose: set[Node]
+        self,
+        inputs: MutableMapping[Token, Input],
+        nodes: Mapping[Recipe, MutableMapping[tuple[Any, ...], Node]],
+        loose: set[Node],
     ) -> None:
         self._inputs = inputs
         self._nodes = nodes
@@ -35,9 +41,10 @@ class Releaser:
         return not self._put_off
 
     def drop(self, candidates: Iterable[Input | Node]) -> None:
-        """Drop those that nothing needs, at a stretch."""
-        for _ in self._walk(list(candidates)):
-            pass
+        """Drop those that nothing needs: at a stretch, or what is left after many steps in turns."""
+        walk = self._walk(list(candidates))
+        if sum(1 for _ in islice(walk, _AT_ONCE)) == _AT_ONCE:
+            self._put_off.append(walk)
 
     def put_off(self, candidates: Iterable[Input | Node]) -> None:
         """Have ``sweep`` drop them, if nothing needs them by then."""
@@ -70,6 +77,8 @@ class Releaser:
             if isinstance(candidate, Input):
                 self._forget_input(candidate)
             elif self._forget(candidate):
+                if is_large(candidate):
+                    yield from dismantle(take_apart(candidate))
                 for dependency in candidate.dependencies:
                     dependency.unlink(candidate)
                     pending.append(dependency)

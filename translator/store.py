@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from translator.objects.meta import MeshObject
 from translator.objects.registry import Kind, ObjectKey
+from translator.wide import WideDict
 
 O_contra = TypeVar("O_contra", contravariant=True)
 Entry = TypeVar("Entry", bound=Hashable)
@@ -150,7 +151,7 @@ class Store:
 
     def __init__(self, indexes: Iterable[Index[Any, Any]], domain_suffix: str) -> None:
         self._domain_suffix = domain_suffix
-        self._rows: dict[ObjectKey, MeshObject] = {}
+        self._rows: WideDict[ObjectKey, MeshObject] = WideDict()
         self._tables: dict[str, _Table] = {}
         self._indexes_of: dict[Kind, list[Index[Any, Any]]] = {kind: [] for kind in Kind}
         for index in indexes:

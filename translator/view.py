@@ -7,7 +7,7 @@ looked at again; the rest of the View costs nothing.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from translator.clusters.selection import cluster_references
 from translator.database import Database
@@ -73,8 +73,8 @@ class Failure(NamedTuple):
 class _Table:
     """The resources of one type: the node that lists them, and a node and last good value for each.
 
-    ``names`` tells which resource a node makes. ``staged`` holds what a refresh found (None: gone) until all of it
-    comes into force together.
+    ``names`` tells which resource a node makes. ``staged`` holds what a refresh found to be different (None: gone)
+    until all of it comes into force together.
     """
 
     __slots__ = ("generator", "listing", "names", "nodes", "resources", "staged")
@@ -87,17 +87,21 @@ class _Table:
         self.resources: dict[str, Resource] = {}
         self.staged: dict[str, Resource | None] = {}
 
-    def commit(self) -> set[str]:
+    def stage(self, name: str, resource: Resource | None) -> None:
+        """Have a resource, or that there is none, come into force; compared now, for ``commit`` is one step."""
+        if resource == self.resources.get(name):
+            self.staged.pop(name, None)
+        else:
+            self.staged[name] = resource
+
+    def commit(self) -> AbstractSet[str]:
         """Put what is staged in force; returns the names that are different now."""
-        changed = {name for name, resource in self.staged.items() if resource != self.resources.get(name)}
-        for name in changed:
-            resource = self.staged[name]
-            if resource is None:
-                del self.resources[name]
-            else:
-                self.resources[name] = resource
-        self.staged.clear()
-        return changed
+        staged, self.staged = self.staged, {}
+        gone = [name for name, resource in staged.items() if resource is None]
+        self.resources.update(cast("dict[str, Resource]", staged))
+        for name in gone:
+            del self.resources[name]
+        return staged.keys()
 
 
 class View:
@@ -233,8 +237,8 @@ class View:
         wanted = self._pull_listing(table)
         if wanted is None:
             return
-        references = {reference.name: reference for reference in wanted}
-        for name, reference in references.items():
+        references = {reference.name: reference for reference in self._db.paced(wanted)}
+        for name, reference in self._db.paced(references.items()):
             replaced = table.nodes.get(name)
             if replaced is None or not reference.is_built_by(replaced):
                 # Watched before the old node goes, so that what both are made of is not built again.
@@ -243,10 +247,11 @@ class View:
                     self._forget(table, replaced)
                 table.names[node] = name
                 self._stale[node] = None
-        for name in table.nodes.keys() - references.keys():
+        for name in [name for name in table.nodes if name not in references]:
             self._forget(table, table.nodes.pop(name))
             self._failures.pop((table.generator.type_url, name), None)
-            table.staged[name] = None
+            table.stage(name, None)
+            self._db.breathe()
 
     def _rebuild(self, table: _Table, name: str, node: Node) -> None:
         key = (table.generator.type_url, name)
@@ -254,7 +259,7 @@ class View:
             resource: Resource | None = self._db.pull(node)
             if resource is not None:
                 resource.prepare()
-            table.staged[name] = resource
+            table.stage(name, resource)
         except QueryFailedError as error:
             self._note(key, (Failure(*key, error, node=node),))
         else:

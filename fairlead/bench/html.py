@@ -58,6 +58,9 @@ def _section(result: Result) -> str:
         names, values = [each.name for each in result.stages], [each.milliseconds for each in result.stages]
         parts.append(_figure("Where the median change spent its time, ms", bar_chart(names, values, "ms")))
     parts.append(_table(("measure", "value"), ((each.name, str(each)) for each in result.figures)))
+    if result.held:
+        heads = ("held up, ms", "of its own, ms", "innermost calls")
+        parts.append(_table(heads, ((f"{each.ms:.1f}", f"{each.cpu_ms:.1f}", str(each)) for each in result.held)))
     return "\n".join(parts)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 _BINS: Final = 30
+_TOLD_CALLS: Final = 3
 SMALLEST: Final = 0.001
 """Milliseconds below which nothing is told apart."""
 
@@ -72,10 +73,22 @@ class Stage(msgspec.Struct, frozen=True):
     milliseconds: float
 
 
+class Held(msgspec.Struct, frozen=True):
+    """One time that the event loop of the control plane was held up, in milliseconds, and its innermost calls then."""
+
+    ms: float
+    cpu_ms: float
+    doing: list[str]
+
+    def __str__(self) -> str:
+        return " < ".join(self.doing[:_TOLD_CALLS]) or "nobody looked"
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about one run on one control plane.
 
-    ``failure`` says why there is nothing, ``warnings`` what to know before the figures are believed.
+    ``failure`` says why there is nothing, ``warnings`` what to know before the figures are believed. ``held`` are the
+    newest times that the event loop was held up by what it computed itself.
     """
 
     mode: str
@@ -85,6 +98,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     figures: list[Figure] = []
     stages: list[Stage] = []
     seconds: list[Second] = []
+    held: list[Held] = []
     warnings: list[str] = []
     failure: str = ""
 

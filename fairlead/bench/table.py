@@ -26,6 +26,10 @@ def render_result(result: Result) -> RenderableType:
             (each.name, f"{each.milliseconds:.2f} ms", f"{each.milliseconds / total:.0%}") for each in result.stages
         )
         parts.append(_pairs(("where the median change spent its time", "p50", "share"), rows))
+    if result.held:
+        # Read by people who look for the cause: a table would cut the calls off.
+        parts.append(Text("the event loop was held up by what it computed itself, the newest first:"))
+        parts += (Text(f"{each.ms:6.1f} ms ({each.cpu_ms:.1f} of its own): {each}") for each in result.held)
     parts += (Text(f"Note: {each}.", style="yellow") for each in result.warnings)
     return Group(*parts)
 

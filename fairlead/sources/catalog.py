@@ -12,6 +12,7 @@ from translator.diagnostics import Severity
 from translator.objects.meta import MeshObject
 from translator.objects.registry import ObjectKey
 from translator.store import Write
+from translator.wide import WideDict
 
 
 class _Claim(NamedTuple):
@@ -38,13 +39,14 @@ class Catalog:
 
     def __init__(self) -> None:
         # Of each object the claims of all files, the one that is in force first: mostly there is only one.
-        self._claims: dict[ObjectKey, tuple[_Claim, ...]] = {}
+        self._claims: WideDict[ObjectKey, tuple[_Claim, ...]] = WideDict()
         self._files: dict[str, set[ObjectKey]] = {}
         self._findings: dict[str, tuple[Finding, ...]] = {}
         self._doomed: dict[tuple[str, ObjectKey], float] = {}
         self._contested: set[ObjectKey] = set()
-        self._in_force: dict[ObjectKey, MeshObject] = {}
-        self._touched: dict[ObjectKey, None] = {}
+        self._in_force: WideDict[ObjectKey, MeshObject] = WideDict()
+        # In the order in which they were, some of them more than once.
+        self._touched: list[ObjectKey] = []
         self._findings_changed = False
 
     def __len__(self) -> int:
@@ -59,7 +61,7 @@ class Catalog:
     def replace(self, file: str, parsed: ParsedFile, now: float) -> Iterator[None]:
         """A file was read, for the first time or again.
 
-        Yields after each object, so that the caller can take turns; done when the iteration ends.
+        Yields for each object, so that the caller can take turns; done when the iteration ends.
         """
         found: dict[ObjectKey, PlacedObject] = {}
         twice: list[Finding] = []
@@ -67,7 +69,10 @@ class Catalog:
             first = found.setdefault(placed.key, placed)
             if first is not placed:
                 twice.append(_duplicate(placed.key, placed.place, first.place))
-        for key in self._files.get(file, set()) - found.keys():
+            yield
+        for key in tuple(self._files.get(file, ())):
+            if key in found:
+                continue
             if parsed.is_complete and key not in parsed.broken:
                 self._doom(file, key, now)
             else:
@@ -78,17 +83,19 @@ class Catalog:
             yield
         self._note_findings(file, (*parsed.findings, *twice))
 
-    def remove(self, file: str, now: float) -> None:
-        """A file is gone."""
+    def remove(self, file: str, now: float) -> Iterator[None]:
+        """A file is gone. Yields like ``replace``."""
         for key in tuple(self._files.get(file, ())):
             self._doom(file, key, now)
+            yield
         self._note_findings(file, ())
 
-    def expire(self, before: float) -> None:
-        """Remove what was doomed at ``before`` or earlier."""
+    def expire(self, before: float) -> Iterator[None]:
+        """Remove what was doomed at ``before`` or earlier. Yields like ``replace``."""
         for (file, key), since in tuple(self._doomed.items()):
             if since <= before:
                 self._drop(file, key)
+            yield
 
     def spare(self, now: float) -> None:
         """Count the time of everything doomed from now on again: the files cannot be looked at."""
@@ -97,7 +104,7 @@ class Catalog:
 
     def take_writes(self) -> Iterator[Write]:
         """What is in force now and was not before, or the other way round, each told once."""
-        touched, self._touched = self._touched, {}
+        touched, self._touched = self._touched, []
         for key in touched:
             claim = self._winner(key)
             current = claim.object if claim else None
@@ -134,7 +141,7 @@ class Catalog:
         return claims[0] if claims else None
 
     def _of_others(self, file: str, key: ObjectKey) -> tuple[_Claim, ...]:
-        return tuple(claim for claim in self._claims.get(key, ()) if claim.place.file != file)
+        return tuple(claim for claim in self._claims.get(key) or () if claim.place.file != file)
 
     def _put(self, file: str, key: ObjectKey, claim: _Claim) -> None:
         """Have a file make this claim, in place of the one that it made before."""
@@ -176,8 +183,8 @@ class Catalog:
         self._touch(key)
 
     def _touch(self, key: ObjectKey) -> None:
-        self._touched[key] = None
-        if len(self._claims.get(key, ())) > 1:
+        self._touched.append(key)
+        if len(self._claims.get(key) or ()) > 1:
             self._contested.add(key)
             self._findings_changed = True
         elif key in self._contested:

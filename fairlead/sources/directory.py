@@ -10,6 +10,7 @@ from time import monotonic, perf_counter
 from types import TracebackType
 from typing import Any, Final, Self
 
+import msgspec
 import structlog
 
 from fairlead.finding import Place
@@ -30,6 +31,18 @@ _RESCAN: Final = 5.0  # network file systems tell of nothing that others change
 _RESCAN_SHARE: Final = 200
 # What may hold certificates.
 _MATERIAL: Final = frozenset({Kind.SECRET, Kind.CONFIG_MAP})
+
+
+class _Counts(msgspec.Struct):
+    """How many writes there are of each kind of objects, and how many of all remove one."""
+
+    kinds: Counter[Kind] = msgspec.field(default_factory=Counter)
+    removed: int = 0
+
+    def add(self, write: Write) -> None:
+        """One more."""
+        self.kinds[write.key.kind] += 1
+        self.removed += write.value is None
 
 
 class DirectorySource:
@@ -132,14 +145,16 @@ class DirectorySource:
             self._note_lost(reading.lost)
             return
         self._note_found(reading)
-        writes = await self._take_over(reading)
+        files = len(reading.changes)
+        writes, counts = await self._take_over(reading)
         findings = self._catalog.take_findings()
-        if any(write.key.kind in _MATERIAL for write in writes):
+        if not _MATERIAL.isdisjoint(counts.kinds):
             # What looks into it takes longer to import than the event loop may wait.
             await asyncio.get_running_loop().run_in_executor(self._worker, import_module, "translator.secrets.pem")
         if writes or findings is not None:
             await sink(Batch(writes, received, findings))
-            defer(partial(self._report, writes, len(reading.changes)))
+            defer(partial(self._report, counts, files))
+            await Pace().drop(writes)
 
     async def _read(self, hints: frozenset[str] | None) -> Reading:
         """Look at the folder: in the worker thread, unless that would take longer than getting there and back."""
@@ -152,23 +167,28 @@ class DirectorySource:
                 self._rescan = max(_RESCAN, (perf_counter() - started) * _RESCAN_SHARE)
         return self._reader.without(reading, self._watching.being_written()) if reading.changes else reading
 
-    async def _take_over(self, reading: Reading) -> list[Write]:
+    async def _take_over(self, reading: Reading) -> tuple[list[Write], _Counts]:
+        """Make writes of what was read, which is let go of file by file: it is as large as the mesh may be."""
         pace = Pace()
         now = monotonic()
-        for name, parsed in reading.changes:
-            if parsed is None:
-                self._catalog.remove(name, now)
-                continue
-            for _ in self._catalog.replace(name, parsed, now):
+        reading.changes.reverse()
+        while reading.changes:
+            name, parsed = reading.changes.pop()
+            taking = self._catalog.remove(name, now) if parsed is None else self._catalog.replace(name, parsed, now)
+            for _ in taking:
                 await pace.rest_if_due()
-        self._catalog.expire(now - SETTLE)
-        writes = []
+            await pace.rest_if_due()
+        for _ in self._catalog.expire(now - SETTLE):
+            await pace.rest_if_due()
+        writes: list[Write] = []
+        counts = _Counts()
         for write in self._catalog.take_writes():
             writes.append(write)
+            counts.add(write)
             await pace.rest_if_due()
         if not reading.is_settled:
             asyncio.get_running_loop().call_later(SETTLE, self._notice, None)
-        return writes
+        return writes, counts
 
     def _note_unwatched(self, reason: str) -> None:
         """Say so once: the reason may last, such as a system that has no watches left."""
@@ -204,20 +224,18 @@ class DirectorySource:
                 self._watching.stop()
             self._watched = reading.identity
 
-    def _report(self, writes: list[Write], files: int) -> None:
-        if not writes:
+    def _report(self, counts: _Counts, files: int) -> None:
+        if not counts.kinds:
             return
-        kinds = Counter(str(write.key.kind) for write in writes)
-        removed = sum(write.value is None for write in writes)
         self._log.info(
             "source.changed",
             files=files,
-            written=len(writes) - removed,
-            removed=removed,
+            written=counts.kinds.total() - counts.removed,
+            removed=counts.removed,
             objects=len(self._catalog),
-            kinds=dict(kinds.most_common()),
+            kinds={str(kind): count for kind, count in counts.kinds.most_common()},
         )
-        if removed and not len(self._catalog):
+        if counts.removed and not len(self._catalog):
             self._log.warning(
                 "source.emptied",
                 folder=str(self._root),

@@ -22,6 +22,8 @@ DEFAULT_FILE_LIMIT: Final = 32 * MEBIBYTE
 
 # So many bytes of text become objects within a millisecond or two, also where they are YAML.
 _LITTLE: Final = 4096
+# So many files are looked at within a fraction of that.
+_FEW: Final = 16
 # Two changes can have the same time: clocks of file systems tick every few milliseconds (here: nanoseconds).
 _TICK: Final = 20_000_000
 
@@ -90,6 +92,8 @@ class FolderReader:
 
     def glance(self, hints: frozenset[str], unfinished: frozenset[str]) -> Reading | None:
         """What ``look`` does where that takes no longer than an event loop can wait: a few small files; else None."""
+        if len(hints) > _FEW:
+            return None
         try:
             files = self._files_of(hints) if _identity_of(self._root) == self._identity else None
             if files is None or sum(each.size for each in files.values() if each) > _LITTLE:
@@ -122,9 +126,12 @@ class FolderReader:
 
     def without(self, reading: Reading, unfinished: frozenset[str]) -> Reading:
         """What was found apart from files that somebody was writing at the same time; they are read again later."""
+        if not unfinished:
+            return reading
+        root = str(self._root)
         kept = []
         for name, parsed in reading.changes:
-            if f"{self._root}/{name}" in unfinished:
+            if f"{root}/{name}" in unfinished:
                 self._known[name] = _UNCERTAIN
             else:
                 kept.append((name, parsed))

@@ -67,7 +67,7 @@ class ClusterOffer(msgspec.Struct, frozen=True):
 @query
 def cluster_references(db: Database, view: ViewKey) -> tuple[ResourceReference, ...]:
     """All clusters, by name."""
-    references = [each.cluster for each in (*outbound_clusters(db, view), *sni_clusters(db, view))]
+    references = [each.cluster for each in db.paced((*outbound_clusters(db, view), *sni_clusters(db, view)))]
     references.append(ResourceReference(BLACK_HOLE_CLUSTER, black_hole_cluster, ()))
     if view.role is Role.SIDECAR:
         scope = scope_key(db, view)
@@ -98,7 +98,7 @@ def sni_clusters(db: Database, view: ViewKey) -> tuple[OutboundCluster, ...]:
     passed = set(passed_services(db, view.namespace, hosts))
     return tuple(
         _by_sni(each, view)
-        for each in outbound_clusters(db, view)
+        for each in db.paced(outbound_clusters(db, view))
         if (each.key.destination.namespace, each.key.destination.hostname) in passed
     )
 
@@ -111,7 +111,7 @@ def passed_services(db: Database, namespace: str, hosts: tuple[str, ...]) -> tup
     """
     return tuple(
         (each.namespace, each.hostname)
-        for each in scope_services(db, ScopeKey(namespace))
+        for each in db.paced(scope_services(db, ScopeKey(namespace)))
         if not each.mesh_external and any(covers(host, each.hostname) for host in hosts)
     )
 

@@ -16,7 +16,7 @@ from xds.types import ENDPOINT
 def endpoint_references(db: Database, view: ViewKey) -> tuple[ResourceReference, ...]:
     """One assignment for every cluster that gets its endpoints by EDS."""
     clusters = (*outbound_clusters(db, view), *sni_clusters(db, view))
-    return tuple(each.assignment for each in clusters if each.assignment is not None)
+    return tuple(each.assignment for each in db.paced(clusters) if each.assignment is not None)
 
 
 def unknown_assignment(name: str) -> Resource:

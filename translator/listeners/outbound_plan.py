@@ -152,7 +152,7 @@ class _Planner:
         binds: tuple[str, ...] = (scope.bind,) if scope.bind else ()
         if real and not binds:
             binds = self._key.bind or loopbacks(self._key.families)
-        for service in scope.services:
+        for service in db.paced(scope.services):
             if service.resolution is Resolution.ALIAS:
                 continue
             for port in service.ports if is_catch_all else (_dictated_port(scope, service),):

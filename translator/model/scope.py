@@ -24,6 +24,7 @@ from translator.model.service import (
     cluster_addresses,
     host_services,
     namespace_services,
+    oldest_first,
     prefer_services,
     visible_service,
 )
@@ -103,10 +104,10 @@ def exported_services(db: Database, namespace: str) -> tuple[Service, ...]:
     everything = (
         each
         for owner in db.members(SERVICE_NAMESPACES, "")
-        for each in namespace_services(db, owner)
+        for each in db.paced(namespace_services(db, owner))
         if is_exported(each.export, namespace)
     )
-    return tuple(sorted(prefer_services(everything, namespace).values(), key=lambda each: each.age))
+    return oldest_first(db, prefer_services(everything, namespace).values())
 
 
 @query
@@ -182,13 +183,13 @@ def scope_services(db: Database, key: ScopeKey) -> tuple[Service, ...]:
     merged: dict[tuple[str, str], Service] = {}
     listeners = egress_scopes(db, key)
     for listener in listeners:
-        for each in listener.services:
+        for each in db.paced(listener.services):
             _merge_ports(merged, each)
     if key.sidecar is not None:
         for position in range(len(listeners)):
             for target in _rule_targets(db, key.namespace, egress_rules(db, key, position)):
                 _merge_ports(merged, target)
-    return tuple(sorted(merged.values(), key=lambda each: each.age))
+    return oldest_first(db, merged.values())
 
 
 @query
@@ -224,23 +225,27 @@ def _with_allocated_addresses(db: Database, scope: EgressScope) -> EgressScope:
 def _egress_scope(db: Database, namespace: str, listener: EgressListener) -> EgressScope:
     patterns = _HostPatterns.parse(listener.hosts, namespace)
     candidates = (
-        each for owner in patterns.namespaces(db) for each in namespace_services(db, owner) if patterns.imports(each)
+        each
+        for owner in patterns.namespaces(db)
+        for each in db.paced(namespace_services(db, owner))
+        if patterns.imports(each)
     )
     visible = (each for each in candidates if is_exported(each.export, namespace))
-    services = sorted(prefer_services(visible, namespace).values(), key=lambda each: each.age)
+    services = oldest_first(db, prefer_services(visible, namespace).values())
     port = listener.port
     if port is None:
-        return EgressScope(bind=listener.bind, capture_mode=listener.capture_mode, services=tuple(services))
+        return EgressScope(bind=listener.bind, capture_mode=listener.capture_mode, services=services)
     protocol = parse_protocol(port.protocol)
     if protocol is not Protocol.HTTP_PROXY and port.number:
-        services = [trimmed for each in services if (trimmed := each.with_port(port.number)).ports]
+        trimming = (each.with_port(port.number) for each in db.paced(services))
+        services = tuple(trimmed for trimmed in trimming if trimmed.ports)
     return EgressScope(
         port=port.number,
         port_name=port.name,
         protocol=protocol,
         bind=listener.bind,
         capture_mode=listener.capture_mode,
-        services=tuple(services),
+        services=services,
     )
 
 

@@ -6,6 +6,7 @@ touch anything that is built from the service alone.
 
 from collections.abc import Iterable
 from enum import StrEnum
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -162,7 +163,14 @@ def cluster_addresses(db: Database, namespace: str, hostname: str, cluster: str)
 def namespace_services(db: Database, namespace: str) -> tuple[Service, ...]:
     """All services of a namespace, oldest first."""
     found = (service(db, namespace, hostname) for hostname in db.members(HOSTS_IN_NAMESPACE, namespace))
-    return tuple(sorted((each for each in found if each is not None), key=lambda each: each.age))
+    return oldest_first(db, (each for each in found if each is not None))
+
+
+def oldest_first(db: Database, services: Iterable[Service]) -> tuple[Service, ...]:
+    """Services by age. They may be very many: the turn may end while their ages are looked up."""
+    found = [(each.age, each) for each in db.paced(services)]
+    found.sort(key=itemgetter(0))
+    return tuple(each for _, each in found)
 
 
 @query

@@ -47,7 +47,7 @@ class HostRule(NamedTuple):
 def scope_ports(db: Database, scope: ScopeKey, position: int) -> dict[int, dict[str, Service]]:
     """The services of an egress listener by port and hostname, oldest first; under 0 all of them."""
     ports: dict[int, dict[str, Service]] = {0: {}}
-    for each in egress_scopes(db, scope)[position].services:
+    for each in db.paced(egress_scopes(db, scope)[position].services):
         ports[0][each.hostname] = each
         for port in each.ports:
             ports.setdefault(port.number, {})[each.hostname] = each

@@ -72,7 +72,7 @@ def gateway_table(db: Database, key: GatewayKey, name: str) -> Resource | None:
     hosts = ruled_hosts(db, key)
     if not hosts.records:
         hosts = list_hosts([encode_head(f"blackhole:{key.servers[0].number}", ("*",))], ())
-    return join_table(name, hosts, http3_port=key.http3_port)
+    return join_table(name, hosts, http3_port=key.http3_port, paced=db.paced)
 
 
 @query
@@ -187,10 +187,12 @@ class GatewayHosts:
         for group in groups:
             # All names first: one group may take over the name of another.
             self._hosts.drop(self._names.pop(group, ""))
+            yield
         for group in groups:
             if group in self._groups:
                 self._write(group)
             yield
+        yield from self._hosts.order()
 
     def result(self) -> HostList:
         """The virtual hosts in order of their names."""

@@ -65,7 +65,7 @@ def _listener_tables(db: Database, view: ViewKey, place: TableScope, listener: E
         for port, services in scope_ports(db, place.scope, place.position).items():
             if port:
                 on_port = TableScope(place.scope, place.position, port)
-                yield from _port_tables(view, on_port, listener, services.values())
+                yield from _port_tables(view, on_port, listener, db.paced(services.values()))
         if view.http_proxy_port or db.settings.mesh.proxy_http_port:
             yield _Table(HTTP_PROXY_ROUTE, place)
 

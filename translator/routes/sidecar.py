@@ -29,7 +29,7 @@ def outbound_table(db: Database, key: TableKey, name: str) -> Resource | None:
     unknown = unknown_hosts(db, key.services.scope)
     hosts = known_hosts(db, key).followed_by(unknown.virtual_host, unknown.clusters)
     # Envoy takes the port from the request's authority only, so a domain that has one could never match.
-    return join_table(name, hosts, ignore_port=bool(key.services.port))
+    return join_table(name, hosts, ignore_port=bool(key.services.port), paced=db.paced)
 
 
 @query
@@ -94,13 +94,19 @@ class SidecarHosts:
         changed = {**dict.fromkeys(self._register.take_changed()), **self._rerouted}
         self._rerouted.clear()
         won: dict[Bid, tuple[str, ...]] = {}
+        served: set[str] = set()
+        left_out: set[str] = set()
         for bid in changed:
             domains = self._register.domains(bid)
             if domains:
                 won[bid] = domains
+                served.add(bid.name)
+            else:
+                left_out.add(bid.name)
             yield
-        for name in {bid.name for bid in changed} - {bid.name for bid in won}:
+        for name in left_out - served:
             self._hosts.drop(name)
+            yield
         for bid, domains in won.items():
             candidate = self._latest[bid]
             record = candidate.record
@@ -108,6 +114,7 @@ class SidecarHosts:
                 record = encode_host(bid.name, domains, candidate.routes, self._tail)
             self._hosts.put(bid.name, record, candidate.routes.clusters)
             yield
+        yield from self._hosts.order()
 
     def result(self) -> HostList:
         """The virtual hosts in order of their names, with the domains that each of them gets."""

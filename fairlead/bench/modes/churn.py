@@ -68,7 +68,7 @@ async def measure_churn(session: Session) -> Result:
         took, left = gauge.elapsed, churn.waiting
         await _drain(session, churn)
     costs = gauge.figures()
-    after = await session.settle()
+    after, loop = await session.settle(), await gauge.loop()
     return Result(
         mode=plan.mode.value,
         server=session.subject.name,
@@ -86,10 +86,11 @@ async def measure_churn(session: Session) -> Result:
             *poll_figures(before.polls, after.polls, session.subject.endpoint.poll, gauge.elapsed),
             *costs,
             *session.clients.figures(),
-            *await gauge.loop_figures(),
+            *loop.figures,
             *_ledger_figures(await session.subject.pushes()),
         ],
         seconds=timeline.seconds,
+        held=loop.held,
         warnings=session.clients.warnings(),
     )
 

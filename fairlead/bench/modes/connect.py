@@ -13,7 +13,7 @@ async def measure_connect(session: Session) -> Result:
     loaded = subject.usage()
     gauge = Gauge(subject)
     connected = await session.connect()
-    totals = await session.fleet.totals()
+    totals, loop = await session.fleet.totals(), await gauge.loop()
     figures = [
         Figure("all configured after", connected.elapsed, "s"),
         Figure("slowest first response", max(connected.first), "s"),
@@ -35,6 +35,7 @@ async def measure_connect(session: Session) -> Result:
             Distribution(name="connecting -> configured", samples=[each * 1e3 for each in connected.complete]),
             *poll_distributions(totals.polls),
         ],
-        figures=[*figures, *gauge.figures(), *session.clients.figures(), *await gauge.loop_figures()],
+        figures=[*figures, *gauge.figures(), *session.clients.figures(), *loop.figures],
+        held=loop.held,
         warnings=session.clients.warnings(),
     )

@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from fairlead.bench.failure import BenchError
+from fairlead.bench.gauge import Gauge
 from fairlead.bench.result import Figure, Result
 from fairlead.bench.session import Session
 from fairlead.bench.settings import describe_plan
@@ -25,7 +26,7 @@ async def measure_memory(session: Session) -> Result:
     await session.settle()
     await asyncio.sleep(_AT_REST)
     left = subject.usage() or connected
-    proxies = session.fleet.size
+    proxies, loop = session.fleet.size, await Gauge(subject).loop()
     return Result(
         mode=plan.mode.value,
         server=subject.name,
@@ -38,5 +39,7 @@ async def measure_memory(session: Session) -> Result:
             Figure("memory, the most ever", connected.peak, "MB"),
             Figure("memory, all proxies gone", left.memory, "MB"),
             *session.clients.figures(),
+            *loop.figures,
         ],
+        held=loop.held,
     )

@@ -47,7 +47,7 @@ async def measure_push(session: Session) -> Result:
             await asyncio.sleep(plan.pause)
         figures += _reach(kind, samples[kind], before, await session.settle(), session.fleet.size)
     end = await session.fleet.totals()
-    pushes = await session.subject.pushes()
+    pushes, loop = await session.subject.pushes(), await gauge.loop()
     everything = [each for kind in samples for each in samples[kind]]
     return Result(
         mode=plan.mode.value,
@@ -66,10 +66,11 @@ async def measure_push(session: Session) -> Result:
             *poll_figures(begin.polls, end.polls, session.subject.endpoint.poll, gauge.elapsed),
             *gauge.figures(),
             *session.clients.figures(),
-            *await gauge.loop_figures(),
+            *loop.figures,
         ],
         stages=stages_of(pushes, everything),
         seconds=timeline.seconds,
+        held=loop.held,
         warnings=session.clients.warnings(),
     )
 

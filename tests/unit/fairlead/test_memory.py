@@ -32,15 +32,15 @@ def collector() -> Iterator[None]:
     gc.unfreeze()
 
 
-def test_what_is_loaded_is_not_looked_at_again() -> None:
+async def test_what_is_loaded_is_not_looked_at_again() -> None:
     kept = [[number] for number in range(1000)]
-    settle_memory()
+    await settle_memory()
     assert gc.get_freeze_count() >= len(kept)
 
 
-def test_survivors_are_spared_when_there_are_many() -> None:
+async def test_survivors_are_spared_when_there_are_many() -> None:
     tune_collector()
-    settle_memory()
+    await settle_memory()
     frozen = gc.get_freeze_count()
     spare_survivors()
     assert gc.get_freeze_count() == frozen
@@ -49,9 +49,9 @@ def test_survivors_are_spared_when_there_are_many() -> None:
     assert gc.get_freeze_count() >= frozen + len(kept) // 2
 
 
-def test_nothing_is_collected_during_bulk_work_and_what_is_left_is_spared() -> None:
+async def test_nothing_is_collected_during_bulk_work_and_what_is_left_is_spared() -> None:
     tune_collector()
-    settle_memory()
+    await settle_memory()
     frozen, before = gc.get_freeze_count(), gc.get_stats()
     with bulk_work():
         kept = [[number] for number in range(60_000)]
@@ -60,9 +60,9 @@ def test_nothing_is_collected_during_bulk_work_and_what_is_left_is_spared() -> N
     assert gc.get_freeze_count() >= frozen + len(kept)
 
 
-def test_what_is_young_is_collected_ahead_of_time_where_it_is_worth_it() -> None:
+async def test_what_is_young_is_collected_ahead_of_time_where_it_is_worth_it() -> None:
     tune_collector()
-    settle_memory()
+    await settle_memory()
     collect_young()
     looks = gc.get_stats()[0]["collections"]
     kept = [[number] for number in range(2_000)]
@@ -130,7 +130,7 @@ async def test_what_many_proxies_are_made_of_is_spared_once_it_is_quiet() -> Non
     memory = MemoryReturn(note, quiet=0.01)
     running = asyncio.create_task(memory.run())
     client = Client(1, Node.of(base_pb2.Node(id="a")), "", None, 0.0)
-    settle_memory()
+    await settle_memory()
     for streams, is_spared in ((1, False), (1_000, True)):
         frozen, kept = gc.get_freeze_count(), [[number] for number in range(1_000)]
         for _ in range(streams):

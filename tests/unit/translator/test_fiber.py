@@ -19,10 +19,15 @@ NAMES = "abcdef"
 
 
 @pytest.fixture(autouse=True, scope="module")
-def interrupted_sweeps() -> Iterator[None]:
-    """Sweeps can be interrupted at every step as well."""
+def smallest_steps() -> Iterator[None]:
+    """Everything that is done in steps can be interrupted at every one, and few are as many as thousands elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("translator.release._BREATH", 1)
+        patch.setattr("translator.release._AT_ONCE", 1)
+        patch.setattr("translator.engine._PACE", 1)
+        patch.setattr("translator.remains._FEW", 1)
+        for module in ("engine", "node", "wide"):
+            patch.setattr(f"translator.{module}.MANY", 2)
         yield
 
 
@@ -134,9 +139,20 @@ sums = Collection(positions, branch, Sums)
 
 
 @query
+def total(cells: Cells, names: tuple[str, ...]) -> int:
+    """Pauses between reads that are no queries."""
+    return sum(cells.read(name) for name in cells.paced(names))
+
+
+def positions_of(cells: Cells, depth: int) -> tuple[str, ...]:
+    """The names of the keys."""
+    return tuple(NAMES[each] for each in positions(cells, depth))
+
+
+@query
 def overview(cells: Cells, depth: int) -> tuple[object, ...]:
     """Depends on the collection and on pieces of it."""
-    return (*sums(cells, depth), tree(cells, depth, 2))
+    return (*sums(cells, depth), tree(cells, depth, 2), total(cells, positions_of(cells, depth)))
 
 
 @query
@@ -195,8 +211,8 @@ def test_any_interleaving_ends_where_a_fresh_engine_starts(actions: list[tuple[s
         assert root.finish() == expected[: 3 - each]
     for root in roots:
         root.close()
-    cells.sweep()
     cells.release_unused()
+    cells.sweep()
     assert len(cells) == 0
     assert not any(cells.is_read(name) for name in NAMES)
 
@@ -298,8 +314,8 @@ def test_abandoned_work_leaves_nothing_behind() -> None:
     root.step()
     root.step()
     root.close()
-    cells.sweep()
     cells.release_unused()
+    cells.sweep()
     assert len(cells) == 0
     assert tree(cells, 4, 0) == tree(Cells(**cells.values), 4, 0)
 

@@ -1,5 +1,7 @@
 """Which object of which file is in force, whatever happens to the files."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from fairlead.finding import Place
@@ -37,9 +39,13 @@ def writes(catalog: Catalog) -> dict[ObjectKey, Service | None]:
     return dict(catalog.take_writes())  # type: ignore[arg-type]
 
 
-def replace(catalog: Catalog, file: str, parsed: ParsedFile, now: float) -> None:
-    for _ in catalog.replace(file, parsed, now):
+def finish(steps: Iterator[None]) -> None:
+    for _ in steps:
         pass
+
+
+def replace(catalog: Catalog, file: str, parsed: ParsedFile, now: float) -> None:
+    finish(catalog.replace(file, parsed, now))
 
 
 def messages(catalog: Catalog) -> list[str]:
@@ -61,9 +67,9 @@ def test_what_is_gone_stays_until_it_expires(catalog: Catalog) -> None:
     replace(catalog, "x", holding("x", (A, 1)), 10)
     assert writes(catalog) == {}
     assert catalog.next_expiry == 10
-    catalog.expire(9)
+    finish(catalog.expire(9))
     assert writes(catalog) == {}
-    catalog.expire(10)
+    finish(catalog.expire(10))
     assert writes(catalog) == {B: None}
     assert len(catalog) == 1
 
@@ -73,7 +79,7 @@ def test_what_comes_back_in_time_was_never_gone(catalog: Catalog) -> None:
     writes(catalog)
     replace(catalog, "x", ParsedFile(), 1)
     replace(catalog, "x", holding("x", (A, 1)), 2)
-    catalog.expire(100)
+    finish(catalog.expire(100))
     assert writes(catalog) == {}
     assert len(catalog) == 1
 
@@ -81,9 +87,9 @@ def test_what_comes_back_in_time_was_never_gone(catalog: Catalog) -> None:
 def test_a_rename_takes_nothing_away(catalog: Catalog) -> None:
     replace(catalog, "x", holding("x", (A, 1)), 0)
     writes(catalog)
-    catalog.remove("x", 1)
+    finish(catalog.remove("x", 1))
     replace(catalog, "y", holding("y", (A, 1)), 1)
-    catalog.expire(1)
+    finish(catalog.expire(1))
     assert writes(catalog) == {}
     assert catalog.place_of(A) == Place("y", 1, 1)
 
@@ -91,7 +97,7 @@ def test_a_rename_takes_nothing_away(catalog: Catalog) -> None:
 def test_a_rename_with_a_change_is_in_force_at_once(catalog: Catalog) -> None:
     replace(catalog, "a", holding("a", (A, 1)), 0)
     writes(catalog)
-    catalog.remove("a", 1)
+    finish(catalog.remove("a", 1))
     replace(catalog, "b", holding("b", (A, 2)), 1)
     assert writes(catalog) == {A: version(A, 2)}
     assert messages(catalog) == []
@@ -100,9 +106,9 @@ def test_a_rename_with_a_change_is_in_force_at_once(catalog: Catalog) -> None:
 def test_a_removed_file_takes_its_objects_with_it(catalog: Catalog) -> None:
     replace(catalog, "x", holding("x", (A, 1)), 0)
     writes(catalog)
-    catalog.remove("x", 1)
-    catalog.remove("never-there", 1)
-    catalog.expire(1)
+    finish(catalog.remove("x", 1))
+    finish(catalog.remove("never-there", 1))
+    finish(catalog.expire(1))
     assert writes(catalog) == {A: None}
     replace(catalog, "x", holding("x", (A, 1)), 2)
     assert writes(catalog) == {A: version(A, 1)}
@@ -112,10 +118,10 @@ def test_a_broken_object_leaves_its_last_good_version_in_force(catalog: Catalog)
     replace(catalog, "x", holding("x", (A, 1), (B, 1)), 0)
     writes(catalog)
     replace(catalog, "x", holding("x", (B, 2), broken=frozenset({A})), 1)
-    catalog.expire(100)
+    finish(catalog.expire(100))
     assert writes(catalog) == {B: version(B, 2)}
     replace(catalog, "x", holding("x", (B, 2)), 2)
-    catalog.expire(100)
+    finish(catalog.expire(100))
     assert writes(catalog) == {A: None}
 
 
@@ -123,7 +129,7 @@ def test_an_unreadable_part_leaves_everything_in_force(catalog: Catalog) -> None
     replace(catalog, "x", holding("x", (A, 1), (B, 1)), 0)
     writes(catalog)
     replace(catalog, "x", ParsedFile(is_complete=False), 1)
-    catalog.expire(100)
+    finish(catalog.expire(100))
     assert writes(catalog) == {}
 
 
@@ -132,7 +138,7 @@ def test_what_is_broken_after_it_was_gone_is_not_gone(catalog: Catalog) -> None:
     writes(catalog)
     replace(catalog, "x", ParsedFile(), 1)
     replace(catalog, "x", ParsedFile(is_complete=False), 2)
-    catalog.expire(100)
+    finish(catalog.expire(100))
     assert writes(catalog) == {}
 
 
@@ -144,8 +150,8 @@ def test_the_first_file_by_name_wins(catalog: Catalog) -> None:
     assert messages(catalog) == [
         "b:1: warning: Service default/a: has no effect: a:1 holds the same object and comes first [FL0003]"
     ]
-    catalog.remove("a", 2)
-    catalog.expire(2)
+    finish(catalog.remove("a", 2))
+    finish(catalog.expire(2))
     assert writes(catalog) == {A: version(A, 2)}
     assert messages(catalog) == []
 
@@ -163,7 +169,7 @@ def test_findings_are_told_when_they_change(catalog: Catalog) -> None:
     assert catalog.take_findings()
     replace(catalog, "x", holding("x", (A, 1), (A, 2)), 1)
     assert catalog.take_findings() is None
-    catalog.remove("x", 2)
+    finish(catalog.remove("x", 2))
     assert catalog.take_findings() == ()
 
 
@@ -175,9 +181,9 @@ def test_nothing_expires_when_nothing_is_gone(catalog: Catalog) -> None:
 def test_sparing_starts_the_time_again(catalog: Catalog) -> None:
     replace(catalog, "x", holding("x", (A, 1)), 0)
     writes(catalog)
-    catalog.remove("x", 1)
+    finish(catalog.remove("x", 1))
     catalog.spare(50)
-    catalog.expire(49)
+    finish(catalog.expire(49))
     assert writes(catalog) == {}
-    catalog.expire(50)
+    finish(catalog.expire(50))
     assert writes(catalog) == {A: None}
