@@ -41,7 +41,7 @@ class Ingest:
         self._board = board
 
     async def __call__(self, batch: Batch) -> None:
-        """Apply a batch; the push comes when all of it is applied."""
+        """Apply a batch, of which no writes are left then; the push comes when all of it is applied."""
         read = perf_counter()
         if batch.findings is not None:
             self._board.replace("source", batch.findings)
@@ -57,6 +57,7 @@ class Ingest:
                 if len(keys) > _BULK:
                     spare_survivors()
                 await pace.rest()
+        await pace.drop(batch.writes)
         if not keys:
             return
         self._metrics.writes.inc(len(keys))

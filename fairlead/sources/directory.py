@@ -154,7 +154,6 @@ class DirectorySource:
         if writes or findings is not None:
             await sink(Batch(writes, received, findings))
             defer(partial(self._report, counts, files))
-            await Pace().drop(writes)
 
     async def _read(self, hints: frozenset[str] | None) -> Reading:
         """Look at the folder: in the worker thread, unless that would take longer than getting there and back."""
