@@ -255,7 +255,8 @@ class Lane(ABC, Generic[RequestT]):
         record.acks += 1
         record.version_acked, record.nonce_acked, record.acked_at = answered.response.version, request.nonce, now
         record.error = None
-        self._try_again(self.quarantine.next_trial(), answered.cause)
+        if self.quarantine is not _NOTHING_REFUSED:
+            self._try_again(self.quarantine.next_trial(), answered.cause)
         return Verdict(answered, None, request.nonce)
 
     def _refused(self, nonce: str, reason: str, now: float) -> Verdict:

@@ -182,10 +182,9 @@ class Stream:
         try:
             async with asyncio.TaskGroup() as tasks:
                 reader = tasks.create_task(self._read())
-                try:
-                    await self._write()
-                finally:
-                    reader.cancel()
+                self._writer = tasks.create_task(self._write())
+                # As tasks of their own both resume without passing through all that the call has gone through before.
+                self._writer.add_done_callback(lambda _: reader.cancel())
         except asyncio.CancelledError as cancelled:
             # Python 3.11: a task group that was cancelled holds the error, whose traceback holds the group, and both
             # hold the stream with all that its client was sent. What the collector has frozen would stay for ever.
@@ -229,7 +228,7 @@ class Stream:
     # -- writing --------------------------------------------------------------------------------------
 
     async def _write(self) -> None:
-        self._writer, arrivals = asyncio.current_task(), self._gate.arrivals
+        arrivals = self._gate.arrivals
         # First responses are the large ones. Later ones are waited for, and begin in a round that has room for them.
         await self._take_turn()
         while not self._is_over:
@@ -238,9 +237,11 @@ class Stream:
             if sent is None:
                 if self._session.is_settled:
                     self._urgency = Urgency.REST
-                self._set_timer()
+                else:
+                    self._set_timer()
                 self._waiter = self._loop.create_future()
-                await self._woken()
+                await self._waiter
+                self._waiter = self._queued = None
             else:
                 if sent.response.type_url == ENDPOINT:
                     self._urgency = Urgency.REST
@@ -251,7 +252,7 @@ class Stream:
                 writing = self._writings[sent.response.type_url] = _Writing(composed)
                 await self._deliver(sent.response.payload, now)
                 writing.finished = perf_counter()
-                if not self._session.is_settled:
+                if not self._session.is_settled and self._gate.turns.is_full():
                     await self._take_turn()
             if self._writings and arrivals.must_wait(self._came, self._loop.time()) and not self._session.is_settled:
                 await self._give_way()

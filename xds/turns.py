@@ -13,13 +13,14 @@ from typing import Final
 
 from xds.urgency import Urgency
 
-# Seconds that a round should take at the most, and at the least as long as somebody waits.
+# Seconds that a round should take at the most, whoever runs in it, and at the least as long as somebody waits.
 _LONG: Final = 0.003
 _SHORT: Final = 0.0015
-_FIRST: Final = 16
-_MOST: Final = 64
+_FIRST: Final = 8
+# The first ones after a quiet time take three times as long as those that follow, 0.25 ms each.
+_MOST: Final = 16
 # Seconds after which whoever begins something in a round leaves it to a later one.
-_FULL: Final = 0.002
+_FULL: Final = 0.0015
 # So many may overtake in a row whoever waits the longest for something less urgent.
 _MOST_OVERTAKING: Final = 7
 
@@ -44,22 +45,22 @@ class Turns:
         # The most urgent ones first.
         self._lines = tuple(_Line() for _ in Urgency)
         self._at_once = self._left = first
-        # When those who were woken last began to run.
+        # When this round began, and whether somebody waited then.
         self._since = 0.0
-        self._is_counting = False
-        # When the first in this round began (None: nobody has), and whether a look at the next round is due.
+        self._is_crowded = False
+        # When the first of those who take turns began in this round; None: nobody has.
         self._began: float | None = None
+        # Whether the next round is looked out for, and anybody has done something since this one began.
         self._is_looking = False
+        self._is_used = False
 
     def is_full(self) -> bool:
         """Whether so much has been done in this round of the loop that what is begun now should ``wait``.
 
         What gRPC has read and written since the round before ends waits in one piece, with no regard for how many.
         """
+        self._use()
         now = perf_counter()
-        if not self._is_looking:
-            self._is_looking = True
-            asyncio.get_running_loop().call_soon(self._open_round)
         if self._began is None:
             # Whatever else goes on in a round, somebody has to get on.
             self._began = now
@@ -84,30 +85,50 @@ class Turns:
         if waiter.done():
             # Given up, by a stream that is ending, or awake already.
             return
+        self._use()
         if self._left:
             self._left -= 1
             waiter.set_result(None)
         else:
             self._lines[urgency].waiters.append(waiter)
-        if not self._is_counting:
-            self._is_counting = True
-            self._since = perf_counter()
-            asyncio.get_running_loop().call_soon(self._next_round)
 
-    def _next_round(self) -> None:
-        """Everybody who was woken in the round before has run by now."""
-        if any(line.waiters for line in self._lines):
-            self._adapt(perf_counter() - self._since)
+    def _use(self) -> None:
+        self._is_used = True
+        if not self._is_looking:
+            self._is_looking = True
+            self._since = perf_counter()
+            asyncio.get_running_loop().call_soon(self._open_round)
+
+    def _open_round(self) -> None:
+        """Runs once in every round, before those whom it woke in the one before."""
+        waiting = [line for line in self._lines if line.waiters]
+        loop, now = asyncio.get_running_loop(), perf_counter()
+        self._is_looking = self._is_used or bool(waiting)
+        if self._is_looking:
+            loop.call_soon(self._open_round)
+        if self._is_crowded:
+            self._adapt(now - self._since)
+        self._since, self._is_crowded, self._is_used, self._began = now, bool(waiting), False, None
         self._left = self._at_once
-        loop = asyncio.get_running_loop()
-        # Runs just before them, so that nothing else counts that the loop has to do in the same round.
-        loop.call_soon(self._begin)
+        if waiting:
+            # Runs just before them.
+            loop.call_soon(self._begin)
+        if len(waiting) == 1:
+            self._wake(waiting[0].waiters)
         while self._left and (waiter := self._next_waiter()) is not None:
             waiter.set_result(None)
             self._left -= 1
-        self._is_counting = self._left < self._at_once
-        if self._is_counting:
-            loop.call_soon(self._next_round)
+
+    def _begin(self) -> None:
+        self._began = perf_counter()
+
+    def _wake(self, waiters: deque[asyncio.Future[None]]) -> None:
+        """As many as there is room for, where nobody can overtake them."""
+        while waiters and self._left:
+            waiter = waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                self._left -= 1
 
     def _next_waiter(self) -> asyncio.Future[None] | None:
         """Whose turn it is: the first of the most urgent ones, but for somebody whom too many have overtaken."""
@@ -125,16 +146,6 @@ class Turns:
             return None
         chosen.overtaken = 0
         return chosen.waiters.popleft()
-
-    def _open_round(self) -> None:
-        """Runs once in every round, as long as somebody begins something."""
-        self._is_looking = self._began is not None
-        self._began = None
-        if self._is_looking:
-            asyncio.get_running_loop().call_soon(self._open_round)
-
-    def _begin(self) -> None:
-        self._since = perf_counter()
 
     def _adapt(self, took: float) -> None:
         if took > _LONG:
