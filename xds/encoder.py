@@ -7,8 +7,10 @@ come from one counter of the server; a stream that already got the response take
 import copy
 import itertools
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from io import BytesIO
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 import msgspec
@@ -24,6 +26,9 @@ from xds.types import TypeUrl
 # Bytes: smaller ones are made again as quickly as they are found. Of the others a server keeps so much at the most.
 _WORTH_KEEPING: Final = 4096
 _MOST_KEPT: Final = 32 << 20
+# So many resources are encoded at a stretch.
+_AT_ONCE: Final = 256
+_ENCODED: Final = object()
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -38,9 +43,10 @@ class Label(msgspec.Struct, frozen=True):
 
 
 class Response:
-    """An encoded response; shared between streams, alive for as long as one of them waits for its ACK.
+    """A response; shared between streams, alive for as long as one of them waits for its ACK.
 
-    ``serial`` grows with every response of the server; ``nonce`` is its text.
+    ``serial`` grows with every response of the server; ``nonce`` is its text. One that brings very many resources is
+    encoded in steps, by whoever of its streams has a turn.
     """
 
     def __init__(self, content: "Content", serial: int, resources: list[Resource], removed: tuple[str, ...]) -> None:
@@ -51,8 +57,24 @@ class Response:
         self.nonce = f"{serial:x}"
         self.resources = resources
         self.removed = removed
-        self.payload = b""
         self.holding = Holding()
+        self._payload = b""
+        self._encoding: Iterator[None] | None = self._encode()
+
+    @property
+    def payload(self) -> bytes:
+        """The bytes; what is not encoded yet is then."""
+        self.encode()
+        return self._payload
+
+    def encode(self, is_due: Callable[[], bool] = lambda: False) -> bool:
+        """Go on encoding until ``is_due``; returns whether nothing is left to do."""
+        while self._encoding is not None:
+            if next(self._encoding, _ENCODED) is _ENCODED:
+                self._encoding = None
+            elif is_due():
+                return False
+        return True
 
     @cached_property
     def label(self) -> Label:
@@ -73,8 +95,21 @@ class Response:
     def without_payload(self) -> "Response":
         """A copy for those who still wait for the ACK when nobody writes it any more."""
         made = copy.copy(self)
-        made.payload = b""
+        made._payload, made._encoding = b"", None  # noqa: SLF001 - of its own class
         return made
+
+    def _encode(self) -> Iterator[None]:
+        stamp = (self.type_url, self.version, self.nonce)
+        if self.content.delta:
+            pieces = wire.delta_pieces(stamp, self.resources, self.removed)
+        else:
+            pieces = wire.sotw_pieces(stamp, self.resources)
+        joined = BytesIO()
+        while some := tuple(islice(pieces, _AT_ONCE)):
+            joined.writelines(chain.from_iterable(some))
+            yield
+        # Without another copy: these are the bytes that were written to.
+        self._payload = joined.getvalue()
 
 
 class Content(NamedTuple):
@@ -106,8 +141,8 @@ class Library:
 
     def keep(self, response: Response) -> None:
         """Others may need a response that is just sent to somebody."""
-        if self.kept.is_open and len(response.payload) >= _WORTH_KEEPING:
-            self.kept.keep(response.content, response, len(response.payload))
+        if self.kept.is_open and (size := sum(len(each.body) for each in response.resources)) >= _WORTH_KEEPING:
+            self.kept.keep(response.content, response, size)
 
     def next_serial(self) -> int:
         """For a new response."""
@@ -143,23 +178,16 @@ class Encoder:
             content = Content(type_url, version_of(resources, removed), self._delta)
             found = self._library.find(content)
             if found is None or found.serial <= after or not found.brings(resources, removed):
-                found = self._encoded(Response(content, self._library.next_serial(), resources, removed))
+                found = Response(content, self._library.next_serial(), resources, removed)
+                found.holding = self._pools.holdings.shared(Holding({each.name: each for each in resources}))
+                if len(resources) <= _AT_ONCE:
+                    found.encode()
                 self._library.add(found)
             self._newest[type_url] = resources, weakref.ref(found)
         if not after:
             # The first of its stream: whoever comes next begins in the same way.
             self._library.keep(found)
         return found
-
-    def _encoded(self, response: Response) -> Response:
-        stamp = (response.type_url, response.version, response.nonce)
-        if self._delta:
-            response.payload = wire.encode_delta(stamp, response.resources, response.removed)
-        else:
-            response.payload = wire.encode_sotw(*stamp, response.resources)
-        holding = Holding({resource.name: resource for resource in response.resources})
-        response.holding = self._pools.holdings.shared(holding)
-        return response
 
 
 def version_of(resources: Sequence[Resource], removed: Sequence[str] = ()) -> str:

@@ -5,7 +5,7 @@ import asyncio
 from xds.gate import Call, Gate
 from xds.methods import Method
 from xds.session import Session
-from xds.wire import decode_sotw, encode_sotw, with_type
+from xds.wire import decode_sotw, join, sotw_pieces, with_type
 
 
 async def fetch(gate: Gate, method: Method, call: Call, raw: bytes) -> bytes:
@@ -18,6 +18,6 @@ async def fetch(gate: Gate, method: Method, call: Call, raw: bytes) -> bytes:
         now = asyncio.get_running_loop().time()
         session.receive(request, now)
         sent = session.next_response(now)
-        return sent.response.payload if sent is not None else encode_sotw(request.type_url, "", "", ())
+        return sent.response.payload if sent is not None else join(sotw_pieces((request.type_url, "", ""), ()))
     finally:
         gate.discovery.detach(client)

@@ -14,6 +14,7 @@ import grpc.aio
 import msgspec
 
 from xds.client import Client
+from xds.encoder import Response
 from xds.errors import Code, ProtocolViolation, StreamRejected
 from xds.events import (
     Acked,
@@ -243,6 +244,8 @@ class Stream:
                 await self._waiter
                 self._waiter = self._queued = None
             else:
+                if not await self._encode(sent.response):
+                    break
                 if sent.response.type_url == ENDPOINT:
                     self._urgency = Urgency.REST
                 composed, now = perf_counter(), self._loop.time()
@@ -256,6 +259,14 @@ class Stream:
                     await self._take_turn()
             if self._writings and arrivals.must_wait(self._came, self._loop.time()) and not self._session.is_settled:
                 await self._give_way()
+
+    async def _encode(self, response: Response) -> bool:
+        """Encode in turns what is long; changes of the View go out after it. Returns whether it is to be written."""
+        while not response.encode(self._gate.turns.is_full):
+            await self._take_turn()
+            if self._is_over:
+                return False
+        return True
 
     async def _give_way(self) -> None:
         """Let those have their first response who have none yet, unless this client sends requests into the void."""

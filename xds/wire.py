@@ -4,7 +4,8 @@ Requests are small and are decoded by protobuf. Responses are joined from pieces
 per resource, which gives the very bytes that protobuf itself would give.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 import msgspec
 from envoy.config.core.v3 import base_pb2
@@ -88,25 +89,34 @@ def names_of(request: SotwRequest | DeltaRequest) -> Sequence[str]:
     return request.names if isinstance(request, SotwRequest) else request.subscribe
 
 
-def encode_sotw(type_url: TypeUrl, version: str, nonce: str, resources: Iterable[Resource]) -> bytes:
-    """A ``DiscoveryResponse``, byte for byte what protobuf would write."""
-    pieces = [_text(1, version)]
-    for resource in resources:
-        pieces += resource.sotw_record()
-    pieces += (_text(4, type_url), _text(5, nonce))
-    return b"".join(pieces)
+Stamp = tuple[TypeUrl, str, str]
+"""Type URL, version and nonce of a response."""
 
 
-def encode_delta(stamp: tuple[TypeUrl, str, str], resources: Iterable[Resource], removed: Iterable[str]) -> bytes:
-    """A ``DeltaDiscoveryResponse`` as protobuf would write it; ``stamp`` is (type URL, version, nonce)."""
+def sotw_pieces(stamp: Stamp, resources: Iterable[Resource]) -> Iterator[Iterable[bytes]]:
+    """A ``DiscoveryResponse``, byte for byte what protobuf would write, in pieces of a resource each."""
     type_url, version, nonce = stamp
-    pieces = [_text(1, version)]
+    yield (_text(1, version),)
     for resource in resources:
-        pieces += resource.delta_record()
-    pieces += (_text(4, type_url), _text(5, nonce))
+        yield resource.sotw_record()
+    yield (_text(4, type_url), _text(5, nonce))
+
+
+def delta_pieces(stamp: Stamp, resources: Iterable[Resource], removed: Iterable[str]) -> Iterator[Iterable[bytes]]:
+    """A ``DeltaDiscoveryResponse`` as protobuf would write it, in pieces of a resource each."""
+    type_url, version, nonce = stamp
+    yield (_text(1, version),)
+    for resource in resources:
+        yield resource.delta_record()
+    yield (_text(4, type_url), _text(5, nonce))
     # Repeated strings, unlike single ones, are written even when they are empty.
-    pieces += (length_delimited(6, name.encode()) for name in removed)
-    return b"".join(pieces)
+    for name in removed:
+        yield (length_delimited(6, name.encode()),)
+
+
+def join(pieces: Iterable[Iterable[bytes]]) -> bytes:
+    """All pieces of a response, one after the other."""
+    return b"".join(chain.from_iterable(pieces))
 
 
 def _text(number: int, value: str) -> bytes:

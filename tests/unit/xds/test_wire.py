@@ -30,7 +30,9 @@ def test_a_joined_response_is_protobufs_own(version: str, nonce: str, some: list
         nonce=nonce,
         resources=[any_pb2.Any(type_url=r.type_url, value=r.body) for r in some],
     )
-    assert wire.encode_sotw(CLUSTER, version, nonce, some) == expected.SerializeToString(deterministic=True)
+    assert wire.join(wire.sotw_pieces((CLUSTER, version, nonce), some)) == expected.SerializeToString(
+        deterministic=True
+    )
 
 
 @given(st.text(max_size=10), st.lists(resources, max_size=5), st.lists(st.text(max_size=10), max_size=3))
@@ -47,15 +49,20 @@ def test_a_joined_delta_response_is_protobufs_own(version: str, some: list[Resou
             for r in some
         ],
     )
-    assert wire.encode_delta((ENDPOINT, version, "7"), some, removed) == expected.SerializeToString(deterministic=True)
+    assert wire.join(wire.delta_pieces((ENDPOINT, version, "7"), some, removed)) == expected.SerializeToString(
+        deterministic=True
+    )
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 3_000_000])
 def test_sizes_around_the_steps_of_the_length_prefix(size: int) -> None:
     resource = Resource(LISTENER, "l", b"x" * size)
-    message = discovery_pb2.DiscoveryResponse.FromString(wire.encode_sotw(LISTENER, "1", "n", [resource]))
+    stamp = (LISTENER, "1", "n")
+    message = discovery_pb2.DiscoveryResponse.FromString(wire.join(wire.sotw_pieces(stamp, [resource])))
     assert message.resources[0].value == resource.body
-    delta = discovery_pb2.DeltaDiscoveryResponse.FromString(wire.encode_delta((LISTENER, "1", "n"), [resource], ()))
+    delta = discovery_pb2.DeltaDiscoveryResponse.FromString(
+        wire.join(wire.delta_pieces((LISTENER, "1", "n"), [resource], ()))
+    )
     assert delta.resources[0].resource.value == resource.body
 
 
