@@ -9,9 +9,9 @@ BIN := $(VENV)/bin
 STUBS := .stubs
 PROTOS := $(shell find protos -name '*.proto')
 
-# Tests with real Envoys wait more than they compute, so two run at a time even on a small machine. The tests of one
+# Tests with real Envoys wait more than they compute, so three run at a time even on two processors. The tests of one
 # module stay together: they may share what is costly to start.
-TEST_WORKERS ?= 2
+TEST_WORKERS ?= 3
 ARGS ?=
 
 .PHONY: help
