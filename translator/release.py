@@ -77,9 +77,11 @@ class Releaser:
             if isinstance(candidate, Input):
                 self._forget_input(candidate)
             elif self._forget(candidate):
+                dependencies = list(candidate.dependencies)
                 if is_large(candidate):
                     yield from dismantle(take_apart(candidate))
-                for dependency in candidate.dependencies:
+                while dependencies:
+                    dependency = dependencies.pop()
                     dependency.unlink(candidate)
                     pending.append(dependency)
                     yield

@@ -18,17 +18,19 @@ _CONTAINERS: Final = (tuple, list, dict, set, frozenset)
 
 
 def is_large(node: Node) -> bool:
-    """Whether the value of a result, or what it was put together with, holds very many."""
+    """Whether the value of a result, or what it was put together with or of, holds very many."""
     value = node.value
-    if node.collected is not None or _holds_many(value):
+    if node.collected is not None or len(node.dependencies) >= _FEW or _holds_many(value):
         return True
     return any(_holds_many(each) for each in gc.get_referents(value))
 
 
 def take_apart(node: Node) -> list[Any]:
-    """What a result leaves behind, for ``dismantle``; the result is of no use from then on."""
+    """What a result leaves behind, for ``dismantle``; it is of no use from then on."""
     remains = [node.value, node.collected]
     node.value = node.collected = None
+    # Else it would be the last to hold all of them, when they have been dropped one by one.
+    node.dependencies = ()
     return remains
 
 

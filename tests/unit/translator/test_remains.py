@@ -1,16 +1,32 @@
 """What goes leaves nothing behind, and takes nothing with it that others use."""
 
-from weakref import ref
+from itertools import pairwise
+from weakref import WeakSet, ref
 
 import pytest
 
 from tests.unit.translator.cells import Cells
 from translator.engine import query
+from translator.node import Node
 from translator.remains import dismantle
 
 
 class Thing:
     """Something of which can be seen whether it is gone."""
+
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
+
+
+# What has been made of them and is not gone.
+LIVING: WeakSet[Thing] = WeakSet()
+
+
+class Watching:
+    """Whom nothing of it concerns."""
+
+    def invalidated(self, node: Node) -> None:
+        """See ``Watcher.invalidated``."""
 
 
 class Holder:
@@ -69,6 +85,23 @@ def test_much_that_is_given_up_is_left_to_the_sweep(monkeypatch: pytest.MonkeyPa
     assert not cells.is_read("a")
 
 
+def test_what_a_large_result_was_made_of_goes_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("translator.release._BREATH", 1)
+    monkeypatch.setattr("translator.release._AT_ONCE", 1)
+    cells = Cells(a=1)
+    watcher = Watching()
+    nodes = [cells.watch(made_of_many, (), watcher)]
+    assert cells.pull(nodes[0]) == 1_000
+    cells.put_off_unwatching(nodes, watcher)
+    del nodes
+    counts = [len(LIVING)]
+    while not cells.sweep(lambda: True):
+        counts.append(len(LIVING))
+    assert counts[0] == 1_000
+    assert len(LIVING) == 0
+    assert max(before - after for before, after in pairwise([*counts, 0])) <= 1
+
+
 def test_a_little_that_is_given_up_goes_at_once() -> None:
     cells = Cells(a=1)
     little(cells)
@@ -81,3 +114,17 @@ def test_a_little_that_is_given_up_goes_at_once() -> None:
 def little(cells: Cells) -> int:
     """A small result."""
     return cells.read("a")
+
+
+@query
+def one(cells: Cells, number: int) -> Thing:
+    """One of very many."""
+    thing = Thing(cells.read("a") + number)
+    LIVING.add(thing)
+    return thing
+
+
+@query
+def made_of_many(cells: Cells) -> int:
+    """A small result that needs very many."""
+    return sum(isinstance(one(cells, number), Thing) for number in range(1_000))
