@@ -198,11 +198,12 @@ class Stream:
         try:
             turns = self._gate.turns
             while (raw := await self._call.read()) is not grpc.aio.EOF:
+                again = False
                 while turns.is_full():
                     self._unread = self._loop.create_future()
-                    turns.give(self._unread, self._urgency)
+                    turns.give(self._unread, self._urgency, again=again)
                     await self._unread
-                    self._unread = None
+                    self._unread, again = None, True
                 self._take(self._reader.read(raw), len(raw))
             self.end(None)
         except StreamRejected as rejection:
@@ -279,10 +280,12 @@ class Stream:
 
     async def _take_turn(self) -> None:
         """Wait for a round that has room for another response."""
+        again = False
         while self._gate.turns.is_full():
             self._waiter = self._loop.create_future()
-            self._wake()
+            self._wake(again=again)
             await self._woken()
+            again = True
 
     async def _woken(self) -> None:
         """Wait for what the writer waits for."""
@@ -313,7 +316,7 @@ class Stream:
             self._is_overdue = True
             self._writer.cancel()
 
-    def _wake(self) -> None:
+    def _wake(self, *, again: bool = False) -> None:
         """Have the writer look what there is to write; while it writes, it is going to look anyway."""
         urgency, queued = self._urgency, self._queued
         if self._waiter is None or (queued is not None and queued <= urgency):
@@ -322,7 +325,7 @@ class Stream:
             # It is let go when the crowd has been answered.
             return
         self._queued = urgency
-        self._gate.turns.give(self._waiter, urgency)
+        self._gate.turns.give(self._waiter, urgency, again=again)
 
     def _set_timer(self) -> None:
         at = self._session.wake_at(self._loop.time())

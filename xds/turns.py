@@ -26,13 +26,24 @@ _MOST_OVERTAKING: Final = 7
 
 
 class _Line:
-    """Those who wait for equally urgent things, and how many have overtaken the first of them."""
+    """Those who wait for equally urgent things, and how many have overtaken the first of them.
 
-    __slots__ = ("overtaken", "waiters")
+    ``returned`` are those whose turn came in a round that was full: they were before all others, and will be.
+    """
+
+    __slots__ = ("overtaken", "returned", "waiters")
 
     def __init__(self) -> None:
         self.waiters: deque[asyncio.Future[None]] = deque()
+        self.returned: list[asyncio.Future[None]] = []
         self.overtaken = 0
+
+    def close_up(self) -> bool:
+        """Have those who returned wait before the others, when all who were awake have run; whether anybody waits."""
+        if self.returned:
+            self.waiters.extendleft(reversed(self.returned))
+            self.returned.clear()
+        return bool(self.waiters)
 
 
 class Turns:
@@ -69,18 +80,20 @@ class Turns:
     async def wait(self, urgency: Urgency = Urgency.REST) -> None:
         """Wait for a later round that is not full."""
         loop = asyncio.get_running_loop()
+        again = False
         while True:
             waiter = loop.create_future()
-            self.give(waiter, urgency)
+            self.give(waiter, urgency, again=again)
             await waiter
             if not self.is_full():
                 return
+            again = True
 
-    def give(self, waiter: asyncio.Future[None], urgency: Urgency = Urgency.REST) -> None:
+    def give(self, waiter: asyncio.Future[None], urgency: Urgency = Urgency.REST, *, again: bool = False) -> None:
         """End this wait: at once, or in a later round if enough others are awake.
 
         Equally urgent ones come in the order in which they were given; a wait that is queued can be given again as
-        more urgent.
+        more urgent. ``again``: for somebody whose turn it is and who found the round full; he does not lose his place.
         """
         if waiter.done():
             # Given up, by a stream that is ending, or awake already.
@@ -90,7 +103,8 @@ class Turns:
             self._left -= 1
             waiter.set_result(None)
         else:
-            self._lines[urgency].waiters.append(waiter)
+            line = self._lines[urgency]
+            (line.returned if again else line.waiters).append(waiter)
 
     def _use(self) -> None:
         self._is_used = True
@@ -101,7 +115,7 @@ class Turns:
 
     def _open_round(self) -> None:
         """Runs once in every round, before those whom it woke in the one before."""
-        waiting = [line for line in self._lines if line.waiters]
+        waiting = [line for line in self._lines if line.close_up()]
         loop, now = asyncio.get_running_loop(), perf_counter()
         self._is_looking = self._is_used or bool(waiting)
         if self._is_looking:
