@@ -114,12 +114,10 @@ class Turns:
             asyncio.get_running_loop().call_soon(self._open_round)
 
     def _open_round(self) -> None:
-        """Runs once in every round, before those whom it woke in the one before."""
+        """Runs once in every round, after those whom it woke in the one before."""
         waiting = [line for line in self._lines if line.close_up()]
         loop, now = asyncio.get_running_loop(), perf_counter()
         self._is_looking = self._is_used or bool(waiting)
-        if self._is_looking:
-            loop.call_soon(self._open_round)
         if self._is_crowded:
             self._adapt(now - self._since)
         self._since, self._is_crowded, self._is_used, self._began = now, bool(waiting), False, None
@@ -132,6 +130,9 @@ class Turns:
         while self._left and (waiter := self._next_waiter()) is not None:
             waiter.set_result(None)
             self._left -= 1
+        if self._is_looking:
+            # Last, so that whoever returns then can be woken before anybody else is.
+            loop.call_soon(self._open_round)
 
     def _begin(self) -> None:
         self._began = perf_counter()
