@@ -155,14 +155,14 @@ class PushLedger:
         self._metrics.pushes.inc()
         return push
 
-    def published(self, push: Push) -> None:
-        """A View was published as part of a push; ``describe`` says which."""
-        push.views += 1
+    def published(self, push: Push, *, again: bool = False) -> None:
+        """A View was published as part of a push, or more of it; ``describe`` says what."""
+        push.views += not again
         push.published = perf_counter() - push.received
 
-    def describe(self, push: Push, change: ViewChange, view: object) -> None:
+    def describe(self, push: Push, change: ViewChange, view: object, *, again: bool = False) -> None:
         """Note which View was published, and what of it. For when the streams have been told."""
-        if len(push.view_names) < SHOWN:
+        if len(push.view_names) < SHOWN and not again:
             push.view_names.append(str(view))
         for type_url, names in change.items():
             short = short_name(type_url)

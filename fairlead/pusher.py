@@ -1,6 +1,8 @@
 """Brings stale Views up to date and has them sent: at once when idle, all that gathered when busy."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from functools import partial
 from itertools import chain
 from time import perf_counter
@@ -15,21 +17,31 @@ from fairlead.memory import CollectorPause, spare_survivors
 from fairlead.pace import Pace, defer
 from fairlead.proxies import Proxies
 from translator.engine import QueryFailedError
+from translator.fiber import Due
 from translator.translator import Binding, Translator
 from translator.view import View
 from xds.client import Client
 from xds.turns import Turns
+from xds.types import ENDPOINT
 from xds.view import View as ServedView
 from xds.view import ViewChange
 
+# For so many slices in a row others may overtake the View that has been stale for longest.
+_MOST_OVERTAKING: Final = 7
 # A first response takes longer than others.
 _SERVED_AT_ONCE: Final = 4
+
+
+# A View's ``refresh`` or ``hasten``.
+_Work = Callable[[Due], Iterator[None]]
 
 
 class Publisher(Protocol):
     """The part of ``xds.server.XdsServer`` that sends."""
 
-    def publish(self, view: ServedView, change: ViewChange, cause: object = None) -> None:
+    def publish(
+        self, view: ServedView, change: ViewChange, cause: object = None, losses: AbstractSet[str] = frozenset()
+    ) -> None:
         """Announce what changed in a View."""
 
     def move(self, client: Client, view: ServedView, cause: object = None) -> None:
@@ -37,7 +49,10 @@ class Publisher(Protocol):
 
 
 class Pusher:
-    """One task that refreshes Views, the ones that proxies wait for a change of before those nobody has seen yet."""
+    """One task that refreshes Views, the ones that proxies wait for a change of before those nobody has seen yet.
+
+    First of all it looks in all Views for endpoints that are gone, and when its turn is over proxies are told of these.
+    """
 
     def __init__(self, translator: Translator, proxies: Proxies, ledger: PushLedger, blame: Blame) -> None:
         self._translator = translator
@@ -55,6 +70,11 @@ class Pusher:
         self._waiting: WeakKeyDictionary[View, list[asyncio.Future[None]]] = WeakKeyDictionary()
         # Whoever waits for a View is served in the round in which its wait ends.
         self._turns = Turns(_SERVED_AT_ONCE)
+        # For how many slices others may have overtaken the View that has been stale for longest.
+        self._overtaken = 0
+        # Views that had a turn in this slice, and those of which losses went ahead of the rest in this push.
+        self._advanced: dict[View, None] = {}
+        self._ahead: set[View] = set()
         # Proxies whose View is another one now, with the View that they are served from until that is ready.
         self._moving: dict[Binding, View] = {}
 
@@ -106,18 +126,23 @@ class Pusher:
         while True:
             self._rebind()
             push = self._absorb(push)
-            view = self._next_stale()
-            if view is None:
+            turn = self._next_turn()
+            if turn is None:
                 break
+            view, work = turn
             is_awaited, started = view in self._warm, perf_counter()
             if not is_awaited:
                 spare_survivors()
-            if self._advance(view, pace):
+            if self._advance(view, work, pace):
                 self._commit(view, publisher, push, is_awaited=is_awaited)
             if push is not None and is_awaited:
                 push.stages.engine += perf_counter() - started
             self._finish_moves(publisher, push)
-            await pace.rest_if_due()
+            if pace.is_due:
+                self._commit_losses(publisher, push)
+                self._overtaken += 1
+                await pace.rest()
+        self._ahead.clear()
         self._finish_moves(publisher, push)
         self._blame.forget_dropped(self._translator.views)
         if push is not None:
@@ -148,34 +173,65 @@ class Pusher:
                 push.absorb(cause)
         return push
 
-    def _next_stale(self) -> View | None:
-        """Views that proxies are served from come first, and among these the ones whose endpoints changed."""
-        urgent, stale = self._translator.urgent_views, self._translator.stale_views
-        awaited = (view for view in chain(urgent, stale) if view in self._warm)
-        return next(awaited, None) or next(iter(stale), None)
+    def _next_turn(self) -> tuple[View, _Work] | None:
+        """A View, and what is to be done about it; None if nothing is stale.
 
-    def _advance(self, view: View, pace: Pace) -> bool:
-        """Refresh a View for what is left of the slice; returns whether it is up to date."""
+        Where proxies may send to endpoints that are gone, this is looked for first. Then come Views that proxies are
+        served from, and among these the ones whose endpoints changed. Others that wait have a turn after a few.
+        """
+        losing, stale = self._translator.losing_views, self._translator.stale_views
+        oldest = next(iter(stale), None)
+        if oldest is None:
+            return None
+        if self._overtaken >= _MOST_OVERTAKING:
+            self._overtaken = 0
+            self._translator.put_back(oldest)
+            return oldest, oldest.refresh
+        if losing:
+            view = next(iter(losing))
+            return view, view.hasten
+        view = next((view for view in chain(self._translator.urgent_views, stale) if view in self._warm), oldest)
+        return view, view.refresh
+
+    def _advance(self, view: View, work: _Work, pace: Pace) -> bool:
+        """Work on a View for what is left of the slice; returns whether it is up to date."""
+        self._advanced[view] = None
         try:
-            for _ in view.refresh(lambda: pace.is_due):
+            for _ in work(lambda: pace.is_due):
                 if pace.is_due:
                     break
         except Exception:  # noqa: BLE001 - see below
             # A bug, not a failing query; that one resource stays as it was, everything else goes on.
             self._log.exception("push.failed", view=repr(view))
+        self._translator.note_losses(view)
         return not view.is_stale
+
+    def _commit_losses(self, publisher: Publisher, push: Push | None) -> None:
+        """Put losses in force that were found in Views which are not up to date: their proxies are told now."""
+        for view in self._advanced:
+            losses = view.commit_losses()
+            if losses:
+                self._publish(view, {ENDPOINT: losses}, publisher, push)
+                self._ahead.add(view)
+        self._advanced.clear()
+
+    def _publish(self, view: View, change: ViewChange, publisher: Publisher, push: Push | None) -> None:
+        publisher.publish(view, change, push, view.losses)
+        if push is not None:
+            again = view in self._ahead
+            self._ledger.published(push, again=again)
+            # When the streams have had their turn.
+            describe = partial(self._ledger.describe, push, change, view, again=again)
+            asyncio.get_running_loop().call_soon(describe)
 
     def _commit(self, view: View, publisher: Publisher, push: Push | None, *, is_awaited: bool) -> None:
         self._translator.settle(view)
+        self._advanced.pop(view, None)
         change = view.commit()
         if change:
             if is_awaited:
                 self._pause.begin()
-            publisher.publish(view, change, push)
-            if push is not None:
-                self._ledger.published(push)
-                # When the streams have had their turn.
-                asyncio.get_running_loop().call_soon(self._ledger.describe, push, change, view)
+            self._publish(view, change, publisher, push)
         if not is_awaited:
             self._warm.add(view)
         self._blame.report_failures(view)

@@ -60,8 +60,9 @@ class Translator:
         self.db = Database(settings)
         # Filled by the engine while writes are applied; whoever pushes takes them from here.
         self.stale_views: dict[View, None] = {}
-        # Those of them whose endpoints may have changed.
+        # Those of them whose endpoints may have changed, and those that may have lost some which proxies use.
         self.urgent_views: dict[View, None] = {}
+        self.losing_views: dict[View, None] = {}
         self.stale_bindings: dict[Binding, None] = {}
         self._views: dict[ViewKey, View] = {}
 
@@ -99,6 +100,16 @@ class Translator:
         """The View is up to date, or nobody needs it."""
         self.stale_views.pop(view, None)
         self.urgent_views.pop(view, None)
+        self.losing_views.pop(view, None)
+
+    def note_losses(self, view: View) -> None:
+        """Somebody looks for what the View has lost; once it is known, others have their turn."""
+        if not view.may_lose:
+            self.losing_views.pop(view, None)
+
+    def put_back(self, view: View) -> None:
+        """Others that are stale have their turn before this one."""
+        self.stale_views[view] = self.stale_views.pop(view)
 
     def origins(self, view: View, type_url: TypeUrl, name: str) -> tuple[ObjectKey, ...]:
         """The objects that shaped a resource of a View, sorted; empty when the View has no such resource."""
@@ -121,3 +132,5 @@ class Translator:
         self.stale_views[view] = None
         if view.is_urgent:
             self.urgent_views[view] = None
+        if view.may_lose:
+            self.losing_views[view] = None

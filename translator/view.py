@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from translator.clusters.selection import cluster_references
 from translator.database import Database
+from translator.endpoints.losses import Loss, find_loss
 from translator.endpoints.selection import endpoint_references, unknown_assignment
 from translator.engine import Query, QueryFailedError
 from translator.fiber import Due, Fiber, never
@@ -87,12 +88,11 @@ class _Table:
         self.resources: dict[str, Resource] = {}
         self.staged: dict[str, Resource | None] = {}
 
-    def stage(self, name: str, resource: Resource | None) -> None:
-        """Have a resource, or that there is none, come into force; compared now, for ``commit`` is one step."""
-        if resource == self.resources.get(name):
-            self.staged.pop(name, None)
-        else:
-            self.staged[name] = resource
+    def put(self, name: str) -> None:
+        """Put what is staged for one name in force."""
+        resource = self.staged.pop(name)
+        if resource is not None:
+            self.resources[name] = resource
 
     def commit(self) -> AbstractSet[str]:
         """Put what is staged in force; returns the names that are different now."""
@@ -109,6 +109,9 @@ class View:
 
     ``refresh`` finds out what changed and ``commit`` puts it in force, all types at once; until then ``resources``
     show one consistent state, the one before. ``is_urgent`` while endpoints may have changed.
+
+    Endpoints that are gone need not wait for the rest: ``hasten`` looks for them alone, and ``commit_losses`` puts in
+    force what it found. ``losses`` are the assignments that lost endpoints by the last commit of either kind.
     """
 
     def __init__(self, db: Database, key: ViewKey, announce: Callable[["View"], None]) -> None:
@@ -122,8 +125,13 @@ class View:
         self._stale_listings: dict[Node, None] = {}
         # Endpoints may have gone, and requests go wrong until proxies know: such a View is not to wait for others.
         self.is_urgent = False
-        # A refresh that was interrupted.
+        self.losses: AbstractSet[str] = frozenset()
+        # The assignments in force that may have lost endpoints, and those that are known to have.
+        self._suspects: dict[Node, None] = {}
+        self._found: dict[str, Loss] = {}
+        # A refresh that was interrupted, and a search for losses.
         self._fiber: Fiber | None = None
+        self._search: Fiber | None = None
         for generator in PROXYLESS_GENERATORS if key.proxyless else GENERATORS:
             listing = db.watch(generator.references, (key,), self)
             self._tables[generator.type_url] = _Table(generator, listing)
@@ -132,7 +140,12 @@ class View:
     @property
     def is_stale(self) -> bool:
         """Whether something that the View is made of may have changed since the last refresh."""
-        return bool(self._stale or self._stale_listings or self._fiber)
+        return bool(self._stale or self._stale_listings or self._fiber or self.may_lose)
+
+    @property
+    def may_lose(self) -> bool:
+        """Whether endpoints that proxies use may be gone, and nobody has looked yet."""
+        return bool(self._suspects or self._search)
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -157,10 +170,15 @@ class View:
             return
         table, name = owner
         is_news = not self.is_stale
-        stale = self._stale_listings if name is None else self._stale
-        stale[node] = None
-        if name is not None and table.generator.type_url == ENDPOINT and not self.is_urgent:
-            is_news = self.is_urgent = True
+        if name is None:
+            self._stale_listings[node] = None
+        elif table.generator.type_url != ENDPOINT:
+            self._stale[node] = None
+        else:
+            is_suspect = name in table.resources
+            is_news |= not self.is_urgent or (is_suspect and not self.may_lose)
+            self.is_urgent = True
+            (self._suspects if is_suspect else self._stale)[node] = None
         if is_news:
             self._announce(self)
 
@@ -170,6 +188,9 @@ class View:
         More may become stale while the caller has its turn; the iteration ends when nothing is. Then ``commit``.
         """
         while self.is_stale:
+            if not (self._stale or self._stale_listings or self._fiber):
+                yield from self.hasten(is_due)
+                continue
             fiber = self._fiber = self._fiber or Fiber(self._catch_up)
             try:
                 self._db.step(fiber, is_due)
@@ -178,9 +199,34 @@ class View:
                     self._fiber = None
             yield
 
+    def hasten(self, is_due: Due = never) -> Iterator[None]:
+        """As ``refresh``, but only until it is known which endpoints are gone that proxies use."""
+        while self.may_lose:
+            fiber = self._search = self._search or Fiber(self._look_for_losses)
+            try:
+                self._db.step(fiber, is_due)
+            finally:
+                if fiber.is_over:
+                    self._search = None
+            yield
+
+    def commit_losses(self) -> AbstractSet[str]:
+        """Put assignments in force that lost endpoints, before all else is up to date; returns their names.
+
+        Not those of which the cluster is another one as well, or whose endpoints may be: they belong together. Nor
+        those that are left without any: nobody would be better off, and the routes to them may be about to go.
+        """
+        self.losses = frozenset(name for name, loss in self._found.items() if not loss.all and self._stands_alone(name))
+        for name in self.losses:
+            del self._found[name]
+            self._tables[ENDPOINT].put(name)
+        return self.losses
+
     def commit(self) -> Mapping[TypeUrl, AbstractSet[str]]:
         """Put what the refresh found in force; returns the names that changed, by type (no type without any)."""
         self.is_urgent = False
+        self.losses = frozenset(self._found)
+        self._found.clear()
         changed = {type_url: table.commit() for type_url, table in self._tables.items() if table.staged}
         return {type_url: names for type_url, names in changed.items() if names}
 
@@ -196,15 +242,40 @@ class View:
 
     def close(self) -> None:
         """Let go of everything, when the engine is swept; the View must not be used afterwards."""
-        if self._fiber is not None:
-            self._db.abandon(self._fiber)
-            self._fiber = None
+        for fiber in (self._fiber, self._search):
+            if fiber is not None:
+                self._db.abandon(fiber)
+        self._fiber = self._search = None
         watched = (node for table in self._tables.values() for node in (table.listing, *table.names))
         self._db.put_off_unwatching(watched, self)
         self._tables.clear()
         self._failures.clear()
+        self._found.clear()
+        self._suspects.clear()
         self._stale.clear()
         self._stale_listings.clear()
+
+    def _look_for_losses(self) -> None:
+        assignments, clusters = self._tables[ENDPOINT], self._tables[CLUSTER]
+        while self._suspects:
+            node = next(iter(self._suspects))
+            del self._suspects[node]
+            name = assignments.names.get(node)
+            if name is not None:
+                self._rebuild(assignments, name, node)
+                cluster = clusters.nodes.get(name)
+                if name in self._found and cluster is not None and cluster.is_stale:
+                    # Mostly it turns out to be the same.
+                    self._stale.pop(cluster, None)
+                    self._rebuild(clusters, name, cluster)
+            self._db.breathe()
+
+    def _stands_alone(self, name: str) -> bool:
+        """Whether an assignment is up to date and the cluster of its name stays as it is."""
+        clusters, assignments = self._tables[CLUSTER], self._tables[ENDPOINT]
+        nodes = (assignments.nodes.get(name), clusters.nodes.get(name))
+        is_settled = not any(node is not None and (node.is_stale or node.runner) for node in nodes)
+        return is_settled and assignments.staged.get(name) is not None and name not in clusters.staged
 
     def _catch_up(self) -> None:
         while self._stale or self._stale_listings:
@@ -250,7 +321,7 @@ class View:
         for name in [name for name in table.nodes if name not in references]:
             self._forget(table, table.nodes.pop(name))
             self._failures.pop((table.generator.type_url, name), None)
-            table.stage(name, None)
+            self._stage(table, name, None)
             self._db.breathe()
 
     def _rebuild(self, table: _Table, name: str, node: Node) -> None:
@@ -259,11 +330,25 @@ class View:
             resource: Resource | None = self._db.pull(node)
             if resource is not None:
                 resource.prepare()
-            table.stage(name, resource)
+            self._stage(table, name, resource)
         except QueryFailedError as error:
             self._note(key, (Failure(*key, error, node=node),))
         else:
             self._note(key, tuple(self._flaws(key, node)))
+
+    def _stage(self, table: _Table, name: str, resource: Resource | None) -> None:
+        # Compared now, for ``commit`` is one step.
+        before = table.resources.get(name)
+        if before == resource:
+            table.staged.pop(name, None)
+        else:
+            table.staged[name] = resource
+        if table.generator.type_url == ENDPOINT:
+            loss = find_loss(before, resource)
+            if loss.any:
+                self._found[name] = loss
+            else:
+                self._found.pop(name, None)
 
     def _flaws(self, key: tuple[TypeUrl, str], node: Node) -> Iterator[Failure]:
         """The parts of a resource that could not be built."""
@@ -290,6 +375,7 @@ class View:
     def _forget(self, table: _Table, node: Node) -> None:
         table.names.pop(node, None)
         self._stale.pop(node, None)
+        self._suspects.pop(node, None)
         self._db.unwatch(node, self)
 
     def __repr__(self) -> str:

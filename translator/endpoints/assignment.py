@@ -45,11 +45,20 @@ class AssignmentInputs(msgspec.Struct, frozen=True, kw_only=True):
     place: Place = Place()
 
 
+class Assignment(Resource):
+    """One with its endpoints at hand: what another one takes away is found without looking into the message."""
+
+    __slots__ = ("endpoints",)
+
+    def __init__(self, inputs: AssignmentInputs) -> None:
+        super().__init__(ENDPOINT, inputs.name, encode_assignment(inputs))
+        self.endpoints = inputs.endpoints
+
+
 @query
 def assignment(db: Database, destination: Destination) -> Resource:
     """The endpoints of a cluster that asks for them by its name."""
-    inputs = assignment_inputs(db, destination)
-    return Resource(ENDPOINT, inputs.name, encode_assignment(inputs))
+    return Assignment(assignment_inputs(db, destination))
 
 
 @query

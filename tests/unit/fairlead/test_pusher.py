@@ -1,7 +1,10 @@
 """Views are refreshed and published at once; what gathers meanwhile goes out together; proxies move when ready."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from collections.abc import Set as AbstractSet
+from functools import partial
+from itertools import cycle
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +16,7 @@ from structlog.testing import capture_logs
 from fairlead.blame import Blame
 from fairlead.ledger import Cause, Push, PushLedger
 from fairlead.metrics import Metrics
+from fairlead.pace import Pace
 from fairlead.proxies import Proxies
 from fairlead.pusher import Pusher
 from translator.decode import decode_object
@@ -21,7 +25,7 @@ from translator.settings import Settings
 from translator.store import Write
 from translator.translator import Binding, Translator
 from xds.client import Client
-from xds.types import CLUSTER, ENDPOINT
+from xds.types import CLUSTER, ENDPOINT, ROUTE
 from xds.view import View, ViewChange
 
 SERVICE = """
@@ -44,9 +48,16 @@ class Recorder:
 
     def __init__(self) -> None:
         self.published: list[tuple[View, dict[str, set[str]], object]] = []
+        self.losses: list[AbstractSet[str]] = []
+        self.observer: Callable[[View], None] | None = None
         self.moved: list[tuple[Client, View]] = []
 
-    def publish(self, view: View, change: ViewChange, cause: object = None) -> None:
+    def publish(
+        self, view: View, change: ViewChange, cause: object = None, losses: AbstractSet[str] = frozenset()
+    ) -> None:
+        self.losses.append(losses)
+        if self.observer is not None:
+            asyncio.get_running_loop().call_soon(self.observer, view)
         self.published.append((view, {kind: set(names) for kind, names in change.items()}, cause))
 
     def move(self, client: Client, view: View, cause: object = None) -> None:
@@ -152,6 +163,98 @@ async def test_endpoints_that_go_are_published_before_everything_else(rig: Rig) 
     await rig.pusher.idle()
     assert [view for view, _, _ in rig.recorder.published] == [concerned.view, elsewhere.view]
     assert not concerned.view.is_urgent
+
+
+ROUTED = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: {0}, namespace: default}}
+spec: {{hosts: [{0}], http: [{{timeout: {1}s, route: [{{destination: {{host: {0}}}}}]}}]}}
+"""
+
+
+def web_slice(states: str) -> str:
+    """An endpoint for each letter, ready if it is a capital one."""
+    listed = (
+        f'{{addresses: ["10.1.0.{number}"], conditions: {{ready: {str(state.isupper()).lower()}}}}}'
+        for number, state in enumerate(states, 1)
+    )
+    return SLICE.format(f"[{', '.join(listed)}]")
+
+
+@pytest.fixture
+def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pusher gives up its turn as often as it can."""
+    monkeypatch.setattr("fairlead.pusher.Pace", partial(Pace, 0.0))
+
+
+@pytest.mark.usefixtures("short_slices")
+async def test_a_loss_goes_ahead_of_a_large_change_in_all_views(rig: Rig) -> None:
+    rig.write(SERVICE.format("web", 1), web_slice("AB"), SCOPE.format("other", "default"))
+    views = {(await rig.connect("one", 1)).view, (await rig.connect("two", 2, namespace="other")).view}
+    assert len(views) == 2
+    await rig.pusher.idle()
+    rig.write(*(ROUTED.format(f"host-{number}", 3) for number in range(100)))
+    # The push begins, and does not get far.
+    for _ in range(3):
+        await asyncio.sleep(0)
+    rig.recorder.published.clear()
+    rig.recorder.losses.clear()
+    rig.write(web_slice("Ab"))
+    await rig.pusher.idle()
+    first, rest = rig.recorder.published[:2], rig.recorder.published[2:]
+    assert {view for view, _, _ in first} == views
+    assert all(change == {ENDPOINT: {WEB}} for _, change, _ in first)
+    assert all(ENDPOINT not in change and ROUTE in change for _, change, _ in rest)
+    assert {view for view, _, _ in rest} == views
+    assert rig.recorder.losses == [{WEB}, {WEB}, set(), set()]
+    push = next(iter(rig.ledger))
+    assert (push.views, push.resources["eds"]) == (2, 2)
+    assert len(push.view_names) == 2
+
+
+async def test_what_is_ready_in_one_slice_is_published_in_one_piece(rig: Rig) -> None:
+    rig.write(SERVICE.format("web", 1), web_slice("ABc"))
+    await rig.connect()
+    rig.recorder.published.clear()
+    rig.recorder.losses.clear()
+    rig.write(web_slice("AbC"), ROUTED.format("web", 3))
+    await rig.pusher.idle()
+    ((_, change, _),) = rig.recorder.published
+    assert change == {ENDPOINT: {WEB}, ROUTE: {"80"}}
+    assert rig.recorder.losses == [{WEB}]
+
+
+@pytest.mark.usefixtures("short_slices")
+async def test_losses_without_end_do_not_keep_other_views_from_their_change(rig: Rig) -> None:
+    rig.write(
+        SERVICE.format("web", 1),
+        web_slice("ABC"),
+        SCOPE.format("default", "default"),
+        SCOPE.format("other", "other"),
+    )
+    losing = (await rig.connect("one", 1)).view
+    waiting = (await rig.connect("two", 2, namespace="other")).view
+    states = cycle(("ABc", "AbC"))
+    rig.write(web_slice(next(states)))
+    await rig.pusher.idle()
+    losses, changed = 0, asyncio.Event()
+
+    def lose_again(view: View) -> None:
+        nonlocal losses
+        if view is losing:
+            losses += 1
+            rig.write(web_slice(next(states)))
+        elif view is waiting:
+            changed.set()
+
+    rig.recorder.observer = lose_again
+    lose_again(losing)
+    rig.write(SERVICE.format("api", 2).replace("namespace: default", "namespace: other"))
+    await asyncio.wait_for(changed.wait(), 10)
+    rig.recorder.observer = None
+    assert losses > 10
+    await rig.pusher.idle()
 
 
 async def test_a_change_is_published_with_its_cause(rig: Rig) -> None:
