@@ -11,10 +11,12 @@ from fairlead.mesh.envoy_config import EnvoyConfig
 from fairlead.mesh.load import LoadGenerator
 from fairlead.mesh.mesh import LocalMesh
 from fairlead.mesh.proxy import Proxy
+from fairlead.mesh.traffic import Answer
 from fairlead.mesh.workload import Workload
 
 HOST = "httpbin.default.svc.cluster.local"
 CLUSTER = f"outbound|8000||{HOST}"
+PATHS = 500
 
 
 def timeout_rule(seconds: int) -> str:
@@ -27,8 +29,28 @@ spec: {{host: {HOST}, trafficPolicy: {{connectionPool: {{tcp: {{connectTimeout: 
 """
 
 
+def paths_that_answer(host: str, status: int) -> str:
+    """A rule that takes a while to translate, and concerns no endpoint."""
+    paths = (
+        f"{{match: [{{uri: {{exact: /path-{number}}}}}], directResponse: {{status: {status}}}}}"
+        for number in range(PATHS)
+    )
+    return f"""
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: paths}}
+spec:
+  hosts: [{host}]
+  http: [{", ".join(paths)}, {{route: [{{destination: {{host: {host}}}}}]}}]
+"""
+
+
 def has_timeout(config: EnvoyConfig, wanted: str) -> bool:
     return bool(config.clusters[CLUSTER]["connect_timeout"] == wanted)
+
+
+def has_status(status: int, answer: Answer) -> bool:
+    return answer.status == status
 
 
 def lacks(cluster: str, config: EnvoyConfig) -> bool:
@@ -78,3 +100,23 @@ async def test_case_16_c_requests_never_find_a_route_without_its_cluster(mesh: L
     # Envoy counts requests whose route led to a cluster that it does not have.
     missed = {name: count for name, count in (await sleep.admin.stats("no_cluster")).items() if count}
     assert not missed
+
+
+async def test_lost_endpoints_do_not_wait_for_a_rule_that_changes_with_them(mesh: LocalMesh, sleep: Proxy) -> None:
+    workload = mesh.workload("shrinking")
+    await workload.scale(4)
+    host, cluster = workload.service.host, f"outbound|8000||{workload.service.host}"
+    last = Request(f"/path-{PATHS - 1}", host)
+    async with sleep.client(8000) as client:
+        await sleep.wait_healthy_hosts(cluster, workload.ready_addresses)
+        await client.wait_ok(Request("/ip", host), context=mesh.describe)
+        async with LoadGenerator(lambda: client.send(Request("/ip", host)), rate=200) as load:
+            await load.wait_count(1)
+            for pod, status in zip(workload.pods[:3], (201, 202, 203), strict=True):
+                mesh.folder.apply_yaml(paths_that_answer(host, status), "default")
+                workload.mark_ready(pod, ready=False)
+                await sleep.wait_healthy_hosts(cluster, workload.ready_addresses)
+                # And the rule is not forgotten over it.
+                await client.wait_for(last, functools.partial(has_status, status))
+        assert not load.traffic.failed, load.traffic.describe_failures()
+    await workload.close()
