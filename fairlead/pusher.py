@@ -142,6 +142,7 @@ class Pusher:
                 self._commit_losses(publisher, push)
                 self._overtaken += 1
                 await pace.rest()
+        self._advanced.clear()
         self._ahead.clear()
         self._finish_moves(publisher, push)
         self._blame.forget_dropped(self._translator.views)
@@ -207,13 +208,18 @@ class Pusher:
         return not view.is_stale
 
     def _commit_losses(self, publisher: Publisher, push: Push | None) -> None:
-        """Put losses in force that were found in Views which are not up to date: their proxies are told now."""
-        for view in self._advanced:
+        """Put losses in force that were found in Views which are not up to date: their proxies are told now.
+
+        All that a change takes away is one response; but where losses come without end, what is known is not kept back.
+        """
+        for view in tuple(self._advanced):
+            if view.may_lose and self._overtaken < _MOST_OVERTAKING:
+                continue
+            del self._advanced[view]
             losses = view.commit_losses()
             if losses:
                 self._publish(view, {ENDPOINT: losses}, publisher, push)
                 self._ahead.add(view)
-        self._advanced.clear()
 
     def _publish(self, view: View, change: ViewChange, publisher: Publisher, push: Push | None) -> None:
         publisher.publish(view, change, push, view.losses)

@@ -213,6 +213,18 @@ async def test_a_loss_goes_ahead_of_a_large_change_in_all_views(rig: Rig) -> Non
     assert len(push.view_names) == 2
 
 
+@pytest.mark.usefixtures("short_slices")
+async def test_what_a_change_takes_away_is_published_in_one_piece(rig: Rig) -> None:
+    rule = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: web, namespace: default}\n"
+    rig.write(SERVICE.format("web", 1), web_slice("ABC"), rule + "spec: {host: web, subsets: [{name: a}, {name: b}]}")
+    await rig.connect()
+    rig.recorder.published.clear()
+    rig.write(web_slice("Ab"))
+    await rig.pusher.idle()
+    ((_, change, _),) = rig.recorder.published
+    assert {type_url: len(names) for type_url, names in change.items()} == {ENDPOINT: 3}
+
+
 async def test_what_is_ready_in_one_slice_is_published_in_one_piece(rig: Rig) -> None:
     rig.write(SERVICE.format("web", 1), web_slice("ABc"))
     await rig.connect()
