@@ -214,7 +214,7 @@ class View:
         """Put assignments in force that lost endpoints, before all else is up to date; returns their names.
 
         Not those of which the cluster is another one as well, or whose endpoints may be: they belong together. Nor
-        those that are left without any: nobody would be better off, and the routes to them may be about to go.
+        those of which no endpoint stays: what they had is gone as a whole, and the routes to them may be about to go.
         """
         self.losses = frozenset(name for name, loss in self._found.items() if not loss.all and self._stands_alone(name))
         for name in self.losses:

@@ -245,9 +245,9 @@ class Stream:
                 await self._waiter
                 self._waiter = self._queued = None
             else:
-                if not await self._encode(sent.response):
+                if not (sent.response.encode(self._gate.turns.is_full) or await self._encode_in_turns(sent.response)):
                     break
-                if sent.response.type_url == ENDPOINT:
+                if sent.response.type_url == ENDPOINT and not self._owes_endpoints():
                     self._urgency = Urgency.REST
                 composed, now = perf_counter(), self._loop.time()
                 if self._hub.wants(ResponseSent):
@@ -261,13 +261,17 @@ class Stream:
             if self._writings and arrivals.must_wait(self._came, self._loop.time()) and not self._session.is_settled:
                 await self._give_way()
 
-    async def _encode(self, response: Response) -> bool:
-        """Encode in turns what is long; changes of the View go out after it. Returns whether it is to be written."""
-        while not response.encode(self._gate.turns.is_full):
+    async def _encode_in_turns(self, response: Response) -> bool:
+        """Go on with what is long; changes of the View go out after it. Returns whether it is to be written."""
+        while True:
             await self._take_turn()
-            if self._is_over:
-                return False
-        return True
+            if self._is_over or response.encode(self._gate.turns.is_full):
+                return not self._is_over
+
+    def _owes_endpoints(self) -> bool:
+        """Whether endpoints have changed since the response was chosen that is about to be written."""
+        lane = self._session.lane(ENDPOINT)
+        return lane is not None and lane.must_push
 
     async def _give_way(self) -> None:
         """Let those have their first response who have none yet, unless this client sends requests into the void."""

@@ -1,7 +1,7 @@
 """Who sends requests to endpoints that are gone is told before everybody else, over real connections."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
@@ -13,8 +13,11 @@ from envoy_data_plane.envoy.config.core.v3 import Node
 from tests.protocol.models import made
 from tests.protocol.wire_client import DELTA, SOTW, Rig, WireClient, connected, serving
 from xds.arrivals import Arrivals
+from xds.encoder import Response
 from xds.events import Acked, Event, RequestReceived, ResponseSent, StreamRefused
+from xds.stream import Stream
 from xds.types import CLUSTER, ENDPOINT
+from xds.urgency import Urgency
 
 METHODS = pytest.mark.parametrize("method", [SOTW, DELTA])
 # So many are woken in one round of the event loop at the most, and one of so many gets a turn who waits for less.
@@ -152,4 +155,34 @@ async def test_who_gives_way_to_others_is_told_of_a_loss_at_once(method: str, mo
         rig.cache.update("all", [assignment("a", 1)])
         heard = [await client.hear(), await client.hear()]
         assert {answer.type_url for answer in heard} == {CLUSTER, ENDPOINT}
+        client.cancel()
+
+
+@METHODS
+async def test_a_loss_is_urgent_also_when_it_comes_while_a_response_is_encoded(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as rig, connected(rig) as channel:
+        rig.cache.set("all", [assignment("a", 1, 2)])
+        encode, urgencies = Response.encode, list[Urgency]()
+
+        def note(event: Event | StreamRefused) -> None:
+            if isinstance(event, ResponseSent):
+                (stream,) = rig.server._gate.streams
+                assert isinstance(stream, Stream)
+                urgencies.append(stream._urgency)
+
+        def lose(response: Response, *is_due: Callable[[], bool]) -> bool:
+            # It is chosen when the stream goes on encoding it.
+            if is_due and not rig.observers:
+                rig.observers.append(note)
+                rig.cache.update("all", [assignment("a", 1)])
+            return encode(response, *is_due)
+
+        monkeypatch.setattr(Response, "encode", lose)
+        client = WireClient(channel, method)
+        await client.ask(ENDPOINT, ["a"])
+        await client.ack(await client.hear(), ["a"])
+        await client.hear()
+        assert urgencies == [Urgency.LOSS, Urgency.REST]
         client.cancel()
