@@ -22,7 +22,7 @@ from fairlead.discovery import MeshDiscovery
 from fairlead.findings import FindingBoard
 from fairlead.ingest import Ingest
 from fairlead.ledger import PushLedger
-from fairlead.memory import MemoryReturn, settle_memory, tune_collector
+from fairlead.memory import CollectorPause, MemoryReturn, settle_memory, tune_collector
 from fairlead.mesh_findings import find_in_mesh
 from fairlead.metrics import Metrics
 from fairlead.proxies import Proxies
@@ -83,7 +83,8 @@ class ControlPlane:
         self.board.replace("mesh", find_in_mesh(settings.mesh.mesh))
         self._memory = MemoryReturn()
         self._blame = Blame(self.translator, self.proxies)
-        self.pusher = Pusher(self.translator, self.proxies, self.ledger, self._blame)
+        self._pause = CollectorPause(self.proxies)
+        self.pusher = Pusher(self.translator, self.proxies, self.ledger, self._blame, self._pause)
         self._discovery = MeshDiscovery(self.translator, self.proxies, self.pusher, self.trust)
         self._source = _make_source(settings, self.translator)
         self._names = NameSource(self.translator.db)
@@ -151,7 +152,7 @@ class ControlPlane:
     def _build_server(self, observers: Iterable[Observer]) -> XdsServer:
         trust, plain = self.trust, ServerOptions(reuse_port=self._settings.shares_port)
         if trust is None:
-            return XdsServer(self._discovery, options=plain, observers=observers)
+            return XdsServer(self._discovery, options=plain, observers=observers, on_call=self._pause.suspect)
         if isinstance(self._source, ClusterSource):
             trust.reviewer = self._source.token_verifier(self._settings.trust.token_audience)
         serves_tls = self._settings.trust.tls
@@ -160,6 +161,7 @@ class ControlPlane:
             options=trust.server_options(plain, self._settings.own_namespace) if serves_tls else plain,
             observers=(*observers, selective(trust.enrolment.observe, Acked, Nacked, StreamClosed)),
             authenticator=trust.authenticator(lambda: self.translator.db.settings.mesh),
+            on_call=self._pause.suspect,
         )
 
     async def _run_source(self, stack: AsyncExitStack) -> None:

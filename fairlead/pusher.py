@@ -54,13 +54,15 @@ class Pusher:
     First of all it looks in all Views for endpoints that are gone, and when its turn is over proxies are told of these.
     """
 
-    def __init__(self, translator: Translator, proxies: Proxies, ledger: PushLedger, blame: Blame) -> None:
+    def __init__(
+        self, translator: Translator, proxies: Proxies, ledger: PushLedger, blame: Blame, pause: CollectorPause
+    ) -> None:
         self._translator = translator
         self._proxies = proxies
         self._ledger = ledger
         self._blame = blame
         self._log: Any = structlog.get_logger("fairlead.push")
-        self._pause = CollectorPause()
+        self._pause = pause
         self._due = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()

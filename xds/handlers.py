@@ -27,10 +27,11 @@ _Run: TypeAlias = Callable[[], Awaitable[bytes | None]]
 
 
 class Handlers(grpc.GenericRpcHandler):
-    """Everything that the server answers."""
+    """Everything that the server answers; ``on_call`` is told of each call before anything else."""
 
-    def __init__(self, gate: Gate, load: LoadBook) -> None:
+    def __init__(self, gate: Gate, load: LoadBook, on_call: Callable[[], None]) -> None:
         self._gate = gate
+        self._on_call = on_call
         self._load = load
         self._streams = itertools.count(1)
         self._handlers = {method.name: self._discovery(method) for method in METHODS.values()}
@@ -40,6 +41,7 @@ class Handlers(grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "_Handler | None":
         """See ``grpc.GenericRpcHandler``."""
+        self._on_call()
         return self._handlers.get(handler_call_details.method)
 
     def _discovery(self, method: Method) -> "_Handler":

@@ -7,7 +7,7 @@ await server.stop(grace=5)
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Final
@@ -35,6 +35,8 @@ class XdsServer:
     """Serves Views to clients over gRPC. All methods belong to the event loop that ``start`` ran on.
 
     ``clients`` are the connected ones by their number, ``load`` is what they report about their requests.
+    ``on_call`` is called for every call that comes, admitted or not: gRPC keeps the handler that it looks up for it in
+    a cycle, which matters to whoever decides when the garbage collector runs.
     """
 
     def __init__(
@@ -44,13 +46,14 @@ class XdsServer:
         options: ServerOptions | None = None,
         observers: Iterable[Observer] = (),
         authenticator: Authenticator | None = None,
+        on_call: Callable[[], None] = lambda: None,
     ) -> None:
         self.options = options or ServerOptions()
         self._hub = Hub(self.options, observers)
         self._gate = Gate(self._hub, discovery, self.options, authenticator)
         self._servers: list[grpc.aio.Server] = []
         self.load = LoadBook()
-        self._handlers = Handlers(self._gate, self.load)
+        self._handlers = Handlers(self._gate, self.load, on_call)
         self.clients: Mapping[int, Client] = MappingProxyType(self._hub.clients)
 
     async def start(self, address: str, options: ServerOptions | None = None) -> int:

@@ -12,6 +12,8 @@ from fairlead.address import Address
 # Of the text format of Prometheus.
 EXPOSITION: Final = {"Content-Type": "text/plain; version=0.0.4"}
 
+_READING: Final = ("GET", "HEAD")
+
 
 class Listener:
     """An async context manager that serves an application while its block runs."""
@@ -19,6 +21,8 @@ class Listener:
     def __init__(self, address: Address, application: web.Application) -> None:
         application.router.add_get("/healthz", _healthz)
         application.router.add_get("/version", _version)
+        # aiohttp's own answers to the rest leave cycles behind, and while pushes go out nothing looks for these.
+        application.router.add_route("*", "/{path:.*}", _missing)
         self._address = address
         self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
         self.port = 0
@@ -46,6 +50,12 @@ def json_response(request: web.Request, content: Any) -> web.Response:  # noqa: 
     if "pretty" in request.query:
         body = msgspec.json.format(body, indent=2)
     return web.Response(body=body + b"\n", content_type="application/json")
+
+
+async def _missing(request: web.Request) -> web.Response:
+    if request.method not in _READING:
+        return web.Response(status=405, text="pages are only read: use GET\n", headers={"Allow": ", ".join(_READING)})
+    return web.Response(status=404, text=f"there is no page {request.path}; / lists what there is\n")
 
 
 async def _healthz(_: web.Request) -> web.Response:

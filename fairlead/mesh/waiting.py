@@ -35,16 +35,20 @@ async def wait_until(
     loop = asyncio.get_running_loop()
     end = loop.time() + deadline
     reason: Exception = NotYetError("nothing: the probe did not return")
-    while True:
-        try:
-            async with asyncio.timeout_at(end):
-                return await probe()
-        except TimeoutError:
-            pass  # the deadline, or a slow answer: what was seen before says more
-        except (AssertionError, aiohttp.ClientError, OSError) as error:
-            reason = error
-        if loop.time() >= end:
-            seen = str(reason) or type(reason).__name__
-            more = f"\n{context()}" if context else ""
-            raise DeadlineExceededError(f"not within {deadline:g} s; last seen: {seen}{more}") from reason
-        await asyncio.sleep(interval)
+    try:
+        while True:
+            try:
+                async with asyncio.timeout_at(end):
+                    return await probe()
+            except TimeoutError:
+                pass  # the deadline, or a slow answer: what was seen before says more
+            except (AssertionError, aiohttp.ClientError, OSError) as error:
+                reason = error
+            if loop.time() >= end:
+                seen = str(reason) or type(reason).__name__
+                more = f"\n{context()}" if context else ""
+                raise DeadlineExceededError(f"not within {deadline:g} s; last seen: {seen}{more}") from reason
+            await asyncio.sleep(interval)
+    finally:
+        # Its traceback refers to this call: a cycle.
+        del reason

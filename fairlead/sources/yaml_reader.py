@@ -87,12 +87,12 @@ class YamlDocument:
     line: int
     root: yaml.Node | None
     part: _Part
-    fault: YamlError | None = None
+    fault: str | None = None
 
     def content(self) -> object:
         """The plain values of the document. Raises YamlError for what Kubernetes would refuse."""
         if self.fault is not None or self.root is None:
-            raise self.fault or YamlError(self.line, "empty")
+            raise YamlError(self.line, self.fault or "empty")
         try:
             # Only with anchors can a document stand for more than is written.
             if b"&" in self.part.source:
@@ -203,7 +203,7 @@ def _compose(part: _Part, number: int) -> Iterator[YamlDocument]:
 
 def _broken(number: int, part: _Part, mark: Any, reason: str) -> YamlDocument:  # noqa: ANN401 - the C parser's mark
     line = part.first_line + (mark.line if mark is not None else 0)
-    return YamlDocument(number, line, None, part, YamlError(line, reason))
+    return YamlDocument(number, line, None, part, reason)
 
 
 def _split(source: bytes) -> Iterator[_Part]:

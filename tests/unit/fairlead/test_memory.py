@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -73,7 +74,7 @@ async def test_what_is_young_is_collected_ahead_of_time_where_it_is_worth_it() -
 
 async def test_nothing_is_looked_at_while_a_push_goes_out() -> None:
     tune_collector()
-    pause = CollectorPause(0.02)
+    pause = CollectorPause((), 0.02)
     pause.begin()
     looks = gc.get_stats()[0]["collections"]
     kept = [[number] for number in range(50_000)]
@@ -88,8 +89,51 @@ async def test_nothing_is_looked_at_while_a_push_goes_out() -> None:
     assert len(kept) == 50_000
 
 
+class Cycle:
+    """Refers to itself."""
+
+    def __init__(self) -> None:
+        self.own = self
+
+
+@pytest.mark.parametrize(("streams", "is_spared"), [(1, False), (1_000, True)])
+async def test_what_many_streams_are_in_the_middle_of_is_taken_from_sight_while_a_push_goes_out(
+    streams: int, *, is_spared: bool
+) -> None:
+    tune_collector()
+    pause = CollectorPause(range(streams), 60)
+    pause.begin()
+    frozen, looks, kept = gc.get_freeze_count(), gc.get_stats(), [[number] for number in range(5_000)]
+    await wait_for_a_step()
+    assert (gc.get_freeze_count() >= frozen + len(kept)) is is_spared
+    assert gc.get_stats() == looks
+    pause.end()
+
+
+async def test_cycles_that_are_suspected_are_found_before_that() -> None:
+    tune_collector()
+    pause = CollectorPause(range(1_000), 60)
+    pause.begin()
+    pause.suspect()
+    cycle = weakref.ref(Cycle())
+    frozen = gc.get_freeze_count()
+    while cycle() is not None:
+        await wait_for_a_step()
+    assert gc.get_freeze_count() == frozen
+    await wait_for_a_step()
+    assert gc.get_freeze_count() > frozen
+    pause.end()
+
+
+async def wait_for_a_step() -> None:
+    """A step of a pause that had begun is over."""
+    passed = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.02, passed.set)
+    await passed.wait()
+
+
 async def test_a_pause_ends_with_who_made_it_and_leaves_a_collector_that_was_off_as_it_is() -> None:
-    pause = CollectorPause(60)
+    pause = CollectorPause((), 60)
     pause.begin()
     pause.end()
     assert gc.isenabled()

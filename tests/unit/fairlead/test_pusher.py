@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from fairlead.blame import Blame
 from fairlead.ledger import Cause, Push, PushLedger
+from fairlead.memory import CollectorPause
 from fairlead.metrics import Metrics
 from fairlead.pace import Pace
 from fairlead.proxies import Proxies
@@ -73,7 +74,8 @@ class Rig:
         self.ledger = PushLedger(Metrics())
         self.recorder = Recorder()
         blame = Blame(self.translator, self.proxies)
-        self.pusher = Pusher(self.translator, self.proxies, self.ledger, blame)
+        pause = CollectorPause(self.proxies)
+        self.pusher = Pusher(self.translator, self.proxies, self.ledger, blame, pause)
 
     def write(self, *texts: str) -> None:
         writes = []

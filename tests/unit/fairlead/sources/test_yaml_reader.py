@@ -91,9 +91,8 @@ def test_a_broken_document_spoils_no_other() -> None:
     found = documents("a: 1\n---\nb: [1\nc: 2\n---\nd:\n  e: 3\n---\nf: }\n---\ng: 4\n")
     assert [document.number for document in found] == [1, 2, 3, 4, 5]
     assert [document.fault is None for document in found] == [True, False, True, False, True]
-    assert found[1].fault is not None
-    assert found[1].fault.line == 4
-    assert "expected ',' or ']'" in found[1].fault.reason
+    assert found[1].line == 4
+    assert "expected ',' or ']'" in (found[1].fault or "")
     assert found[2].root is not None
     assert found[2].line_of(found[2].root, "d.e") == 7
     assert found[4].content() == {"g": 4}
