@@ -21,7 +21,7 @@ from translator.fiber import Due
 from translator.translator import Binding, Translator
 from translator.view import View
 from xds.client import Client
-from xds.turns import Turns
+from xds.turns import Turns, Wait
 from xds.types import ENDPOINT
 from xds.view import View as ServedView
 from xds.view import ViewChange
@@ -275,4 +275,4 @@ class Pusher:
     def _wake_waiters(self, view: View) -> None:
         """Whoever waits for a View looks again: it is ready, or the proxy has left it."""
         for ready in self._waiting.pop(view, ()):
-            self._turns.give(ready)
+            self._turns.give(Wait(ready))

@@ -7,9 +7,7 @@ and would have everything before the last one has anything: gRPC takes in one ca
 import asyncio
 from collections import deque
 from collections.abc import Sized
-from typing import Final
-
-from xds.turns import Turns
+from typing import Final, Protocol
 
 # So many streams within so many seconds are a crowd.
 _CROWD: Final = 5
@@ -21,19 +19,29 @@ _LOOK: Final = 0.01
 _MOST_WRITES: Final = 64
 
 
+class Newcomer(Protocol):
+    """A stream that gives way to others."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it still does; whoever has something that cannot wait goes on before the time."""
+
+    def release(self) -> None:
+        """Go on."""
+
+
 class Arrivals:
     """Knows who comes, and holds back those who have just come themselves; nobody who was there before.
 
     ``writes`` are those that are under way.
     """
 
-    def __init__(self, turns: Turns, writes: Sized, patience: float = _PATIENCE) -> None:
-        self._turns = turns
+    def __init__(self, writes: Sized, patience: float = _PATIENCE) -> None:
         self._writes = writes
         self._patience = patience
         self._newest: deque[float] = deque(maxlen=_CROWD)
         # Until when they wait at the most: in the order in which they came to wait, and nearly in that of the times.
-        self._held: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._held: deque[tuple[float, Newcomer]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, now: float) -> None:
@@ -48,25 +56,22 @@ class Arrivals:
         """Whether a stream that ``came`` then has to let others go first: those of a crowd, and who waits already."""
         return now < came + self._patience and (bool(self._held) or self.is_crowd(now))
 
-    def hold(self, came: float) -> asyncio.Future[None]:
-        """What such a stream waits for; whoever has something that cannot wait may end it before the time."""
-        loop = asyncio.get_running_loop()
-        waiter = loop.create_future()
-        self._held.append((came + self._patience, waiter))
+    def hold(self, newcomer: Newcomer, came: float) -> None:
+        """Such a stream gives way from now on; it is released when it may go on."""
+        self._held.append((came + self._patience, newcomer))
         if self._timer is None:
-            self._timer = loop.call_later(_LOOK, self._look)
-        return waiter
+            self._timer = asyncio.get_running_loop().call_later(_LOOK, self._look)
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         room = 0 if self.is_crowd(now) else _MOST_WRITES - len(self._writes)
         while self._held:
-            until, waiter = self._held[0]
-            if not waiter.done():
+            until, newcomer = self._held[0]
+            if newcomer.is_held:
                 if room <= 0 and until > now:
                     break
-                self._turns.give(waiter)
+                newcomer.release()
                 room -= 1
             self._held.popleft()
         self._timer = loop.call_later(_LOOK, self._look) if self._held else None

@@ -48,7 +48,7 @@ class Gate:
         self.streams: set[Endable] = set()
         self.turns = Turns()
         self.writes = WriteWatch(options.write_timeout)
-        self.arrivals = Arrivals(self.turns, self.writes)
+        self.arrivals = Arrivals(self.writes)
         self._authenticator = authenticator
         self._admission = Admission(options.limits)
         self._is_closed = False

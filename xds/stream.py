@@ -1,20 +1,23 @@
 """One discovery stream on the event loop: bytes between gRPC and a Session.
 
-The task that gRPC runs for the call owns the stream and writes; a second task reads. Changes of the View
-do not queue up anywhere: they mark the session, and the next response is made from the newest state when
+The task that gRPC runs for the call admits the client, and waits for the end. All that happens in between is driven by
+what has happened: gRPC has read or written something, the View has changed, it is the stream's turn. Changes of the
+View do not queue up anywhere: they mark the session, and the next response is made from the newest state when
 the client is ready to take it. So a client that does not read costs one response and delays nobody.
+
+Reading and writing are coroutines of gRPC that wait for a single future each. They are resumed when that is done; a
+task for each would resume them later, in a round that nobody can keep short, and be half of what a stream costs.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from time import perf_counter
-from traceback import clear_frames
 from typing import Any
 
 import grpc.aio
 import msgspec
 
 from xds.client import Client
-from xds.encoder import Response
 from xds.errors import Code, ProtocolViolation, StreamRejected
 from xds.events import (
     Acked,
@@ -26,7 +29,7 @@ from xds.events import (
     StreamOpened,
     UnknownType,
 )
-from xds.exchange import Supply, Verdict
+from xds.exchange import Sent, Supply, Verdict
 from xds.gate import Gate
 from xds.methods import Form, Method
 from xds.requests import RequestReader
@@ -60,23 +63,27 @@ class Stream:
         self._reader = reader
         self._loop = asyncio.get_running_loop()
         self._came = self._loop.time()
-        # What the writer waits for while there is nothing to write, or while it is not its turn.
-        self._waiter: asyncio.Future[None] | None = None
-        # What the reader waits for while it is not its turn.
-        self._unread: asyncio.Future[None] | None = None
-        self._writer: asyncio.Task[Any] | None = None
+        # Done when nothing is to be read or written any more.
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        # What gRPC is about to read, and whether it has.
+        self._reading: Coroutine[Any, Any, Any] | None = None
+        self._has_read = False
+        # What gRPC is writing.
+        self._writing: Coroutine[Any, Any, None] | None = None
+        # A response that is not encoded completely yet, and when that began.
+        self._unfinished: tuple[Sent, float] | None = None
         self._timer: asyncio.TimerHandle | None = None
         # Of the newest response of each type, for observers.
         self._writings: dict[TypeUrl, _Writing] = {}
+        self._record: _Writing
         self._ending: StreamRejected | None = None
         self._is_over = False
-        self._is_overdue = False
         # How urgent the most urgent thing is that the client has not been sent yet.
         self._urgency = Urgency.REST
-        # As how urgent the writer has been told that there is something to write; None if it has not.
+        # As how urgent a turn has been asked for; None if none has.
         self._queued: Urgency | None = None
-        # Whether the writer gives way to others although there is something to write.
-        self._is_held = False
+        # Whether the stream gives way to others with what there is to write, and whether it just did.
+        self._is_held = self._is_released = False
         self._is_attached = False
         self._client: Client
         self._session: Session
@@ -105,9 +112,6 @@ class Stream:
         if is_news or (is_worse and self._session.concerns(change)):
             if is_worse:
                 self._urgency = urgency
-                if self._unread is not None:
-                    # What the client has said may be the answer that the next response waits for.
-                    self._gate.turns.give(self._unread, urgency)
             self._wake()
 
     def move(self, supply: Supply, cause: object) -> None:
@@ -120,7 +124,8 @@ class Stream:
         if not self._is_over:
             self._is_over = True
             self._ending = reason
-            self._wake()
+            if self._writing is None:
+                self._finish()
 
     # -- life -----------------------------------------------------------------------------------------
 
@@ -148,7 +153,10 @@ class Stream:
         try:
             self._open(view)
             self._take(request, size)
-            await self._converse()
+            self._wake()
+            self._reading = self._call.read()
+            self._read()
+            await self._over
         except StreamRejected as rejection:
             self.end(rejection)
         except Exception:
@@ -167,11 +175,23 @@ class Stream:
         self._gate.streams.add(self)
         self._hub.emit(StreamOpened(client, self._loop.time()))
 
+    def _finish(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        """Something is wrong with the server itself: the call ends with it."""
+        self._is_over = True
+        if not self._over.done():
+            self._over.set_exception(error)
+
     def _close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        # The task refers to the stream; without this nothing but the garbage collector would part them.
-        self._writer = None
+        self._is_over, self._is_held, self._queued = True, False, None
+        self._gate.writes.end(self)
+        # They wait for gRPC, which is about to be done with the call; there is nothing to resume then.
+        self._reading = self._writing = None
         self._gate.streams.discard(self)
         self._hub.leave(self._client)
         self._gate.discovery.detach(self._client)
@@ -179,35 +199,81 @@ class Stream:
         code, reason = (ending.code, ending.message) if ending is not None else (None, "the client left")
         self._hub.emit(StreamClosed(self._client, self._loop.time(), code, reason))
 
-    async def _converse(self) -> None:
+    # -- turns ----------------------------------------------------------------------------------------
+
+    @property
+    def waits(self) -> bool:
+        """See ``Turn``."""
+        return self._queued is not None
+
+    def take(self) -> None:
+        """See ``Turn``: go on with what was read, and with what there is to write."""
+        self._queued = None
         try:
-            async with asyncio.TaskGroup() as tasks:
-                reader = tasks.create_task(self._read())
-                self._writer = tasks.create_task(self._write())
-                # As tasks of their own both resume without passing through all that the call has gone through before.
-                self._writer.add_done_callback(lambda _: reader.cancel())
-        except asyncio.CancelledError as cancelled:
-            # Python 3.11: a task group that was cancelled holds the error, whose traceback holds the group, and both
-            # hold the stream with all that its client was sent. What the collector has frozen would stay for ever.
-            clear_frames(cancelled.__traceback__)
-            raise
+            if self._has_read:
+                self._read()
+            if self._writing is None and not self._is_over:
+                self._advance()
+        except StreamRejected as rejection:
+            self.end(rejection)
+        except Exception as error:  # noqa: BLE001 - told to whoever runs the call
+            self._fail(error)
+
+    @property
+    def is_held(self) -> bool:
+        """See ``Newcomer``."""
+        return self._is_held
+
+    def release(self) -> None:
+        """See ``Newcomer``."""
+        self._is_held, self._is_released = False, True
+        self._wake()
+
+    def _wake(self, *, again: bool = False) -> None:
+        """Ask for a turn, if there is anything that the stream can do in it."""
+        urgency, queued = self._urgency, self._queued
+        if self._is_over or (queued is not None and queued <= urgency):
+            return
+        if not self._has_read and (self._writing is not None or (self._is_held and urgency is not Urgency.LOSS)):
+            # When the write is over it looks anyway; when the crowd has been answered it is released.
+            return
+        self._queued = urgency
+        self._gate.turns.give(self, urgency, again=again)
 
     # -- reading --------------------------------------------------------------------------------------
 
-    async def _read(self) -> None:
+    def _note_read(self, _: object) -> None:
+        """Runs when gRPC has read something, or has found that the client is gone."""
+        if self._reading is None:
+            return
+        self._has_read = True
+        if self._gate.turns.is_full():
+            self._wake()
+            return
         try:
-            turns = self._gate.turns
-            while (raw := await self._call.read()) is not grpc.aio.EOF:
-                again = False
-                while turns.is_full():
-                    self._unread = self._loop.create_future()
-                    turns.give(self._unread, self._urgency, again=again)
-                    await self._unread
-                    self._unread, again = None, True
-                self._take(self._reader.read(raw), len(raw))
-            self.end(None)
+            self._read()
+            if not self._session.is_settled:
+                self._wake()
         except StreamRejected as rejection:
             self.end(rejection)
+        except Exception as error:  # noqa: BLE001 - told to whoever runs the call
+            self._fail(error)
+
+    def _read(self) -> None:
+        """Resume what reads until it waits again, and take what it has read."""
+        self._has_read = False
+        while self._reading is not None:
+            try:
+                self._reading.send(None).add_done_callback(self._note_read)
+                return
+            except StopIteration as finished:
+                raw = finished.value
+            self._reading = None
+            if raw is grpc.aio.EOF:
+                self.end(None)
+            else:
+                self._take(self._reader.read(raw), len(raw))
+                self._reading = self._call.read()
 
     def _take(self, request: SotwRequest | DeltaRequest, size: int) -> None:
         hub, client, now = self._hub, self._client, self._loop.time()
@@ -224,112 +290,97 @@ class Stream:
             hub.emit(UnknownType(client, now, request.type_url))
         if received.is_expired:
             hub.emit(RequestExpired(client, now, request.type_url, request.nonce))
-        if not self._session.is_settled:
-            self._wake()
 
     # -- writing --------------------------------------------------------------------------------------
 
-    async def _write(self) -> None:
-        arrivals = self._gate.arrivals
-        # First responses are the large ones. Later ones are waited for, and begin in a round that has room for them.
-        await self._take_turn()
-        while not self._is_over:
+    def _advance(self) -> None:
+        """Write the next response, if one is due."""
+        if self._unfinished is not None:
+            sent, started = self._unfinished
+        elif self._session.is_settled or self._must_give_way():
+            return
+        else:
             started = perf_counter()
-            sent = self._session.next_response(self._loop.time())
-            if sent is None:
+            due = self._session.next_response(self._loop.time())
+            if due is None:
                 if self._session.is_settled:
                     self._urgency = Urgency.REST
                 else:
                     self._set_timer()
-                self._waiter = self._loop.create_future()
-                await self._waiter
-                self._waiter = self._queued = None
-            else:
-                if not (sent.response.encode(self._gate.turns.is_full) or await self._encode_in_turns(sent.response)):
-                    break
-                if sent.response.type_url == ENDPOINT and not self._owes_endpoints():
-                    self._urgency = Urgency.REST
-                composed, now = perf_counter(), self._loop.time()
-                if self._hub.wants(ResponseSent):
-                    label = sent.response.label
-                    self._hub.emit(ResponseSent(self._client, now, label, sent.cause, sent.at, composed - started))
-                writing = self._writings[sent.response.type_url] = _Writing(composed)
-                await self._deliver(sent.response.payload, now)
-                writing.finished = perf_counter()
-                if not self._session.is_settled and self._gate.turns.is_full():
-                    await self._take_turn()
-            if self._writings and arrivals.must_wait(self._came, self._loop.time()) and not self._session.is_settled:
-                await self._give_way()
-
-    async def _encode_in_turns(self, response: Response) -> bool:
-        """Go on with what is long; changes of the View go out after it. Returns whether it is to be written."""
-        while True:
-            await self._take_turn()
-            if self._is_over or response.encode(self._gate.turns.is_full):
-                return not self._is_over
+                return
+            sent = due
+        response = sent.response
+        if not response.encode(self._gate.turns.is_full):
+            # Changes of the View go out after it.
+            self._unfinished = sent, started
+            self._wake(again=True)
+            return
+        self._unfinished = None
+        if response.type_url == ENDPOINT and not self._owes_endpoints():
+            self._urgency = Urgency.REST
+        composed, now = perf_counter(), self._loop.time()
+        if self._hub.wants(ResponseSent):
+            self._hub.emit(ResponseSent(self._client, now, response.label, sent.cause, sent.at, composed - started))
+        self._writings[response.type_url] = self._record = _Writing(composed)
+        self._gate.writes.begin(self, now)
+        self._writing = self._call.write(response.payload)
+        self._write()
 
     def _owes_endpoints(self) -> bool:
         """Whether endpoints have changed since the response was chosen that is about to be written."""
         lane = self._session.lane(ENDPOINT)
         return lane is not None and lane.must_push
 
-    async def _give_way(self) -> None:
+    def _must_give_way(self) -> bool:
         """Let those have their first response who have none yet, unless this client sends requests into the void."""
-        if self._urgency is Urgency.LOSS:
-            return
-        self._waiter, self._is_held = self._gate.arrivals.hold(self._came), True
-        await self._woken()
-        self._is_held = False
-        await self._take_turn()
+        if self._is_released or not self._writings or self._urgency is Urgency.LOSS:
+            self._is_held = self._is_released = False
+        elif not self._is_held and self._gate.arrivals.must_wait(self._came, self._loop.time()):
+            self._is_held = True
+            self._gate.arrivals.hold(self, self._came)
+        return self._is_held
 
-    async def _take_turn(self) -> None:
-        """Wait for a round that has room for another response."""
-        again = False
-        while self._gate.turns.is_full():
-            self._waiter = self._loop.create_future()
-            self._wake(again=again)
-            await self._woken()
-            again = True
-
-    async def _woken(self) -> None:
-        """Wait for what the writer waits for."""
-        if self._waiter is not None:
-            await self._waiter
-        self._waiter = self._queued = None
-
-    async def _deliver(self, payload: bytes, now: float) -> None:
-        watch = self._gate.writes
-        watch.begin(self, now)
+    def _note_written(self, _: object) -> None:
+        """Runs when gRPC has written, or cannot."""
         try:
-            await self._call.write(payload)
+            if self._writing is not None:
+                self._write()
+        except StreamRejected as rejection:
+            self.end(rejection)
+        except Exception as error:  # noqa: BLE001 - told to whoever runs the call
+            self._fail(error)
+
+    def _write(self) -> None:
+        """Resume what writes until it waits again, and go on with what is due next when it has written."""
+        if self._writing is None:
+            return
+        try:
+            self._writing.send(None).add_done_callback(self._note_written)
+            return
+        except StopIteration:
+            is_broken = False
         except grpc.aio.InternalError:
             # gRPC: the connection broke under the write. The client is gone, and has nobody to blame.
+            is_broken = True
+        self._writing = None
+        self._gate.writes.end(self)
+        self._record.finished = perf_counter()
+        if is_broken:
             self.end(None)
-        except asyncio.CancelledError:
-            # Others may have cancelled the task as well, and that counts.
-            if self._writer is None or not self._is_overdue or self._writer.uncancel() > 0:
-                raise
-        finally:
-            watch.end(self)
+        if self._is_over:
+            self._finish()
+        elif self._session.is_settled:
+            self._urgency = Urgency.REST
+        elif self._gate.turns.is_full():
+            self._wake()
+        else:
+            self._advance()
 
     def interrupt(self) -> None:
         """See ``Writer.interrupt``."""
-        if self._writer is not None:
-            timeout = self._gate.writes.timeout
-            self.end(StreamRejected(Code.DEADLINE_EXCEEDED, f"the client has not read for {timeout:g} seconds"))
-            self._is_overdue = True
-            self._writer.cancel()
-
-    def _wake(self, *, again: bool = False) -> None:
-        """Have the writer look what there is to write; while it writes, it is going to look anyway."""
-        urgency, queued = self._urgency, self._queued
-        if self._waiter is None or (queued is not None and queued <= urgency):
-            return
-        if self._is_held and urgency is not Urgency.LOSS and not self._is_over:
-            # It is let go when the crowd has been answered.
-            return
-        self._queued = urgency
-        self._gate.turns.give(self._waiter, urgency, again=again)
+        timeout = self._gate.writes.timeout
+        self.end(StreamRejected(Code.DEADLINE_EXCEEDED, f"the client has not read for {timeout:g} seconds"))
+        self._finish()
 
     def _set_timer(self) -> None:
         at = self._session.wake_at(self._loop.time())

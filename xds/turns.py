@@ -1,64 +1,73 @@
 """Streams take turns: a change that wakes a thousand of them at once must not hold up the event loop.
 
-What is woken in one round of the loop runs in the next, all of it before anything else gets a chance: the other
-streams' acknowledgements, timers, sources. So only some are woken in each round, as many as have turned out to
-take a few milliseconds together; the others follow in the rounds after it. The urgent ones overtake, but not without
-end: whoever waits gets on, however many of them come.
+What is ready in one round of the loop runs in it, all of it before anything else gets a chance: the other streams'
+acknowledgements, timers, sources. So only some have a turn in each round, as many as take a few milliseconds together;
+the others follow in the rounds after it. The urgent ones overtake, but not without end: whoever waits gets on, however
+many of them come.
 """
 
 import asyncio
 from collections import deque
 from time import perf_counter
-from typing import Final
+from typing import Final, Protocol
 
 from xds.urgency import Urgency
 
-# Seconds that a round should take at the most, whoever runs in it, and at the least as long as somebody waits.
-_LONG: Final = 0.003
-_SHORT: Final = 0.0015
-_FIRST: Final = 8
-# The first ones after a quiet time take three times as long as those that follow, 0.25 ms each.
-_MOST: Final = 16
 # Seconds after which whoever begins something in a round leaves it to a later one.
 _FULL: Final = 0.0015
 # So many may overtake in a row whoever waits the longest for something less urgent.
 _MOST_OVERTAKING: Final = 7
 
 
+class Turn(Protocol):
+    """Somebody who takes turns."""
+
+    @property
+    def waits(self) -> bool:
+        """False for who has given up, or has had the turn already that was given more than once."""
+
+    def take(self) -> None:
+        """It is its turn, and it waits no more, unless a turn is given to it again. Raises nothing."""
+
+
+class Wait:
+    """A turn that ends the wait for a future."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, future: asyncio.Future[None]) -> None:
+        self._future = future
+
+    @property
+    def waits(self) -> bool:
+        """See ``Turn``."""
+        return not self._future.done()
+
+    def take(self) -> None:
+        """See ``Turn``."""
+        self._future.set_result(None)
+
+
 class _Line:
-    """Those who wait for equally urgent things, and how many have overtaken the first of them.
+    """Those who wait for equally urgent things, and how many have overtaken the first of them."""
 
-    ``returned`` are those whose turn came in a round that was full: they were before all others, and will be.
-    """
-
-    __slots__ = ("overtaken", "returned", "waiters")
+    __slots__ = ("overtaken", "turns")
 
     def __init__(self) -> None:
-        self.waiters: deque[asyncio.Future[None]] = deque()
-        self.returned: list[asyncio.Future[None]] = []
+        self.turns: deque[Turn] = deque()
         self.overtaken = 0
-
-    def close_up(self) -> bool:
-        """Have those who returned wait before the others, when all who were awake have run; whether anybody waits."""
-        if self.returned:
-            self.waiters.extendleft(reversed(self.returned))
-            self.returned.clear()
-        return bool(self.waiters)
 
 
 class Turns:
-    """Ends waits, so many in each round of the event loop that it stays responsive.
+    """Has waiting ones take their turns, so many in each round of the event loop that it stays responsive.
 
-    ``first``: so many at once as long as it is not known how long one takes.
+    ``most``: not more than so many in a round, whose turns only begin something; None: as long as they take.
     """
 
-    def __init__(self, first: int = _FIRST) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
         # The most urgent ones first.
         self._lines = tuple(_Line() for _ in Urgency)
-        self._at_once = self._left = first
-        # When this round began, and whether somebody waited then.
-        self._since = 0.0
-        self._is_crowded = False
         # When the first of those who take turns began in this round; None: nobody has.
         self._began: float | None = None
         # Whether the next round is looked out for, and anybody has done something since this one began.
@@ -66,7 +75,7 @@ class Turns:
         self._is_used = False
 
     def is_full(self) -> bool:
-        """Whether so much has been done in this round of the loop that what is begun now should ``wait``.
+        """Whether so much has been done in this round of the loop that what is begun now should take a turn.
 
         What gRPC has read and written since the round before ends waits in one piece, with no regard for how many.
         """
@@ -77,93 +86,60 @@ class Turns:
             self._began = now
         return now - self._began > _FULL
 
-    async def wait(self, urgency: Urgency = Urgency.REST) -> None:
-        """Wait for a later round that is not full."""
-        loop = asyncio.get_running_loop()
-        again = False
-        while True:
-            waiter = loop.create_future()
-            self.give(waiter, urgency, again=again)
-            await waiter
-            if not self.is_full():
-                return
-            again = True
+    def give(self, turn: Turn, urgency: Urgency = Urgency.REST, *, again: bool = False) -> None:
+        """Let somebody have a turn, in the next round or a later one; nothing happens before this returns.
 
-    def give(self, waiter: asyncio.Future[None], urgency: Urgency = Urgency.REST, *, again: bool = False) -> None:
-        """End this wait: at once, or in a later round if enough others are awake.
-
-        Equally urgent ones come in the order in which they were given; a wait that is queued can be given again as
-        more urgent. ``again``: for somebody whose turn it is and who found the round full; he does not lose his place.
+        Equally urgent ones come in the order in which they were given; who waits can be given a turn again, as more
+        urgent. ``again``: for somebody whose turn it is and who has to go on with it in a later round; he comes first.
         """
-        if waiter.done():
-            # Given up, by a stream that is ending, or awake already.
+        if not turn.waits:
             return
-        self._use()
-        if self._left:
-            self._left -= 1
-            waiter.set_result(None)
+        turns = self._lines[urgency].turns
+        if again:
+            turns.appendleft(turn)
         else:
-            line = self._lines[urgency]
-            (line.returned if again else line.waiters).append(waiter)
+            turns.append(turn)
+        self._use()
 
     def _use(self) -> None:
         self._is_used = True
         if not self._is_looking:
             self._is_looking = True
-            self._since = perf_counter()
             asyncio.get_running_loop().call_soon(self._open_round)
 
     def _open_round(self) -> None:
-        """Runs once in every round, after those whom it woke in the one before."""
-        waiting = [line for line in self._lines if line.close_up()]
-        loop, now = asyncio.get_running_loop(), perf_counter()
-        self._is_looking = self._is_used or bool(waiting)
-        if self._is_crowded:
-            self._adapt(now - self._since)
-        self._since, self._is_crowded, self._is_used, self._began = now, bool(waiting), False, None
-        self._left = self._at_once
-        if waiting:
-            # Runs just before them.
-            loop.call_soon(self._begin)
-        if len(waiting) == 1:
-            self._wake(waiting[0].waiters)
-        while self._left and (waiter := self._next_waiter()) is not None:
-            waiter.set_result(None)
-            self._left -= 1
-        if self._is_looking:
-            # Last, so that whoever returns then can be woken before anybody else is.
-            loop.call_soon(self._open_round)
-
-    def _begin(self) -> None:
+        """Runs once in every round, as long as anything was done in the one before."""
         self._began = perf_counter()
+        is_used, self._is_used = self._is_used, False
+        is_left = self._take_turns(self._began + _FULL)
+        if is_left or is_used:
+            asyncio.get_running_loop().call_soon(self._open_round)
+        else:
+            self._is_looking, self._began = False, None
 
-    def _wake(self, waiters: deque[asyncio.Future[None]]) -> None:
-        """As many as there is room for, where nobody can overtake them."""
-        while waiters and self._left:
-            waiter = waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                self._left -= 1
+    def _take_turns(self, until: float) -> bool:
+        """As many as there is room for; returns whether anybody is left."""
+        count = 0
+        while (turn := self._next_turn()) is not None:
+            turn.take()
+            count += 1
+            if count == self._most or perf_counter() > until:
+                return True
+        return False
 
-    def _next_waiter(self) -> asyncio.Future[None] | None:
+    def _next_turn(self) -> Turn | None:
         """Whose turn it is: the first of the most urgent ones, but for somebody whom too many have overtaken."""
         chosen: _Line | None = None
         for line in self._lines:
-            waiters = line.waiters
-            # Whoever was cancelled meanwhile, or has been in two lines, waits no more.
-            while waiters and waiters[0].done():
-                waiters.popleft()
-            if waiters and (chosen is None or line.overtaken >= _MOST_OVERTAKING):
+            turns = line.turns
+            # Whoever has given up, or was in two lines, waits no more.
+            while turns and not turns[0].waits:
+                turns.popleft()
+            if turns and (chosen is None or line.overtaken >= _MOST_OVERTAKING):
                 chosen = line
-            elif waiters:
+            elif turns:
                 line.overtaken += 1
         if chosen is None:
             return None
         chosen.overtaken = 0
-        return chosen.waiters.popleft()
-
-    def _adapt(self, took: float) -> None:
-        if took > _LONG:
-            self._at_once = max(1, self._at_once // 2)
-        elif took < _SHORT:
-            self._at_once = min(_MOST, self._at_once + self._at_once // 2 + 1)
+        return chosen.turns.popleft()

@@ -144,7 +144,7 @@ class Crowded(Arrivals):
 
 @METHODS
 async def test_who_gives_way_to_others_is_told_of_a_loss_at_once(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xds.gate.Arrivals", lambda turns, writes: Crowded(turns, writes, patience=3600))
+    monkeypatch.setattr("xds.gate.Arrivals", lambda writes: Crowded(writes, patience=3600))
     async with serving() as rig, connected(rig) as channel:
         rig.cache.set("all", [made(CLUSTER, "a"), assignment("a", 1, 2)])
         client = WireClient(channel, method)

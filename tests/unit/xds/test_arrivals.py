@@ -3,10 +3,26 @@
 import asyncio
 
 from xds.arrivals import Arrivals
-from xds.turns import Turns
-from xds.urgency import Urgency
 
 DEADLINE = 10
+
+
+class Newcomer:
+    """Gives way until it is released; ``leave``: until it has something that cannot wait."""
+
+    def __init__(self) -> None:
+        self.is_held = True
+        self.went_on = asyncio.Event()
+
+    def release(self) -> None:
+        self.is_held = False
+        self.went_on.set()
+
+    def leave(self) -> None:
+        self.is_held = False
+
+    async def wait(self) -> None:
+        await asyncio.wait_for(self.went_on.wait(), DEADLINE)
 
 
 def crowded(arrivals: Arrivals) -> float:
@@ -18,7 +34,7 @@ def crowded(arrivals: Arrivals) -> float:
 
 
 async def test_a_few_or_slow_ones_are_no_crowd() -> None:
-    arrivals = Arrivals(Turns(), ())
+    arrivals = Arrivals(())
     for second in range(10):
         arrivals.note(float(second))
     assert not arrivals.must_wait(9.0, 9.0)
@@ -31,10 +47,12 @@ async def test_a_few_or_slow_ones_are_no_crowd() -> None:
 
 
 async def test_a_crowd_is_let_go_first_and_then_whoever_waits_in_order() -> None:
-    arrivals, order = Arrivals(Turns(), (), patience=DEADLINE), list[int]()
+    arrivals, order = Arrivals((), patience=DEADLINE), list[int]()
 
     async def wait(number: int) -> None:
-        await arrivals.hold(now)
+        newcomer = Newcomer()
+        arrivals.hold(newcomer, now)
+        await newcomer.wait()
         order.append(number)
 
     async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as tasks:
@@ -47,26 +65,31 @@ async def test_a_crowd_is_let_go_first_and_then_whoever_waits_in_order() -> None
 
 
 async def test_nobody_waits_for_long_and_who_was_there_before_not_at_all() -> None:
-    arrivals = Arrivals(Turns(), range(1_000), patience=0.05)
+    arrivals = Arrivals(range(1_000), patience=0.05)
     now = crowded(arrivals)
     assert not arrivals.must_wait(now - 1, now)
     # However many writes are under way: their clients may never read.
-    await asyncio.wait_for(arrivals.hold(now), DEADLINE)
+    newcomer = Newcomer()
+    arrivals.hold(newcomer, now)
+    await newcomer.wait()
 
 
 async def test_whoever_comes_while_others_wait_waits_behind_them() -> None:
-    arrivals = Arrivals(Turns(), range(1_000), patience=DEADLINE)
+    arrivals = Arrivals(range(1_000), patience=DEADLINE)
     now = crowded(arrivals)
-    waiter = arrivals.hold(now)
+    newcomer = Newcomer()
+    arrivals.hold(newcomer, now)
     assert arrivals.must_wait(now + 1, now + 1)
-    waiter.cancel()
+    newcomer.leave()
 
 
 async def test_who_has_something_that_cannot_wait_takes_nobodys_place() -> None:
-    turns = Turns()
-    arrivals = Arrivals(turns, range(63), patience=DEADLINE)
+    arrivals = Arrivals(range(63), patience=DEADLINE)
     now = crowded(arrivals)
-    first, second = arrivals.hold(now), arrivals.hold(now)
-    turns.give(first, Urgency.LOSS)
+    first, second = Newcomer(), Newcomer()
+    for newcomer in (first, second):
+        arrivals.hold(newcomer, now)
+    first.leave()
     # There is room for one more write.
-    await asyncio.wait_for(second, DEADLINE)
+    await second.wait()
+    assert not first.went_on.is_set()

@@ -1,7 +1,7 @@
-"""Whoever is woken gets a turn, in order, and others on the loop get theirs in between."""
+"""Whoever is given a turn gets it, in order, and others on the loop get theirs in between."""
 
 import asyncio
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable
 from itertools import pairwise
 from time import perf_counter
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xds.turns import Turns
+from xds.turns import Turns, Wait
 from xds.urgency import Urgency
 
 DEADLINE = 10
@@ -17,93 +17,108 @@ DEADLINE = 10
 OVERTAKING: Final = 7
 
 
-async def test_everybody_gets_a_turn_in_order() -> None:
-    turns, loop = Turns(), asyncio.get_running_loop()
-    waiters = [loop.create_future() for _ in range(500)]
-    woken: list[int] = []
+class Taker:
+    """Takes its turn, and does something in it."""
 
-    async def wait(number: int) -> None:
-        await waiters[number]
-        woken.append(number)
+    def __init__(self, name: Hashable, act: Callable[["Taker"], None]) -> None:
+        self.name = name
+        self.waits = False
+        self._act = act
 
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(len(waiters)):
-            tasks.create_task(wait(number))
-        await asyncio.sleep(0)
-        for waiter in waiters:
-            turns.give(waiter)
-        woken_at_once = sum(waiter.done() for waiter in waiters)
-        assert 0 < woken_at_once < len(waiters)
-    assert woken == list(range(len(waiters)))
-
-
-async def test_others_run_in_between() -> None:
-    turns, loop = Turns(), asyncio.get_running_loop()
-    waiters = [loop.create_future() for _ in range(500)]
-    for waiter in waiters:
-        turns.give(waiter)
-    rounds = 0
-    while not waiters[-1].done():
-        await asyncio.sleep(0)
-        rounds += 1
-    assert rounds > 2
-
-
-async def test_a_wait_that_was_given_up_takes_no_turn() -> None:
-    turns, loop = Turns(), asyncio.get_running_loop()
-    waiters = [loop.create_future() for _ in range(200)]
-    for waiter in waiters:
-        turns.give(waiter)
-    for waiter in waiters[:-1]:
-        waiter.cancel()
-    await asyncio.wait_for(waiters[-1], 10)
-
-
-async def test_a_wait_that_is_over_needs_no_turn() -> None:
-    turns, waiter = Turns(), asyncio.get_running_loop().create_future()
-    waiter.cancel()
-    turns.give(waiter)
-    assert waiter.cancelled()
-
-
-async def test_a_single_one_is_woken_at_once() -> None:
-    turns, waiter = Turns(), asyncio.get_running_loop().create_future()
-    turns.give(waiter)
-    assert waiter.done()
+    def take(self) -> None:
+        self.waits = False
+        self._act(self)
 
 
 class Queue:
-    """Waits for turns, and the order in which they ended."""
+    """Turns, and the order in which they were taken; ``busy``: so many seconds each takes."""
 
-    def __init__(self) -> None:
-        self.turns = Turns()
+    def __init__(self, most: int | None = None, busy: float = 0.0) -> None:
+        self.turns = Turns(most)
         self.order: list[Hashable] = []
+        self._busy = busy
 
-    def add(self, name: Hashable, urgency: Urgency = Urgency.REST) -> asyncio.Future[None]:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiter.add_done_callback(lambda _: self.order.append(name))
-        self.turns.give(waiter, urgency)
-        return waiter
+    def add(self, name: Hashable, urgency: Urgency = Urgency.REST) -> Taker:
+        taker = Taker(name, self.note)
+        self.give(taker, urgency)
+        return taker
 
-    def fill(self) -> asyncio.Future[None]:
-        """Have so many woken that whoever comes next has to wait; the last of them waits already."""
-        while (waiter := self.add("filler")).done():
-            pass
-        return waiter
+    def give(self, taker: Taker, urgency: Urgency, *, again: bool = False) -> None:
+        taker.waits = True
+        self.turns.give(taker, urgency, again=again)
 
-    async def finish(self, waiters: Iterable[asyncio.Future[None]]) -> None:
+    def note(self, taker: Taker) -> None:
+        self.order.append(taker.name)
+        busy_for(self._busy)
+
+    async def until(self, count: int) -> int:
+        """Wait for so many turns; returns in how many rounds of the loop they came."""
+        rounds = 0
         async with asyncio.timeout(DEADLINE):
-            await asyncio.gather(*waiters)
+            while len(self.order) < count:
+                await asyncio.sleep(0)
+                rounds += 1
+        return rounds
+
+
+def busy_for(seconds: float) -> None:
+    began = perf_counter()
+    while perf_counter() - began < seconds:
+        pass
+
+
+async def test_a_single_one_has_its_turn_in_the_next_round_and_not_before() -> None:
+    queue = Queue()
+    queue.add("a")
+    assert queue.order == []
+    assert await queue.until(1) == 1
+
+
+async def test_all_have_their_turn_in_order_and_others_run_in_between() -> None:
+    queue = Queue(busy=0.0002)
+    for number in range(200):
+        queue.add(number)
+    assert await queue.until(200) > 2
+    assert queue.order == list(range(200))
+
+
+async def test_so_many_in_a_round_at_the_most() -> None:
+    queue = Queue(most=4)
+    for number in range(20):
+        queue.add(number)
+    assert await queue.until(20) >= 5
+    assert queue.order == list(range(20))
+
+
+async def test_who_has_given_up_takes_no_turn() -> None:
+    queue = Queue()
+    takers = [queue.add(number) for number in range(200)]
+    for taker in takers[:-1]:
+        taker.waits = False
+    await queue.until(1)
+    assert queue.order == [199]
+
+
+async def test_a_turn_ends_a_wait_unless_that_is_over() -> None:
+    turns, loop = Turns(), asyncio.get_running_loop()
+    waiting, cancelled = loop.create_future(), loop.create_future()
+    turns.give(Wait(cancelled))
+    turns.give(Wait(waiting))
+    cancelled.cancel()
+    await asyncio.wait_for(waiting, DEADLINE)
+    turns.give(Wait(waiting))
+    turns.give(Wait(cancelled))
+    await asyncio.sleep(0)
+    assert cancelled.cancelled()
 
 
 @given(st.lists(st.sampled_from(Urgency), min_size=1, max_size=200))
 async def test_nobody_is_overtaken_by_equals_nor_by_many(urgencies: list[Urgency]) -> None:
-    queue = Queue()
-    last = queue.fill()
-    waiters = [queue.add((urgency, number), urgency) for number, urgency in enumerate(urgencies)]
-    await queue.finish([last, *waiters])
+    queue = Queue(most=3)
+    for number, urgency in enumerate(urgencies):
+        queue.add((urgency, number), urgency)
+    await queue.until(len(urgencies))
     order = [each for each in queue.order if isinstance(each, tuple)]
-    assert len(order) == len(urgencies)
     for urgency in Urgency:
         mine = [each for each in order if each[0] is urgency]
         assert mine == sorted(mine)
@@ -114,39 +129,57 @@ async def test_nobody_is_overtaken_by_equals_nor_by_many(urgencies: list[Urgency
 
 
 async def test_losses_without_end_do_not_keep_others_from_their_turn() -> None:
-    queue = Queue()
-    queue.fill()
-    others = [queue.add(("other", number)) for number in range(50)]
-    gains = [queue.add(("gain", number), Urgency.ENDPOINTS) for number in range(50)]
-    losses = 0
+    queue = Queue(most=8)
+    others = {("other", number) for number in range(50)} | {("gain", number) for number in range(50)}
+    for name in sorted(others):
+        queue.add(name, Urgency.ENDPOINTS if name[0] == "gain" else Urgency.REST)
 
-    def lose_again(_: object) -> None:
-        nonlocal losses
-        losses += 1
-        if not all(each.done() for each in others + gains):
-            queue.add(("loss", losses), Urgency.LOSS).add_done_callback(lose_again)
+    def lose_again(taker: Taker) -> None:
+        queue.note(taker)
+        if not others <= set(queue.order):
+            queue.give(taker, Urgency.LOSS)
 
-    for _ in range(100):
-        queue.add(("loss", losses), Urgency.LOSS).add_done_callback(lose_again)
-    await queue.finish(others + gains)
-    # Of any few who are woken, one is of each kind that waits.
+    for number in range(100):
+        queue.give(Taker(("loss", number), lose_again), Urgency.LOSS)
+    async with asyncio.timeout(DEADLINE):
+        while not others <= set(queue.order):
+            await asyncio.sleep(0)
+    # Of any few who have a turn, one is of each kind that waits.
     names = [each[0] for each in queue.order if isinstance(each, tuple)]
     for name in ("gain", "other"):
         positions = [at for at, each in enumerate(names) if each == name]
         assert max(after - before for before, after in pairwise(positions)) <= OVERTAKING + 2
-    assert losses > len(others) + len(gains)
+    assert names.count("loss") > len(others)
 
 
-async def test_a_wait_can_become_more_urgent() -> None:
-    queue = Queue()
-    queue.fill()
-    others = [queue.add(number) for number in range(100)]
-    queue.turns.give(others[-1], Urgency.ENDPOINTS)
-    loss = queue.add("loss", Urgency.LOSS)
-    queue.turns.give(others[-2], Urgency.LOSS)
-    await queue.finish([*others, loss])
-    assert [each for each in queue.order if each != "filler"][:3] == ["loss", 98, 99]
+async def test_who_waits_can_become_more_urgent_and_has_one_turn_for_it() -> None:
+    queue = Queue(most=1)
+    takers = [queue.add(number) for number in range(100)]
+    queue.give(takers[-1], Urgency.ENDPOINTS)
+    queue.add("loss", Urgency.LOSS)
+    queue.give(takers[-2], Urgency.LOSS)
+    await queue.until(101)
+    assert queue.order[:3] == ["loss", 98, 99]
     assert sorted(each for each in queue.order if isinstance(each, int)) == list(range(100))
+
+
+async def test_who_goes_on_in_a_later_round_comes_first_in_it() -> None:
+    queue, left = Queue(), 3
+
+    def go_on(taker: Taker) -> None:
+        nonlocal left
+        queue.note(taker)
+        left -= 1
+        if left:
+            # As whoever finds the round full.
+            while not queue.turns.is_full():
+                pass
+            queue.give(taker, Urgency.REST, again=True)
+
+    queue.give(Taker("long", go_on), Urgency.REST)
+    queue.add("short")
+    assert await queue.until(4) >= 3
+    assert queue.order == ["long", "long", "long", "short"]
 
 
 async def test_a_round_is_full_when_much_was_done_in_it_and_empty_again_in_a_later_one() -> None:
@@ -154,25 +187,19 @@ async def test_a_round_is_full_when_much_was_done_in_it_and_empty_again_in_a_lat
     assert not turns.is_full()
     began = perf_counter()
     while not turns.is_full():
-        assert perf_counter() - began < 10
-    await turns.wait()
-    async with asyncio.timeout(10):
+        assert perf_counter() - began < DEADLINE
+    async with asyncio.timeout(DEADLINE):
         while turns.is_full():
-            await turns.wait()
+            await asyncio.sleep(0)
 
 
-async def test_whoever_waits_gets_a_later_round_in_order() -> None:
-    turns, order = Turns(), list[int]()
-
-    async def work(number: int) -> None:
-        await turns.wait()
-        order.append(number)
-        # So few of those who are woken find room that the others have to wait once more, and do not lose their place.
-        began = perf_counter()
-        while perf_counter() - began < 0.0005:
-            pass
-
-    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        for number in range(200):
-            tasks.create_task(work(number))
-    assert order == list(range(200))
+async def test_what_was_done_before_a_round_counts_in_it() -> None:
+    queue = Queue()
+    assert not queue.turns.is_full()
+    for number in range(3):
+        queue.add(number)
+    busy_for(0.01)
+    # It was full, so nobody else begins in it; the next one is theirs.
+    assert queue.turns.is_full()
+    assert queue.order == []
+    await queue.until(3)
