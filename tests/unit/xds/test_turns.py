@@ -53,9 +53,13 @@ class Queue:
 
     async def until(self, count: int) -> int:
         """Wait for so many turns; returns in how many rounds of the loop they came."""
+        return await self.round_until(lambda: len(self.order) >= count)
+
+    async def round_until(self, is_so: Callable[[], bool]) -> int:
+        """Wait for something to be so; returns after how many rounds of the loop it was."""
         rounds = 0
         async with asyncio.timeout(DEADLINE):
-            while len(self.order) < count:
+            while not is_so():  # noqa: ASYNC110 - rounds are what is looked at
                 await asyncio.sleep(0)
                 rounds += 1
         return rounds
@@ -141,9 +145,7 @@ async def test_losses_without_end_do_not_keep_others_from_their_turn() -> None:
 
     for number in range(100):
         queue.give(Taker(("loss", number), lose_again), Urgency.LOSS)
-    async with asyncio.timeout(DEADLINE):
-        while not others <= set(queue.order):
-            await asyncio.sleep(0)
+    await queue.round_until(lambda: others <= set(queue.order))
     # Of any few who have a turn, one is of each kind that waits.
     names = [each[0] for each in queue.order if isinstance(each, tuple)]
     for name in ("gain", "other"):
@@ -183,14 +185,12 @@ async def test_who_goes_on_in_a_later_round_comes_first_in_it() -> None:
 
 
 async def test_a_round_is_full_when_much_was_done_in_it_and_empty_again_in_a_later_one() -> None:
-    turns = Turns()
-    assert not turns.is_full()
+    queue = Queue()
+    assert not queue.turns.is_full()
     began = perf_counter()
-    while not turns.is_full():
+    while not queue.turns.is_full():
         assert perf_counter() - began < DEADLINE
-    async with asyncio.timeout(DEADLINE):
-        while turns.is_full():
-            await asyncio.sleep(0)
+    assert await queue.round_until(lambda: not queue.turns.is_full()) > 0
 
 
 async def test_what_was_done_before_a_round_counts_in_it() -> None:
