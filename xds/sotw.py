@@ -18,6 +18,8 @@ class SotwLane(Lane[SotwRequest]):
     """One type on a state-of-the-world stream."""
 
     _came_back = False
+    # Names that an outdated request did without: the client may have let go of what it had under them.
+    _doubtful: frozenset[str] = frozenset()
 
     def receive(self, request: SotwRequest, now: float) -> Verdict | None:
         """See ``Lane.receive``. A request that answers an outdated response is ignored: its names are outdated too."""
@@ -38,6 +40,7 @@ class SotwLane(Lane[SotwRequest]):
             self._resubscribe(request.names)
         else:
             self.record.expired += 1
+            self._doubtful |= self.subscription.names.difference(request.names)
         return verdict
 
     def _open(self, names: Iterable[str]) -> None:
@@ -53,6 +56,8 @@ class SotwLane(Lane[SotwRequest]):
     def _resubscribe(self, names: Iterable[str]) -> None:
         before = self.subscription
         after = before.replaced(tuple(names))
+        if self._doubtful:
+            self._give_again(self._doubtful & after.names)
         if after.names == before.names and after.wildcard == before.wildcard:
             return
         self._subscribe(after)
@@ -65,6 +70,12 @@ class SotwLane(Lane[SotwRequest]):
             self.debt.everything = True
         if self.traits.full_state and (added or self.debt.everything):
             self.debt.reply = True
+
+    def _give_again(self, names: frozenset[str]) -> None:
+        """The client wants these, did not for a moment, and waits for them if it has forgotten them since."""
+        self._doubtful = frozenset()
+        self.debt.owed |= names
+        self.debt.reply = self.debt.reply or (self.traits.full_state and bool(names))
 
     def _select(self, context: LaneContext) -> Selection | None:
         return self._select_full(context) if self.traits.full_state else self._select_part(context)

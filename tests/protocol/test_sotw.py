@@ -111,6 +111,24 @@ def test_case_06_a_stale_nonce_changes_nothing(world: World, sotw: Talk) -> None
     assert sotw.listen(ENDPOINT).names == ["b"]
 
 
+@pytest.mark.parametrize("type_url", [ENDPOINT, CLUSTER])
+def test_a_name_that_a_stale_request_did_without_is_sent_again(world: World, sotw: Talk, type_url: TypeUrl) -> None:
+    world.put(made(type_url, "a"), made(type_url, "b"))
+    sotw.ask(type_url, ["a"])
+    first = sotw.listen(type_url)
+    sotw.ack(first, ["a"])
+    sotw.ask(type_url, ["a", "b"], nonce=first.nonce)
+    second = sotw.listen(type_url)
+    # Both cross the second response. The client forgets what it has under a name that it drops.
+    assert sotw.ask(type_url, ["b"], nonce=first.nonce).is_expired
+    assert sotw.ask(type_url, ["a", "b"], nonce=first.nonce).is_expired
+    sotw.ack(second, ["a", "b"])
+    third = sotw.listen(type_url)
+    assert "a" in third.names
+    sotw.ack(third, ["a", "b"])
+    assert sotw.quiet()
+
+
 def test_case_07_a_foreign_nonce_on_a_new_stream_asks_for_everything(world: World, sotw: Talk) -> None:
     world.put(made(ENDPOINT, "a"))
     sotw.ask(ENDPOINT, ["a"], nonce="of-another-stream")

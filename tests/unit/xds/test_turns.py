@@ -59,7 +59,7 @@ class Queue:
         """Wait for something to be so; returns after how many rounds of the loop it was."""
         rounds = 0
         async with asyncio.timeout(DEADLINE):
-            while not is_so():  # noqa: ASYNC110 - rounds are what is looked at
+            while not is_so():
                 await asyncio.sleep(0)
                 rounds += 1
         return rounds
