@@ -295,27 +295,16 @@ class Stream:
 
     def _advance(self) -> None:
         """Write the next response, if one is due."""
-        if self._unfinished is not None:
-            sent, started = self._unfinished
-        elif self._session.is_settled or self._must_give_way():
+        chosen, self._unfinished = self._unfinished or self._choose(), None
+        if chosen is None:
             return
-        else:
-            started = perf_counter()
-            due = self._session.next_response(self._loop.time())
-            if due is None:
-                if self._session.is_settled:
-                    self._urgency = Urgency.REST
-                else:
-                    self._set_timer()
-                return
-            sent = due
+        sent, started = chosen
         response = sent.response
         if not response.encode(self._gate.turns.is_full):
-            # Changes of the View go out after it.
-            self._unfinished = sent, started
+            # It goes on with it; changes of the View go out after it.
+            self._unfinished = chosen
             self._wake(again=True)
             return
-        self._unfinished = None
         if response.type_url == ENDPOINT and not self._owes_endpoints():
             self._urgency = Urgency.REST
         composed, now = perf_counter(), self._loop.time()
@@ -325,6 +314,24 @@ class Stream:
         self._gate.writes.begin(self, now)
         self._writing = self._call.write(response.payload)
         self._write()
+
+    def _choose(self) -> tuple[Sent, float] | None:
+        """The next response, and when its choice began; None if it is not its time."""
+        if self._session.is_settled or self._must_give_way():
+            return None
+        started = perf_counter()
+        sent = self._session.next_response(self._loop.time())
+        if sent is None:
+            self._rest()
+            return None
+        return sent, started
+
+    def _rest(self) -> None:
+        """Nothing can be sent before something happens."""
+        if self._session.is_settled:
+            self._urgency = Urgency.REST
+        else:
+            self._set_timer()
 
     def _owes_endpoints(self) -> bool:
         """Whether endpoints have changed since the response was chosen that is about to be written."""

@@ -148,8 +148,8 @@ async def test_losses_without_end_do_not_keep_others_from_their_turn() -> None:
     await queue.round_until(lambda: others <= set(queue.order))
     # Of any few who have a turn, one is of each kind that waits.
     names = [each[0] for each in queue.order if isinstance(each, tuple)]
-    for name in ("gain", "other"):
-        positions = [at for at, each in enumerate(names) if each == name]
+    for kind in ("gain", "other"):
+        positions = [at for at, each in enumerate(names) if each == kind]
         assert max(after - before for before, after in pairwise(positions)) <= OVERTAKING + 2
     assert names.count("loss") > len(others)
 
