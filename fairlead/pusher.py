@@ -71,7 +71,7 @@ class Pusher:
         self._warm: WeakSet[View] = WeakSet()
         self._waiting: WeakKeyDictionary[View, list[asyncio.Future[None]]] = WeakKeyDictionary()
         # Whoever waits for a View is served in the round in which its wait ends.
-        self._turns = Turns(_SERVED_AT_ONCE)
+        self._turns = Turns(most=_SERVED_AT_ONCE)
         # For how many slices others may have overtaken the View that has been stale for longest.
         self._overtaken = 0
         # Views that had a turn in this slice, and those of which losses went ahead of the rest in this push.

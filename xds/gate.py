@@ -19,6 +19,7 @@ from xds.limits import Admission
 from xds.node import Node
 from xds.options import ServerOptions
 from xds.overdue import WriteWatch
+from xds.restraint import Restraint
 from xds.turns import Turns
 from xds.view import View
 from xds.wire import Request
@@ -46,7 +47,8 @@ class Gate:
         self.discovery = discovery
         self.options = options
         self.streams: set[Endable] = set()
-        self.turns = Turns()
+        self.restraint = Restraint()
+        self.turns = Turns(note=self.restraint.note)
         self.writes = WriteWatch(options.write_timeout)
         self.arrivals = Arrivals(self.writes)
         self._authenticator = authenticator

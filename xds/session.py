@@ -99,6 +99,12 @@ class Session:
         return self._is_settled
 
     @property
+    def owes_only_endpoints(self) -> bool:
+        """Whether all that is due is endpoints that have changed, which nothing else waits for."""
+        only = self._only
+        return only is not None and only.type_url == ENDPOINT and not only.must_reply
+
+    @property
     def view(self) -> View:
         """What the client is served from."""
         return self._supply.view

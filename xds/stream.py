@@ -84,6 +84,9 @@ class Stream:
         self._queued: Urgency | None = None
         # Whether the stream gives way to others with what there is to write, and whether it just did.
         self._is_held = self._is_released = False
+        # Whether it waits because the server has its hands full, and when it was sent something, and a loss.
+        self._is_paused = False
+        self._sent_at = self._lost_at = 0.0
         self._is_attached = False
         self._client: Client
         self._session: Session
@@ -305,9 +308,13 @@ class Stream:
             self._unfinished = chosen
             self._wake(again=True)
             return
-        if response.type_url == ENDPOINT and not self._owes_endpoints():
-            self._urgency = Urgency.REST
         composed, now = perf_counter(), self._loop.time()
+        self._sent_at = now
+        if response.type_url == ENDPOINT:
+            if self._urgency is Urgency.LOSS:
+                self._lost_at = now
+            if not self._owes_endpoints():
+                self._urgency = Urgency.REST
         if self._hub.wants(ResponseSent):
             self._hub.emit(ResponseSent(self._client, now, response.label, sent.cause, sent.at, composed - started))
         self._writings[response.type_url] = self._record = _Writing(composed)
@@ -317,7 +324,7 @@ class Stream:
 
     def _choose(self) -> tuple[Sent, float] | None:
         """The next response, and when its choice began; None if it is not its time."""
-        if self._session.is_settled or self._must_give_way():
+        if self._session.is_settled or self._must_give_way() or self._must_pause():
             return None
         started = perf_counter()
         sent = self._session.next_response(self._loop.time())
@@ -346,6 +353,25 @@ class Stream:
             self._is_held = True
             self._gate.arrivals.hold(self, self._came)
         return self._is_held
+
+    def _must_pause(self) -> bool:
+        """Let others be told of changes first, while there are more than can be told; see ``Restraint``."""
+        restraint = self._gate.restraint
+        if not restraint.pause or not self._session.owes_only_endpoints:
+            return False
+        # A loss waits for another loss alone.
+        until = (self._lost_at if self._urgency is Urgency.LOSS else self._sent_at) + restraint.pause
+        if self._loop.time() >= until:
+            return False
+        if not self._is_paused:
+            self._is_paused = True
+            restraint.hold(self, until)
+        return True
+
+    def resume(self) -> None:
+        """See ``Patient``."""
+        self._is_paused = False
+        self._wake()
 
     def _note_written(self, _: object) -> None:
         """Runs when gRPC has written, or cannot."""

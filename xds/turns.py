@@ -8,6 +8,7 @@ many of them come.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from time import perf_counter
 from typing import Final, Protocol
 
@@ -61,11 +62,13 @@ class _Line:
 class Turns:
     """Has waiting ones take their turns, so many in each round of the event loop that it stays responsive.
 
-    ``most``: not more than so many in a round, whose turns only begin something; None: as long as they take.
+    ``most``: not more than so many in a round, whose turns only begin something; None: as many as there is time for.
+    ``note`` is called in every round in which anything is done.
     """
 
-    def __init__(self, most: int | None = None) -> None:
+    def __init__(self, most: int | None = None, note: Callable[[], None] = lambda: None) -> None:
         self._most = most
+        self._note = note
         # The most urgent ones first.
         self._lines = tuple(_Line() for _ in Urgency)
         # When the first of those who take turns began in this round; None: nobody has.
@@ -111,6 +114,7 @@ class Turns:
         """Runs once in every round, as long as anything was done in the one before."""
         self._began = perf_counter()
         is_used, self._is_used = self._is_used, False
+        self._note()
         is_left = self._take_turns(self._began + _FULL)
         if is_left or is_used:
             asyncio.get_running_loop().call_soon(self._open_round)

@@ -15,6 +15,7 @@ from tests.protocol.wire_client import DELTA, SOTW, Rig, WireClient, connected, 
 from xds.arrivals import Arrivals
 from xds.encoder import Response
 from xds.events import Acked, Event, RequestReceived, ResponseSent, StreamRefused
+from xds.restraint import Restraint
 from xds.stream import Stream
 from xds.types import CLUSTER, ENDPOINT
 from xds.urgency import Urgency
@@ -185,4 +186,69 @@ async def test_a_loss_is_urgent_also_when_it_comes_while_a_response_is_encoded(
         await client.ack(await client.hear(), ["a"])
         await client.hear()
         assert urgencies == [Urgency.LOSS, Urgency.REST]
+        client.cancel()
+
+
+class Restrained(Restraint):
+    """A server that always has its hands full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pause = 3600.0
+
+    def note(self) -> None:
+        pass
+
+
+@METHODS
+async def test_while_the_server_has_its_hands_full_changes_of_endpoints_wait_and_nothing_else(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restraint = Restrained()
+    monkeypatch.setattr("xds.gate.Restraint", lambda: restraint)
+    async with serving() as rig, connected(rig) as channel:
+        rig.cache.set("all", [made(CLUSTER, "a"), assignment("a", 1), assignment("b", 1)])
+        client = WireClient(channel, method)
+        await client.ask(CLUSTER)
+        await client.ack(await client.hear())
+        await client.ask(ENDPOINT, ["a"])
+        answer = await client.hear()
+        await client.ack(answer, ["a"])
+        await rig.until(Acked, 2)
+        rig.cache.update("all", [assignment("a", 1, 2)])
+        rig.cache.update("all", [made(CLUSTER, "a", 2)])
+        changed = await client.hear()
+        assert changed.type_url == CLUSTER
+        # The cluster's endpoints follow it, with what has changed.
+        await client.ack(changed)
+        assert list((await client.hear()).resources.values()) == [assignment("a", 1, 2).SerializeToString()]
+        client.cancel()
+
+
+@METHODS
+async def test_who_waits_is_told_of_all_changes_when_the_server_has_room(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restraint = Restrained()
+    monkeypatch.setattr("xds.gate.Restraint", lambda: restraint)
+    async with serving() as rig, connected(rig) as channel:
+        names = ("a", "b")
+        rig.cache.set("all", [assignment(name, 1, 2) for name in names])
+        client = WireClient(channel, method)
+        await client.ask(ENDPOINT, names)
+        await client.ack(await client.hear(), names)
+        await rig.until(Acked)
+        # The first loss does not wait; the second does, for the first, and with it all else.
+        rig.cache.update("all", [assignment("a", 2)])
+        await client.ack(await client.hear(), names)
+        await rig.until(Acked, 2)
+        for change in (assignment("b", 1), assignment("a", 2, 3)):
+            rig.cache.update("all", [change])
+            # The stream has its turn, and waits.
+            await asyncio.sleep(0.01)
+        assert len(rig.of(ResponseSent)) == 2
+        restraint.pause = 0.0
+        heard = await client.hear()
+        expected = {assignment("b", 1).SerializeToString(), assignment("a", 2, 3).SerializeToString()}
+        assert set(heard.resources.values()) == expected
         client.cancel()
