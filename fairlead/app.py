@@ -36,7 +36,7 @@ from fairlead.watchdog import LoopWatchdog, describe_loop
 from translator.model.network import resolved_gateways
 from translator.translator import Translator
 from xds.client import Client
-from xds.events import Acked, Nacked, Observer, ResponseSent, StreamClosed, StreamOpened, StreamRefused, selective
+from xds.events import Acked, Nacked, Observer, StreamClosed, StreamOpened, StreamRefused, selective
 from xds.options import ServerOptions
 from xds.resource import Resource
 from xds.server import XdsServer
@@ -91,8 +91,8 @@ class ControlPlane:
         self.analysis = LiveAnalysis(self.translator, self.pusher, self.board, self._source)
         self._reporting = _make_reporting(self._source, self.translator, self.proxies, self.analysis)
         observers: list[Observer] = [
-            selective(self.ledger.observe, ResponseSent, Acked, Nacked, StreamRefused),
-            self.metrics.istio.observer,
+            *self.ledger.observers,
+            *self.metrics.istio.observers,
             selective(self._blame.observe, Nacked, StreamOpened, StreamClosed, StreamRefused),
             selective(self._memory.observe, StreamOpened, StreamClosed),
         ]

@@ -22,10 +22,10 @@ class Series:
         self._counts = [0] * (len(bounds) + 1)
         self._total = 0.0
 
-    def observe(self, value: float) -> None:
-        """Count a value."""
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._total += value
+    def observe(self, value: float, times: int = 1) -> None:
+        """Count a value, as often as it was seen."""
+        self._counts[bisect_left(self._bounds, value)] += times
+        self._total += value * times
 
     @property
     def count(self) -> int:

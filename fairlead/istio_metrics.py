@@ -21,14 +21,12 @@ from translator.store import Write
 from xds.client import Client
 from xds.errors import Code
 from xds.events import (
-    Event,
     Nacked,
     Observer,
     RequestExpired,
     RequestReceived,
     StreamClosed,
     StreamOpened,
-    StreamRefused,
     selective,
 )
 from xds.types import SECRET, short_name
@@ -85,26 +83,15 @@ class IstioMetrics:
             self._hosts[key] = len(value.spec.hosts) if isinstance(value, ServiceEntry) else 1
 
     @property
-    def observer(self) -> Observer:
-        """``observe``, for what it wants to see."""
-        kinds = (RequestReceived, Nacked, RequestExpired, StreamOpened, StreamClosed)
-        return selective(self.observe, *kinds)
-
-    def observe(self, event: Event | StreamRefused) -> None:
-        """See what happens on the streams."""
-        match event:
-            case RequestReceived():
-                self._note_request(event)
-            case Nacked():
-                self._add("pilot_total_xds_rejects", short_name(event.type_url))
-            case RequestExpired():
-                self._add("pilot_xds_expired_nonce", short_name(event.type_url))
-            case StreamOpened():
-                self._versions[event.client.id] = _istio_version(event.client)
-            case StreamClosed():
-                self._note_end(event)
-            case _:
-                pass
+    def observers(self) -> tuple[Observer, ...]:
+        """For each kind of events that it wants to see the one that takes it."""
+        return (
+            selective(self.note_request, RequestReceived),
+            selective(self.note_refusal, Nacked),
+            selective(self.note_expiry, RequestExpired),
+            selective(self.note_start, StreamOpened),
+            selective(self.note_end, StreamClosed),
+        )
 
     def collect(self) -> Iterator[Metric]:
         """See ``prometheus_client.registry.Collector``."""
@@ -131,7 +118,8 @@ class IstioMetrics:
     def _add(self, name: str, label: str = "") -> None:
         self._sums[name][label] += 1
 
-    def _note_request(self, event: RequestReceived) -> None:
+    def note_request(self, event: RequestReceived) -> None:
+        """A request has come: for Secrets that do not exist, perhaps."""
         self._largest_request = max(self._largest_request, event.size)
         if event.request.type_url != SECRET or event.client.view is None:
             return
@@ -142,7 +130,20 @@ class IstioMetrics:
             self._add("pilot_sds_certificate_errors_total")
         self._missing_secrets[event.client.id] = missing
 
-    def _note_end(self, event: StreamClosed) -> None:
+    def note_refusal(self, event: Nacked) -> None:
+        """A proxy has refused a response."""
+        self._add("pilot_total_xds_rejects", short_name(event.type_url))
+
+    def note_expiry(self, event: RequestExpired) -> None:
+        """A request answered an outdated response."""
+        self._add("pilot_xds_expired_nonce", short_name(event.type_url))
+
+    def note_start(self, event: StreamOpened) -> None:
+        """A proxy has come."""
+        self._versions[event.client.id] = _istio_version(event.client)
+
+    def note_end(self, event: StreamClosed) -> None:
+        """A proxy has gone, or its stream was ended."""
         self._versions.pop(event.client.id, None)
         self._missing_secrets.pop(event.client.id, None)
         if event.code is Code.DEADLINE_EXCEEDED:

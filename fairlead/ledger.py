@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from fairlead.metrics import Metrics
-from xds.events import Acked, Event, Nacked, ResponseSent, StreamRefused
+from xds.events import Acked, Nacked, Observer, ResponseSent, StreamRefused, selective
 from xds.types import short_name
 from xds.view import ViewChange
 
@@ -133,7 +133,7 @@ class Push(msgspec.Struct, kw_only=True):
 
 
 class PushLedger:
-    """The newest pushes. An observer of the server: responses and acknowledgements find their push by its cause."""
+    """The newest pushes. Its ``observers`` watch the server: responses and answers find their push by its cause."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -186,43 +186,41 @@ class PushLedger:
                 for stage, seconds in msgspec.structs.asdict(push.stages).items():
                     self._metrics.stage_time.of(stage).observe(seconds)
 
-    def observe(self, event: Event | StreamRefused) -> None:
-        """See what happens on the streams."""
-        match event:
-            case ResponseSent():
-                self._note_response(event)
-            case Acked():
-                self._note_acceptance(event)
-            case Nacked():
-                self._note_refusal(event)
-            case StreamRefused():
-                self._metrics.refused.labels(event.code.name).inc()
-            case _:
-                pass
+    @property
+    def observers(self) -> tuple[Observer, ...]:
+        """For each kind of events that it wants to see the one that takes it: some come a thousand at a time."""
+        return (
+            selective(self.note_response, ResponseSent),
+            selective(self.note_acceptance, Acked),
+            selective(self.note_refusal, Nacked),
+            selective(self.note_rejection, StreamRefused),
+        )
 
     def __iter__(self) -> Iterator[Push]:
         """The newest push first."""
         return reversed(self._pushes)
 
-    def _note_response(self, event: ResponseSent) -> None:
+    def note_response(self, event: ResponseSent) -> None:
+        """A response is written."""
         label, push = event.label, event.cause
-        self._metrics.responses.note(label.type_url, label.size)
+        self._metrics.responses.note(label)
         if not isinstance(push, Push):
             return
         now = perf_counter() - push.received
         self._metrics.istio.convergence.observe(now - push.applied)
-        client = event.client
-        push.proxies.add(client.id)
-        if len(push.proxy_names) < SHOWN and len(push.proxy_names) < len(push.proxies):
-            push.proxy_names.append(client.node_id)
+        client, proxies, names = event.client, push.proxies, push.proxy_names
+        proxies.add(client.id)
+        if len(names) < SHOWN and len(names) < len(proxies):
+            names.append(client.node_id)
         push.responses += 1
         push.bytes += label.size
         stages, composing, published = push.stages, event.composing, push.published
         stages.encode += composing
-        if published is not None:
-            stages.queue = max(stages.queue, now - composing - published)
+        if published is not None and (waited := now - composing - published) > stages.queue:
+            stages.queue = waited
 
-    def _note_acceptance(self, event: Acked) -> None:
+    def note_acceptance(self, event: Acked) -> None:
+        """A proxy has accepted a response."""
         push = event.cause
         if not isinstance(push, Push):
             return
@@ -231,17 +229,22 @@ class PushLedger:
         push.last_ack = now
         if push.first_ack is None:
             push.first_ack = now
-        stages = push.stages
-        stages.wire = max(stages.wire, event.writing)
-        stages.client = max(stages.client, event.answering)
+        stages, writing, answering = push.stages, event.writing, event.answering
+        stages.wire = max(stages.wire, writing)
+        stages.client = max(stages.client, answering)
         self._metrics.ack_time.observe(now)
 
-    def _note_refusal(self, event: Nacked) -> None:
+    def note_refusal(self, event: Nacked) -> None:
+        """A proxy has refused a response."""
         short = short_name(event.type_url)
         self._metrics.rejects.labels(short).inc()
         if isinstance(event.cause, Push):
             resources = tuple(event.rejected or event.names)
             event.cause.refusals.append(Refusal(event.client.node_id, short, resources, event.error))
+
+    def note_rejection(self, event: StreamRefused) -> None:
+        """A stream was not admitted."""
+        self._metrics.refused.labels(event.code.name).inc()
 
 
 def _milliseconds(seconds: float) -> float:

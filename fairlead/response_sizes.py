@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from fairlead.distribution import Series
+from xds.encoder import Label
 from xds.types import TypeUrl, short_name
 
 _BYTES: Final = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 40_000_000)
@@ -20,17 +21,31 @@ class ResponseSizes:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._types: dict[TypeUrl, Series] = {}
+        # The newest response, and to how many streams it went that are not counted yet: often it is a thousand.
+        self._newest: Label | None = None
+        self._uncounted = 0
         registry.register(self)
 
-    def note(self, type_url: TypeUrl, size: int) -> None:
+    def note(self, label: Label) -> None:
         """A response was sent."""
-        series = self._types.get(type_url)
+        if label is not self._newest:
+            self._count()
+            self._newest = label
+        self._uncounted += 1
+
+    def _count(self) -> None:
+        newest = self._newest
+        if newest is None or not self._uncounted:
+            return
+        series = self._types.get(newest.type_url)
         if series is None:
-            series = self._types[type_url] = Series(_ALL)
-        series.observe(size)
+            series = self._types[newest.type_url] = Series(_ALL)
+        series.observe(newest.size, self._uncounted)
+        self._uncounted = 0
 
     def collect(self) -> Iterator[Metric]:
         """See ``prometheus_client.registry.Collector``."""
+        self._count()
         responses = CounterMetricFamily("fairlead_responses", "Responses sent to proxies", labels=["type"])
         sizes = HistogramMetricFamily("fairlead_response_bytes", "Size of responses", labels=["type"])
         # Istio's counters have no "_total", see fairlead.istio_metrics; its sizes have the full URL as their type.

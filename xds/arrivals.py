@@ -33,12 +33,12 @@ class Newcomer(Protocol):
 class Arrivals:
     """Knows who comes, and holds back those who have just come themselves; nobody who was there before.
 
-    ``writes`` are those that are under way.
+    ``writes`` are those that are under way; a stream gives way for ``patience`` seconds at the most.
     """
 
     def __init__(self, writes: Sized, patience: float = _PATIENCE) -> None:
         self._writes = writes
-        self._patience = patience
+        self.patience = patience
         self._newest: deque[float] = deque(maxlen=_CROWD)
         # Until when they wait at the most: in the order in which they came to wait, and nearly in that of the times.
         self._held: deque[tuple[float, Newcomer]] = deque()
@@ -54,11 +54,11 @@ class Arrivals:
 
     def must_wait(self, came: float, now: float) -> bool:
         """Whether a stream that ``came`` then has to let others go first: those of a crowd, and who waits already."""
-        return now < came + self._patience and (bool(self._held) or self.is_crowd(now))
+        return now < came + self.patience and (bool(self._held) or self.is_crowd(now))
 
     def hold(self, newcomer: Newcomer, came: float) -> None:
         """Such a stream gives way from now on; it is released when it may go on."""
-        self._held.append((came + self._patience, newcomer))
+        self._held.append((came + self.patience, newcomer))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_LOOK, self._look)
 

@@ -5,7 +5,7 @@ must be quick. ``at`` is the event loop's clock (monotonic seconds).
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeVar, cast
 
 import msgspec
 
@@ -145,6 +145,9 @@ EVENTS: Final[tuple[type[Event | StreamRefused], ...]] = (
 )
 
 
+Kind = TypeVar("Kind", bound=Event | StreamRefused)
+
+
 class Selective(msgspec.Struct, frozen=True):
     """An observer of some kinds of events: it is not called for others, and what nobody wants is not even made."""
 
@@ -156,6 +159,7 @@ class Selective(msgspec.Struct, frozen=True):
         self.observer(event)
 
 
-def selective(observer: Observer, *kinds: type[Event | StreamRefused]) -> Selective:
+def selective(observer: Callable[[Kind], None], *kinds: type[Kind]) -> Selective:
     """Show the observer these kinds of events alone."""
-    return Selective(observer, frozenset(kinds))
+    # It is called with nothing else.
+    return Selective(cast("Observer", observer), cast("frozenset[type[Event | StreamRefused]]", frozenset(kinds)))

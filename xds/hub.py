@@ -142,12 +142,13 @@ class Hub:
 
     def judge(self, client: Client, verdict: Verdict) -> None:
         """Learn from an answer what to give to clients that connect later."""
+        if verdict.error is None and self._last_good.is_empty:
+            return
         audience = self._places.get(client.id)
         if audience is None or verdict.sent is None or not self._keeps_last_good:
             return
         if verdict.error is None:
-            if not self._last_good.is_empty:
-                self._acquit(audience, verdict.sent)
+            self._acquit(audience, verdict.sent)
             return
         # What one client has for itself is never given to another.
         own = client.private.of(verdict.sent.response.type_url)

@@ -129,7 +129,8 @@ class Lane(ABC, Generic[RequestT]):
 
     def follow(self, supply: Supply, now: float) -> Sent | None:
         """As ``compose``, if another stream has stood at the same point; else None, and the debt stays."""
-        self.reconsider()
+        if self.retained:
+            self.reconsider()
         point = self._point(supply)
         selection = None if point is None else supply.encoder.steps.find(point)
         return None if selection is None else self._send(selection, supply, now)
@@ -385,7 +386,8 @@ class Lane(ABC, Generic[RequestT]):
 
     def _is_plain(self, supply: Supply) -> bool:
         """Nothing is kept or withheld from the client: it gets the View's resources as they are."""
-        return not (self.retained or self.stood_in) and self.quarantine.is_empty and supply.is_plain
+        refused_nothing = self.quarantine is _NOTHING_REFUSED or self.quarantine.is_empty
+        return refused_nothing and not (self.retained or self.stood_in) and supply.is_plain
 
     def _is_new(self) -> bool:
         """The client has nothing yet, as far as is known."""

@@ -84,6 +84,7 @@ class Stream:
         self._queued: Urgency | None = None
         # Whether the stream gives way to others with what there is to write, and whether it just did.
         self._is_held = self._is_released = False
+        self._is_new = True
         # Whether it waits because the server has its hands full, and when it was sent something, and a loss.
         self._is_paused = False
         self._sent_at = self._lost_at = 0.0
@@ -313,7 +314,7 @@ class Stream:
         if response.type_url == ENDPOINT:
             if self._urgency is Urgency.LOSS:
                 self._lost_at = now
-            if not self._owes_endpoints():
+            if self._session.is_settled or not self._owes_endpoints():
                 self._urgency = Urgency.REST
         if self._hub.wants(ResponseSent):
             self._hub.emit(ResponseSent(self._client, now, response.label, sent.cause, sent.at, composed - started))
@@ -324,10 +325,12 @@ class Stream:
 
     def _choose(self) -> tuple[Sent, float] | None:
         """The next response, and when its choice began; None if it is not its time."""
-        if self._session.is_settled or self._must_give_way() or self._must_pause():
+        if self._session.is_settled:
             return None
-        started = perf_counter()
-        sent = self._session.next_response(self._loop.time())
+        now, started = self._loop.time(), perf_counter()
+        if (self._is_new and self._must_give_way(now)) or (self._gate.restraint.pause and self._must_pause(now)):
+            return None
+        sent = self._session.next_response(now)
         if sent is None:
             self._rest()
             return None
@@ -345,23 +348,25 @@ class Stream:
         lane = self._session.lane(ENDPOINT)
         return lane is not None and lane.must_push
 
-    def _must_give_way(self) -> bool:
+    def _must_give_way(self, now: float) -> bool:
         """Let those have their first response who have none yet, unless this client sends requests into the void."""
+        arrivals = self._gate.arrivals
+        self._is_new = now < self._came + arrivals.patience
         if self._is_released or not self._writings or self._urgency is Urgency.LOSS:
             self._is_held = self._is_released = False
-        elif not self._is_held and self._gate.arrivals.must_wait(self._came, self._loop.time()):
+        elif not self._is_held and arrivals.must_wait(self._came, now):
             self._is_held = True
-            self._gate.arrivals.hold(self, self._came)
+            arrivals.hold(self, self._came)
         return self._is_held
 
-    def _must_pause(self) -> bool:
+    def _must_pause(self, now: float) -> bool:
         """Let others be told of changes first, while there are more than can be told; see ``Restraint``."""
-        restraint = self._gate.restraint
-        if not restraint.pause or not self._session.owes_only_endpoints:
+        if not self._session.owes_only_endpoints:
             return False
+        restraint = self._gate.restraint
         # A loss waits for another loss alone.
         until = (self._lost_at if self._urgency is Urgency.LOSS else self._sent_at) + restraint.pause
-        if self._loop.time() >= until:
+        if now >= until:
             return False
         if not self._is_paused:
             self._is_paused = True

@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 
 from fairlead.distribution import Distribution
 from fairlead.response_sizes import ResponseSizes
+from xds.encoder import Label
 from xds.types import CLUSTER, ENDPOINT
 
 BOUNDS = (0.001, 0.5, 1, 10_000)
@@ -46,8 +47,12 @@ def test_sizes_are_told_under_our_names_and_istios() -> None:
         "pilot_xds_config_size_bytes", "Size of responses", ["type"], buckets=ISTIO_SIZES, registry=theirs
     )
     counted = ResponseSizes(ours)
-    for type_url, short, size in ((CLUSTER, "cds", 100), (ENDPOINT, "eds", 101), (CLUSTER, "cds", 5_000_000)):
-        counted.note(type_url, size)
+    made = [(CLUSTER, "cds", 100), (ENDPOINT, "eds", 101), (CLUSTER, "cds", 5_000_000)]
+    labels = [Label(type_url, "1", "1", (), (), size) for type_url, _, size in made]
+    # One goes to several streams, and comes once more after another.
+    for number in (0, 1, 1, 2, 1):
+        type_url, short, size = made[number]
+        counted.note(labels[number])
         responses.labels(short).inc()
         sizes.labels(short).observe(size)
         istio.labels(type_url).observe(size)

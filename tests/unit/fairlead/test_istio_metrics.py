@@ -40,10 +40,10 @@ class Figures:
 def test_proxies_are_counted_by_the_version_that_they_name() -> None:
     figures = Figures()
     for number, version in enumerate(("1.30.0", "1.30.0", "")):
-        figures.metrics.observe(StreamOpened(client(number, version), 0))
+        figures.metrics.note_start(StreamOpened(client(number, version), 0))
     assert figures("pilot_xds", version="1.30.0") == 2
     assert figures("pilot_xds", version="unknown") == 1
-    figures.metrics.observe(StreamClosed(client(0), 0, None, "left"))
+    figures.metrics.note_end(StreamClosed(client(0), 0, None, "left"))
     assert figures("pilot_xds", version="1.30.0") == 1
 
 
@@ -66,22 +66,22 @@ def test_a_secret_that_is_missing_counts_once_however_often_it_is_named() -> Non
     figures = Figures()
     who = client(secrets=("good",))
     for _ in range(3):
-        figures.metrics.observe(request(who, SECRET, "good", "missing"))
+        figures.metrics.note_request(request(who, SECRET, "good", "missing"))
     assert figures("pilot_sds_certificate_errors_total") == 1
-    figures.metrics.observe(request(who, SECRET, "good", "missing", "other"))
+    figures.metrics.note_request(request(who, SECRET, "good", "missing", "other"))
     assert figures("pilot_sds_certificate_errors_total") == 2
 
 
 def test_how_streams_end_and_what_was_too_late() -> None:
     figures = Figures()
     for code in (Code.DEADLINE_EXCEEDED, Code.INTERNAL, Code.UNAVAILABLE, None):
-        figures.metrics.observe(StreamClosed(client(), 0, code, ""))
+        figures.metrics.note_end(StreamClosed(client(), 0, code, ""))
     assert figures("pilot_xds_write_timeout") == 1
     assert figures("pilot_total_xds_internal_errors") == 1
-    figures.metrics.observe(RequestExpired(client(), 0, ENDPOINT, "old"))
+    figures.metrics.note_expiry(RequestExpired(client(), 0, ENDPOINT, "old"))
     assert figures("pilot_xds_expired_nonce", type="eds") == 1
-    figures.metrics.observe(request(client(), CLUSTER, size=500))
-    figures.metrics.observe(request(client(), CLUSTER, size=5))
+    figures.metrics.note_request(request(client(), CLUSTER, size=500))
+    figures.metrics.note_request(request(client(), CLUSTER, size=5))
     assert figures("pilot_xds_recv_max") == 500
     build = {"component": "pilot", "tag": str(figures.metrics.version)}
     assert figures("istio_build", **build) == 1

@@ -41,8 +41,8 @@ def test_a_push_from_its_cause_to_its_last_ack() -> None:
         ledger.describe(push, change, view)
     ledger.finish(push)
     for client in (CLIENT, OTHER):
-        ledger.observe(sent(client, push))
-        ledger.observe(acked(client, push))
+        ledger.note_response(sent(client, push))
+        ledger.note_acceptance(acked(client, push))
     summary = push.summary()
     assert summary["objects"] == ("Service a",)
     assert summary["applied_ms"] == 500
@@ -64,8 +64,8 @@ def test_the_stages_of_a_push() -> None:
     ledger.describe(push, {ENDPOINT: {"a"}}, "sidecars of x")
     ledger.finish(push)
     for composing, writing, answering in ((0.25, 0.5, 2.0), (0.5, 0.25, 3.0)):
-        ledger.observe(replace(sent(CLIENT, push), composing=composing))
-        ledger.observe(replace(acked(CLIENT, push), writing=writing, answering=answering))
+        ledger.note_response(replace(sent(CLIENT, push), composing=composing))
+        ledger.note_acceptance(replace(acked(CLIENT, push), writing=writing, answering=answering))
     stages = push.summary()["stages_ms"]
     assert (stages["source"], stages["store"]) == (500, 250)
     assert (stages["encode"], stages["wire"], stages["client"]) == (750, 500, 3000)
@@ -77,7 +77,7 @@ def test_histograms_hear_of_a_push_when_it_is_over() -> None:
     ledger = PushLedger(metrics)
     push = ledger.begin([Cause(("Service a",), received=perf_counter() - 5, applied=perf_counter() - 5)])
     push.published = push.last_ack = 0.5
-    ledger.observe(sent(CLIENT, push))
+    ledger.note_response(sent(CLIENT, push))
     ledger.settle()
     assert 'fairlead_push_stage_seconds_count{stage="client"} 1.0' in metrics.exposition().decode()
     ledger.settle()
@@ -86,8 +86,8 @@ def test_histograms_hear_of_a_push_when_it_is_over() -> None:
 
 def test_replies_belong_to_no_push() -> None:
     ledger = PushLedger(Metrics())
-    ledger.observe(sent(CLIENT, None))
-    ledger.observe(acked(CLIENT, None))
+    ledger.note_response(sent(CLIENT, None))
+    ledger.note_acceptance(acked(CLIENT, None))
     assert list(ledger) == []
 
 
@@ -107,7 +107,7 @@ def test_refusals_are_kept() -> None:
     nack = Nacked(
         client=CLIENT, at=0, type_url=CLUSTER, nonce="n", error="no", names=("a", "b"), rejected=("a",), cause=push
     )
-    ledger.observe(nack)
+    ledger.note_refusal(nack)
     (refusal,) = push.summary()["refusals"]
     assert (refusal.proxy, refusal.type, refusal.resources, refusal.error) == ("sidecar~1", "cds", ("a",), "no")
     assert 'fairlead_rejects_total{type="cds"} 1.0' in metrics.exposition().decode()
@@ -115,7 +115,7 @@ def test_refusals_are_kept() -> None:
 
 def test_refused_streams_are_counted() -> None:
     metrics = Metrics()
-    PushLedger(metrics).observe(StreamRefused(peer="x", at=0, code=Code.UNAVAILABLE, reason="no"))
+    PushLedger(metrics).note_rejection(StreamRefused(peer="x", at=0, code=Code.UNAVAILABLE, reason="no"))
     assert 'fairlead_refused_streams_total{code="UNAVAILABLE"} 1.0' in metrics.exposition().decode()
 
 
