@@ -29,6 +29,7 @@ from translator.routes.selection import route_references, unknown_route
 from translator.secrets.selection import secret_references
 from xds.resource import Resource
 from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET, TypeUrl
+from xds.view import Catalogue
 
 References = Query[Database, [ViewKey], tuple[ResourceReference, ...]]
 
@@ -78,30 +79,50 @@ class _Table:
     until all of it comes into force together.
     """
 
-    __slots__ = ("generator", "listing", "names", "nodes", "resources", "staged")
+    __slots__ = ("_drift", "generator", "listing", "names", "nodes", "resources", "staged")
 
     def __init__(self, generator: Generator, listing: Node) -> None:
         self.generator = generator
         self.listing = listing
         self.nodes: dict[str, Node] = {}
         self.names: dict[Node, str] = {}
-        self.resources: dict[str, Resource] = {}
+        self.resources = Catalogue()
         self.staged: dict[str, Resource | None] = {}
+        # What the digest of the resources will change by.
+        self._drift = 0
+
+    def stage(self, name: str, resource: Resource | None) -> None:
+        """Note what there is under a name now. Compared and hashed here, for ``commit`` is one step."""
+        before = self.resources.get(name)
+        if before != resource:
+            self._drift += _digest(resource) - _digest(self.staged.get(name, before))
+            self.staged[name] = resource
+        elif name in self.staged:
+            self._drift += _digest(resource) - _digest(self.staged.pop(name))
 
     def put(self, name: str) -> None:
         """Put what is staged for one name in force."""
         resource = self.staged.pop(name)
         if resource is not None:
+            difference = resource.digest - _digest(self.resources.get(name))
+            self._drift -= difference
+            self.resources.digest += difference
             self.resources[name] = resource
 
     def commit(self) -> AbstractSet[str]:
         """Put what is staged in force; returns the names that are different now."""
         staged, self.staged = self.staged, {}
+        self.resources.digest += self._drift
+        self._drift = 0
         gone = [name for name, resource in staged.items() if resource is None]
         self.resources.update(cast("dict[str, Resource]", staged))
         for name in gone:
             del self.resources[name]
         return staged.keys()
+
+
+def _digest(resource: Resource | None) -> int:
+    return 0 if resource is None else resource.digest
 
 
 class View:
@@ -337,14 +358,9 @@ class View:
             self._note(key, tuple(self._flaws(key, node)))
 
     def _stage(self, table: _Table, name: str, resource: Resource | None) -> None:
-        # Compared now, for ``commit`` is one step.
-        before = table.resources.get(name)
-        if before == resource:
-            table.staged.pop(name, None)
-        else:
-            table.staged[name] = resource
+        table.stage(name, resource)
         if table.generator.type_url == ENDPOINT:
-            loss = find_loss(before, resource)
+            loss = find_loss(table.resources.get(name), resource)
             if loss.any:
                 self._found[name] = loss
             else:

@@ -97,8 +97,8 @@ class DeltaLane(Lane[DeltaRequest]):
         debt = self.debt
         if self._claims:
             self._redeem_claims(context.supply.view)
-        if debt.everything and not self.subscription.names and self._is_new() and self._is_plain(context.supply):
-            return Selection(list(context.supply.view.resources(self.type_url).values()), None)
+        if (everything := self._everything(context.supply)) is not None:
+            return everything
         names = debt.owed | debt.dirty
         if debt.everything:
             names = names.union(context.supply.view.resources(self.type_url), self.held.names())

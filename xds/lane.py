@@ -14,19 +14,22 @@ from typing import Final, Generic, TypeVar
 
 from xds.errors import LimitExceeded
 from xds.exchange import Debt, LaneContext, LaneRecord, Sent, Supply, Verdict
-from xds.ledger import Ledger, Pools
+from xds.ledger import Holding, Ledger, Pools
 from xds.quarantine import Complaint, Quarantine
 from xds.resource import Resource
 from xds.steps import Point, Selection
 from xds.subscription import Subscription
 from xds.types import TypeTraits, TypeUrl
-from xds.view import View
+from xds.view import Catalogue, View
 from xds.wire import Request
 
 # A client that never acknowledges must not make its stream grow: older responses count as accepted. What a response
 # brought has to be known when it is refused, long after its bytes were written; they go before it does.
 _MOST_IN_FLIGHT: Final = 64
 _WITH_PAYLOAD: Final = 8
+
+# So many are not gone through one by one when all of them are wanted.
+_MANY: Final = 256
 
 # What hardly any lane ever has is made when it gets some. Until then all have these, which nobody adds to.
 _NO_NAMES: Final[frozenset[str]] = frozenset()
@@ -150,7 +153,9 @@ class Lane(ABC, Generic[RequestT]):
     def _send(self, selection: Selection, supply: Supply, now: float) -> Sent:
         cause = self.debt.cause
         self.debt.clear()
-        response = supply.encoder.response(self.type_url, selection.resources, selection.removed, after=self._serial)
+        response = supply.encoder.response(
+            self.type_url, selection.resources, selection.removed, after=self._serial, whole=selection.whole
+        )
         changes = response.holding if selection.changes is None else selection.changes
         return self._dispatch(Sent(response, changes, now, cause))
 
@@ -307,6 +312,17 @@ class Lane(ABC, Generic[RequestT]):
         """The client holds what this response brought."""
 
     # -- selection, shared by both protocols --------------------------------------------------------
+
+    def _everything(self, supply: Supply) -> Selection | None:
+        """All that the View has, if that is what a new client wants: then nothing is compared or chosen one by one."""
+        if not (self._is_new() and self._is_plain(supply)) or self._private:
+            return None
+        debt, current = self.debt, supply.view.resources(self.type_url)
+        catalogue = current if isinstance(current, Catalogue) and len(current) > _MANY else None
+        is_by_name = catalogue is not None and debt.owed == catalogue.keys()
+        if not (is_by_name or (debt.everything and not self.subscription.names)) or not (current or debt.reply):
+            return None
+        return Selection(list(current.values()), None, whole=None if catalogue is None else Holding.of(catalogue))
 
     def _changed(self, context: LaneContext, names: Iterable[str]) -> dict[str, Resource | None]:
         """Which of these differ from what the client was sent: the new resource, or None for one to be removed."""

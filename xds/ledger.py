@@ -10,9 +10,12 @@ from collections.abc import Hashable, Iterator, Mapping
 from typing import Final, Generic, TypeVar
 
 from xds.resource import Resource
+from xds.view import Catalogue
 
 _FOLD_AT_LEAST: Final = 32
 _FOLD_FRACTION: Final = 4
+# Digests are of 64 bits.
+_DIGEST: Final = (1 << 64) - 1
 
 Shared = TypeVar("Shared", bound=Hashable)
 
@@ -20,15 +23,39 @@ Shared = TypeVar("Shared", bound=Hashable)
 class Holding(dict[str, Resource]):
     """Resources by name that are never altered once they are shared; equal content compares and hashes equal."""
 
-    __slots__ = ("__weakref__", "_hash")
+    __slots__ = ("__weakref__", "_digest")
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> "Holding":
+        """All that a View has of a type at the moment. Not a line of Python runs for each of them."""
+        made = cls(catalogue)
+        made._digest = catalogue.digest & _DIGEST
+        return made
+
+    @property
+    def digest(self) -> int:
+        """A hash of the content, the same in every process."""
+        try:
+            return self._digest
+        except AttributeError:
+            self._digest: int = sum(resource.digest for resource in self.values()) & _DIGEST
+            return self._digest
 
     def __hash__(self) -> int:  # type: ignore[override]  # never altered after it was first hashed
-        try:
-            return self._hash
-        except AttributeError:
-            versions = frozenset([resource.version for resource in self.values()])
-            self._hash: int = hash((frozenset(self), versions))
-            return self._hash
+        return hash(self.digest)
+
+    def altered(self, changes: Mapping[str, Resource | None]) -> "Holding":
+        """A copy with these in place of what has their names (None: without it)."""
+        made, digest = Holding(self), self.digest
+        for name, resource in changes.items():
+            before = made.pop(name, None) if resource is None else made.get(name)
+            if before is not None:
+                digest -= before.digest
+            if resource is not None:
+                made[name] = resource
+                digest += resource.digest
+        made._digest = digest & _DIGEST
+        return made
 
 
 # What ledgers have to begin with; nobody adds to these.
@@ -114,18 +141,9 @@ class Ledger:
 
     def content(self) -> Mapping[str, Resource]:
         """Everything the client holds."""
-        return self._folded() if self._overlay else self._base
+        return self._base.altered(self._overlay) if self._overlay else self._base
 
     def _fold(self) -> None:
         size = len(self._overlay)
         if size > _FOLD_AT_LEAST and size * _FOLD_FRACTION > len(self._base):
-            self.replace(self._pool.shared(self._folded()))
-
-    def _folded(self) -> Holding:
-        folded = Holding(self._base)
-        for name, resource in self._overlay.items():
-            if resource is None:
-                folded.pop(name, None)
-            else:
-                folded[name] = resource
-        return folded
+            self.replace(self._pool.shared(self._base.altered(self._overlay)))

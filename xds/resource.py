@@ -82,6 +82,11 @@ class Resource:
     def __repr__(self) -> str:
         return f"Resource({self.type_url.rpartition('.')[2]} {self.name!r} @{self.version}, {len(self.body)} bytes)"
 
+    @property
+    def digest(self) -> int:
+        """A hash of name and version. What is held together has the sum of these, which is kept up to date easily."""
+        return xxhash.xxh3_64_intdigest(f"{self.name}\0{self.version}".encode())
+
     def refers_to(self, reference: Reference) -> bool:
         """True if this resource needs that one."""
         if self._reference_set is None:

@@ -78,6 +78,9 @@ class SotwLane(Lane[SotwRequest]):
         self.debt.reply = self.debt.reply or (self.traits.full_state and bool(names))
 
     def _select(self, context: LaneContext) -> Selection | None:
+        everything = self._everything(context.supply)
+        if everything is not None:
+            return everything
         return self._select_full(context) if self.traits.full_state else self._select_part(context)
 
     def _select_part(self, context: LaneContext) -> Selection | None:
@@ -96,8 +99,6 @@ class SotwLane(Lane[SotwRequest]):
 
     def _select_full(self, context: LaneContext) -> Selection | None:
         debt = self.debt
-        if debt.everything and not self.subscription.names and self._is_new() and self._is_plain(context.supply):
-            return Selection(list(context.supply.view.resources(self.type_url).values()), None)
         names = debt.owed | debt.dirty
         if debt.everything:
             names = names.union(context.supply.view.resources(self.type_url))

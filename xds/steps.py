@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from xds.ledger import Holding
 from xds.resource import Resource
 from xds.types import TypeUrl
 
@@ -32,11 +33,15 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """What a response brings: ``resources`` in it, and ``changes`` compared with before (None: all of it is new)."""
+    """What a response brings: ``resources`` in it, and ``changes`` compared with before (None: all of it is new).
+
+    ``whole`` if that is very much, and all that the View has: the same by name.
+    """
 
     resources: list[Resource]
     changes: Mapping[str, Resource | None] | None
     removed: tuple[str, ...] = ()
+    whole: Holding | None = None
 
 
 class Steps:

@@ -15,11 +15,27 @@ from xds.types import TypeUrl
 ViewChange = Mapping[TypeUrl, AbstractSet[str]]
 
 
+class Catalogue(dict[str, Resource]):
+    """All resources of a type that a View has, with the sum of their digests, which its owner keeps right.
+
+    By that a response with all of them has a name without a look at each: there may be tens of thousands.
+    """
+
+    __slots__ = ("digest",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.digest = 0
+
+
 class View(Protocol):
     """The resources that one class of proxies sees; shared by all streams of that class."""
 
     def resources(self, type_url: TypeUrl) -> Mapping[str, Resource]:
-        """All current resources of a type, by name; empty for a type that the View does not hold."""
+        """All current resources of a type, by name; empty for a type that the View does not hold.
+
+        Where there may be very many, a ``Catalogue``.
+        """
 
     def fallback(self, type_url: TypeUrl, name: str) -> Resource | None:
         """What to answer for a name the View does not hold: None (it does not exist), or a stand-in.

@@ -17,7 +17,7 @@ from xds.last_good import LastGood
 from xds.resource import Reference, Resource
 from xds.session import Received, Session, SessionRules
 from xds.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, TypeUrl
-from xds.view import ViewChange
+from xds.view import Catalogue, ViewChange
 from xds.wire import decode_delta, decode_sotw
 
 
@@ -30,7 +30,7 @@ class World:
     """A View whose resources a test changes, and the sessions that are served from it."""
 
     def __init__(self) -> None:
-        self.content: dict[TypeUrl, dict[str, Resource]] = {}
+        self.content: dict[TypeUrl, Catalogue] = {}
         self.stand_ins: dict[TypeUrl, Callable[[str], Resource]] = {}
         self.rules = SessionRules.default()
         library = Library()
@@ -69,10 +69,16 @@ class World:
         """Add, replace and remove in one push."""
         change: dict[TypeUrl, set[str]] = {}
         for resource in added:
-            self.content.setdefault(resource.type_url, {})[resource.name] = resource
+            catalogue = self.content.setdefault(resource.type_url, Catalogue())
+            replaced = catalogue.get(resource.name)
+            catalogue.digest += resource.digest - (0 if replaced is None else replaced.digest)
+            catalogue[resource.name] = resource
             change.setdefault(resource.type_url, set()).add(resource.name)
         for type_url, name in removed:
-            if self.content.get(type_url, {}).pop(name, None) is not None:
+            catalogue = self.content.setdefault(type_url, Catalogue())
+            gone = catalogue.pop(name, None)
+            if gone is not None:
+                catalogue.digest -= gone.digest
                 change.setdefault(type_url, set()).add(name)
         for encoder in self.encoders.values():
             encoder.forget()

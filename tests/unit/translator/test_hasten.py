@@ -15,8 +15,10 @@ from translator.objects.registry import ObjectKey
 from translator.settings import Settings
 from translator.store import Write
 from translator.translator import Translator
-from translator.view import View
+from translator.view import GENERATORS, View
+from xds.ledger import Holding
 from xds.types import CLUSTER, ENDPOINT, TYPES, TypeUrl
+from xds.view import Catalogue
 
 WEB, API = "outbound|80||web.default.svc.cluster.local", "outbound|80||api.default.svc.cluster.local"
 ALL: Final = frozenset({"10.1.0.1", "10.1.0.2", "10.1.0.3"})
@@ -220,6 +222,10 @@ def test_however_losses_go_ahead_the_view_ends_up_the_same(steps: list[Step]) ->
         before = {each.type_url: dict(mesh.view.resources(each.type_url)) for each in TYPES}
         was_ready = {name: mesh.ready(name) for name in before[ENDPOINT]}
         step(mesh)
+        for generator in GENERATORS:
+            resources = mesh.view.resources(generator.type_url)
+            assert isinstance(resources, Catalogue)
+            assert Holding.of(resources).digest == Holding(resources).digest
         if mesh.view.is_stale:
             # Of what is in force only endpoints may go before the rest.
             assert all(mesh.view.resources(kind) == found for kind, found in before.items() if kind != ENDPOINT)

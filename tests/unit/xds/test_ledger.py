@@ -54,6 +54,22 @@ def test_what_is_shared_is_never_altered() -> None:
     assert shared == holding({"c0": 1})
 
 
+@given(st.dictionaries(names, st.integers(0, 2)), st.dictionaries(names, st.none() | st.integers(0, 2)))
+def test_what_is_altered_has_the_digest_of_its_content(before: dict[str, int], changes: dict[str, int | None]) -> None:
+    content = {name: value for name, value in {**before, **changes}.items() if value is not None}
+    altered = holding(before).altered(
+        {name: None if value is None else holding({name: value})[name] for name, value in changes.items()}
+    )
+    assert altered == holding(content)
+    assert altered.digest == holding(content).digest
+    assert hash(altered) == hash(holding(content))
+
+
+def test_a_digest_tells_contents_apart() -> None:
+    contents = [{}, {"a": 1}, {"a": 2}, {"b": 1}, {"a": 1, "b": 2}, {"a": 2, "b": 1}]
+    assert len({holding(content).digest for content in contents}) == len(contents)
+
+
 def test_a_pool_gives_back_the_living_equal() -> None:
     pool: Pool[frozenset[str]] = Pool()
     first = pool.shared(frozenset({"a", "b"}))
