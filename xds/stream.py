@@ -10,7 +10,7 @@ task for each would resume them later, in a round that nobody can keep short, an
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from time import perf_counter
 from typing import Any
 
@@ -213,13 +213,23 @@ class Stream:
     def take(self) -> None:
         """See ``Turn``: go on with what was read, and with what there is to write."""
         self._queued = None
+        self._do(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._has_read:
+            self._read()
+        if self._writing is None and not self._is_over:
+            self._advance()
+
+    def _do(self, act: Callable[[], None]) -> None:
+        """What the event loop calls; nothing that goes wrong in it may disturb others."""
         try:
-            if self._has_read:
-                self._read()
-            if self._writing is None and not self._is_over:
-                self._advance()
+            act()
         except StreamRejected as rejection:
             self.end(rejection)
+        except asyncio.CancelledError:
+            # gRPC gives up the call.
+            self.end(None)
         except Exception as error:  # noqa: BLE001 - told to whoever runs the call
             self._fail(error)
 
@@ -254,14 +264,9 @@ class Stream:
         if self._gate.turns.is_full():
             self._wake()
             return
-        try:
-            self._read()
-            if not self._session.is_settled:
-                self._wake()
-        except StreamRejected as rejection:
-            self.end(rejection)
-        except Exception as error:  # noqa: BLE001 - told to whoever runs the call
-            self._fail(error)
+        self._do(self._read)
+        if not self._session.is_settled:
+            self._wake()
 
     def _read(self) -> None:
         """Resume what reads until it waits again, and take what it has read."""
@@ -380,13 +385,8 @@ class Stream:
 
     def _note_written(self, _: object) -> None:
         """Runs when gRPC has written, or cannot."""
-        try:
-            if self._writing is not None:
-                self._write()
-        except StreamRejected as rejection:
-            self.end(rejection)
-        except Exception as error:  # noqa: BLE001 - told to whoever runs the call
-            self._fail(error)
+        if self._writing is not None:
+            self._do(self._write)
 
     def _write(self) -> None:
         """Resume what writes until it waits again, and go on with what is due next when it has written."""
@@ -397,7 +397,7 @@ class Stream:
             return
         except StopIteration:
             is_broken = False
-        except grpc.aio.InternalError:
+        except (grpc.aio.InternalError, asyncio.CancelledError):
             # gRPC: the connection broke under the write. The client is gone, and has nobody to blame.
             is_broken = True
         self._writing = None

@@ -32,9 +32,11 @@ from xds.events import (
     UnknownType,
     selective,
 )
+from xds.exchange import Sent
 from xds.limits import Limits
 from xds.options import ServerOptions
 from xds.server import XdsServer
+from xds.session import Session
 from xds.types import (
     CLUSTER,
     ENDPOINT,
@@ -366,6 +368,35 @@ async def test_a_client_moves_to_another_view() -> None:
         client.cancel()
         await rig.until(StreamClosed)
         rig.server.move(mover, rig.cache.snapshot("all"))
+
+
+@METHODS
+async def test_a_bug_while_a_response_is_made_ends_that_stream_alone(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context["exception"]))
+
+    async with serving() as rig, connected(rig) as channel:
+        rig.cache.set("all", [made(CLUSTER, "a")])
+        client, other = WireClient(channel, method), WireClient(channel, method)
+        for each in (client, other):
+            await each.ask(CLUSTER)
+            await each.ack(await each.hear())
+        await rig.until(Acked, 2)
+        unlucky, choose = rig.server.clients[min(rig.server.clients)].session, Session.next_response
+
+        def fail(session: Session, now: float) -> Sent | None:
+            if session is unlucky:
+                raise RuntimeError("a bug")
+            return choose(session, now)
+
+        monkeypatch.setattr(Session, "next_response", fail)
+        rig.cache.update("all", [made(CLUSTER, "a", 2)])
+        assert (await other.hear()).resources == {"a": b"a=2"}
+        assert await client.end() == (grpc.StatusCode.INTERNAL, "internal error")
+        assert [str(failure) for failure in failures] == ["a bug"]
+        other.cancel()
 
 
 async def test_a_failing_observer_disturbs_nobody() -> None:
