@@ -7,7 +7,7 @@ come from one counter of the server; a stream that already got the response take
 import copy
 import itertools
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from io import BytesIO
 from itertools import chain, islice
@@ -21,14 +21,16 @@ from xds import wire
 from xds.keepsakes import Keepsakes
 from xds.ledger import Holding, Pools
 from xds.resource import Resource
+from xds.room import make_room
 from xds.steps import Steps
 from xds.types import TypeUrl
 
 # Bytes: smaller ones are made again as quickly as they are found. Of the others a server keeps so much at the most.
 _WORTH_KEEPING: Final = 4096
 _MOST_KEPT: Final = 32 << 20
-# So many resources are encoded at a stretch.
+# So many resources, and so many bytes, are encoded at a stretch.
 _AT_ONCE: Final = 256
+_BYTES_AT_ONCE: Final = 256 << 10
 _ENCODED: Final = object()
 # Of thousands of resources; both run in C.
 _NAME: Final = attrgetter("name")
@@ -49,8 +51,8 @@ class Label(msgspec.Struct, frozen=True):
 class Response:
     """A response; shared between streams, alive for as long as one of them waits for its ACK.
 
-    ``serial`` grows with every response of the server; ``nonce`` is its text. One that brings very many resources is
-    encoded in steps, by whoever of its streams has a turn.
+    ``serial`` grows with every response of the server; ``nonce`` is its text. One that brings very many resources, or
+    large ones, is encoded in steps, by whoever of its streams has a turn.
     """
 
     def __init__(self, content: "Content", serial: int, resources: list[Resource], removed: tuple[str, ...]) -> None:
@@ -108,12 +110,39 @@ class Response:
             pieces = wire.delta_pieces(stamp, self.resources, self.removed)
         else:
             pieces = wire.sotw_pieces(stamp, self.resources)
-        joined = BytesIO()
+        parts: list[bytes] = []
         while some := tuple(islice(pieces, _AT_ONCE)):
-            joined.writelines(chain.from_iterable(some))
+            parts += chain.from_iterable(some)
+            yield
+        size = sum(map(len, parts))
+        if size <= _BYTES_AT_ONCE:
+            self._payload = b"".join(parts)
+            return
+        yield from make_room(size)
+        joined = BytesIO()
+        # At once as large as it will be: to grow may mean to be copied.
+        joined.seek(size - 1)
+        joined.write(b"\0")
+        joined.seek(0)
+        for part in _portions(parts):
+            joined.write(part)
             yield
         # Without another copy: these are the bytes that were written to.
         self._payload = joined.getvalue()
+        # For the one that is made when it is written.
+        yield from make_room(size)
+
+
+def _portions(parts: list[bytes]) -> Iterator[bytes | memoryview]:
+    """The bytes of all parts, about as many at a time as can be copied at a stretch."""
+    for start in range(0, len(parts), _AT_ONCE):
+        some = parts[start : start + _AT_ONCE]
+        if sum(map(len, some)) <= _BYTES_AT_ONCE:
+            yield b"".join(some)
+        else:
+            for part in some:
+                for at in range(0, len(part), _BYTES_AT_ONCE):
+                    yield memoryview(part)[at : at + _BYTES_AT_ONCE]
 
 
 class Content(NamedTuple):
@@ -145,7 +174,7 @@ class Library:
 
     def keep(self, response: Response) -> None:
         """Others may need a response that is just sent to somebody."""
-        if self.kept.is_open and (size := sum(map(len, map(_BODY, response.resources)))) >= _WORTH_KEEPING:
+        if self.kept.is_open and (size := _size(response.resources)) >= _WORTH_KEEPING:
             self.kept.keep(response.content, response, size)
 
     def next_serial(self) -> int:
@@ -195,7 +224,7 @@ class Encoder:
                 found = Response(content, self._library.next_serial(), resources, removed)
                 holding = Holding({each.name: each for each in resources}) if whole is None else whole
                 found.holding = self._pools.holdings.shared(holding)
-                if len(resources) <= _AT_ONCE:
+                if len(resources) <= _AT_ONCE and _size(resources) <= _BYTES_AT_ONCE:
                     found.encode()
                 self._library.add(found)
             self._newest[type_url] = resources, weakref.ref(found)
@@ -203,6 +232,10 @@ class Encoder:
             # The first of its stream: whoever comes next begins in the same way.
             self._library.keep(found)
         return found
+
+
+def _size(resources: Iterable[Resource]) -> int:
+    return sum(map(len, map(_BODY, resources)))
 
 
 def version_of(resources: Sequence[Resource], removed: Sequence[str] = ()) -> str:

@@ -4,6 +4,7 @@ import gc
 
 import pytest
 
+from xds import wire
 from xds.encoder import Encoder, Library, version_of
 from xds.ledger import Pools
 from xds.resource import Resource
@@ -84,3 +85,17 @@ def test_versions_follow_the_content() -> None:
     assert version_of([resource("a")]) == resource("a").version
     assert version_of([resource("a", 1, "7"), resource("b", 2, "7")]) == "7"
     assert version_of([]) != version_of([], ["gone"])
+
+
+@pytest.mark.parametrize("sizes", [(5_000_000,), (10,) * 1_000, (1_000,) * 2_000, (10, 3_000_000, 10)])
+@pytest.mark.parametrize("delta", [True, False])
+def test_what_is_encoded_in_steps_is_what_protobuf_writes(sizes: tuple[int, ...], *, delta: bool) -> None:
+    resources = [Resource(CLUSTER, f"n{number}", b"%d" % number * size) for number, size in enumerate(sizes)]
+    response = Encoder(Library(), Pools(), delta=delta).response(CLUSTER, resources)
+    steps = 1
+    while not response.encode(lambda: True):
+        steps += 1
+    assert steps > 1
+    stamp = (CLUSTER, response.version, response.nonce)
+    pieces = wire.delta_pieces(stamp, resources, ()) if delta else wire.sotw_pieces(stamp, resources)
+    assert response.payload == wire.join(pieces)
