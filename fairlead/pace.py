@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 SLICE: Final = 0.002
 """Seconds of work at a stretch: with what streams do in the same round of the loop it is not five milliseconds."""
@@ -22,6 +22,9 @@ def defer(work: Callable[[], None]) -> None:
 class Pace:
     """Tells a long piece of work when it is somebody else's turn."""
 
+    shared: ClassVar = 0.0
+    """Seconds that all paces together have worked before everything else had its turn, within their budgets."""
+
     def __init__(self, budget: float = SLICE) -> None:
         self._budget = budget
         self._until = perf_counter() + budget
@@ -33,6 +36,7 @@ class Pace:
 
     async def rest(self) -> None:
         """Let everything else on the loop run once, and start the next slice."""
+        Pace.shared += self._budget - max(0.0, self._until - perf_counter())
         await asyncio.sleep(0)
         self._until = perf_counter() + self._budget
 

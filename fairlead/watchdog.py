@@ -19,6 +19,7 @@ import msgspec
 
 from fairlead.alarm import Alarm, make_alarm
 from fairlead.metrics import Metrics
+from fairlead.pace import Pace
 
 BLOCKED: Final = 0.005
 """From so many seconds on, lateness counts as a block of the loop."""
@@ -67,7 +68,7 @@ class LoopWatchdog:
         self._collecting = _CollectorTime()
         self._period = _TICK
         self._beat = self._stirred = perf_counter()
-        self._cpu = 0.0
+        self._cpu = self._shared = 0.0
         self._seen: tuple[float, tuple[str, ...]] = (0.0, ())
         self._stopping = False
         self._timer: asyncio.TimerHandle | None = None
@@ -77,7 +78,7 @@ class LoopWatchdog:
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._cpu = thread_time()
+        self._cpu, self._shared = thread_time(), Pace.shared
         gc.callbacks.append(self._collecting)
         self._alarm = make_alarm()
         self._schedule()
@@ -110,7 +111,11 @@ class LoopWatchdog:
     def _tick(self) -> None:
         now, cpu = perf_counter(), thread_time()
         lag, used = max(0.0, now - self._beat - self._period), cpu - self._cpu
-        held = max(lag, used) if self.is_calm else lag
+        held = lag
+        if self.is_calm:
+            # Work that takes turns is no block, however much of it there is between two ticks that are far apart.
+            used -= Pace.shared - self._shared
+            held = max(lag, used)
         self.ticks += 1
         self._lag.observe(held)
         collecting = self._collecting.take()
@@ -120,9 +125,9 @@ class LoopWatchdog:
             else:
                 doing = self._seen[1] if self._seen[0] == self._beat else ()
             self._note(Block(time() - held, round(held * 1000, 1), round(used * 1000, 1), doing))
-        if max(lag, used) >= _STIR:
+        if max(lag, cpu - self._cpu) >= _STIR:
             self._stirred = now
-        self._cpu = cpu
+        self._cpu, self._shared = cpu, Pace.shared
         self._period = _TICK if now - self._stirred < _CALM else _CALM_TICK
         self._schedule()
 

@@ -7,6 +7,7 @@ from time import perf_counter, sleep, thread_time
 
 from fairlead.mesh.waiting import NotYetError, wait_until
 from fairlead.metrics import Metrics
+from fairlead.pace import Pace
 from fairlead.watchdog import BLOCKED, Block, LoopWatchdog, describe_loop
 
 
@@ -69,6 +70,28 @@ async def test_a_calm_loop_is_looked_at_less_often_and_a_block_is_noticed_all_th
     assert block.ms >= 12
     assert block.cpu_ms >= 12
     assert watchdog.computing > 0
+
+
+async def test_turns_are_no_block_however_many_a_calm_loop_takes_between_two_looks() -> None:
+    with LoopWatchdog(Metrics()) as watchdog:
+
+        async def calm() -> None:
+            if not watchdog.is_calm:
+                raise NotYetError("the loop is busy")
+
+        await wait_until(calm)
+        pace, end = Pace(), thread_time() + 0.012
+        while thread_time() < end:
+            await pace.rest_if_due()
+        # The next look is more than one that was under way already.
+        ticks = watchdog.ticks
+
+        async def looked() -> None:
+            if watchdog.ticks < ticks + 2:
+                raise NotYetError("nobody has looked")
+
+        await wait_until(looked)
+    assert not any(block.cpu_ms >= 12 for block in watchdog.blocks)
 
 
 async def test_waiting_without_computing_is_told_apart() -> None:
