@@ -18,8 +18,8 @@ from translator.node import Node
 from translator.objects.registry import ObjectKey
 from translator.translator import Translator
 
-# Findings wait for pushes, and take shorter turns than they do (seconds).
-_SLICE: Final = 0.002
+# Findings wait for pushes, and take shorter turns than they do (seconds): what streams do may be in the same round.
+_SLICE: Final = 0.001
 
 PlaceOf = Callable[[ObjectKey, str], Place | None]
 
