@@ -132,6 +132,7 @@ class ControlPlane:
                 self._discovery.is_open = False
                 self._log.info("serve.stopping", proxies=len(self.proxies))
                 await self._server.stop(self._settings.grace)
+                self._blame.finish()
                 for task in running:
                     task.cancel()
 

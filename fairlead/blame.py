@@ -1,10 +1,12 @@
 """Says which objects are to blame: for resources that cannot be built, and for those that a proxy refuses."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import structlog
 
+from fairlead.pace import Later
 from fairlead.proxies import Proxies
 from translator.translator import Translator
 from translator.view import Failure, View
@@ -22,6 +24,7 @@ class Blame:
         self._proxies = proxies
         self._failures: dict[View, set[_Known]] = {}
         self._log: Any = structlog.get_logger("fairlead.blame")
+        self._later = Later()
 
     def report_failures(self, view: View) -> None:
         """Log what could not be built for a View and was not logged before, for this one or another."""
@@ -57,26 +60,25 @@ class Blame:
         match event:
             case Nacked():
                 self._report_nack(event)
-            case StreamOpened(client=client):
-                self._log.info(
-                    "proxy.connected",
-                    proxy=client.node_id,
-                    peer=client.peer,
-                    protocol=client.protocol,
-                    stream=client.id,
-                )
-            case StreamClosed(client=client, code=code, reason=reason):
-                self._log.info(
-                    "proxy.disconnected",
-                    proxy=client.node_id,
-                    stream=client.id,
-                    code=code.name if code else "OK",
-                    reason=reason,
-                )
+            case StreamOpened() | StreamClosed():
+                self._later.do(partial(self._report_stream, event))
             case StreamRefused():
                 self._log.warning("stream.refused", peer=event.peer, code=event.code.name, reason=event.reason)
             case _:
                 pass
+
+    def finish(self) -> None:
+        """Log what is left: the process is about to end."""
+        self._later.finish()
+
+    def _report_stream(self, event: StreamOpened | StreamClosed) -> None:
+        client = event.client
+        facts = {"proxy": client.node_id, "stream": client.id}
+        if isinstance(event, StreamOpened):
+            self._log.info("proxy.connected", **facts, peer=client.peer, protocol=client.protocol)
+        else:
+            code = event.code.name if event.code else "OK"
+            self._log.info("proxy.disconnected", **facts, code=code, reason=event.reason)
 
     def _report_nack(self, event: Nacked) -> None:
         binding = self._proxies.binding_of(event.client)

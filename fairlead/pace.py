@@ -1,6 +1,7 @@
 """Long work on the event loop takes turns with everything else there."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any, ClassVar, Final
@@ -12,11 +13,6 @@ SLICE: Final = 0.002
 # So many objects are freed between two looks at the clock.
 _FREED: Final = 256
 _DEFERRED: Final = 0.005
-
-
-def defer(work: Callable[[], None]) -> None:
-    """Do what nobody waits for, such as writing to the log, when everything that is due now has had its turn."""
-    asyncio.get_running_loop().call_later(_DEFERRED, work)
 
 
 class Pace:
@@ -50,3 +46,40 @@ class Pace:
         """``rest`` if the slice is used up."""
         if self.is_due:
             await self.rest()
+
+
+class Later:
+    """What nobody waits for, such as writing to the log: done when everything that is due has had its turn.
+
+    A thousand proxies that leave at once are a thousand lines: they are written in slices, in order.
+    """
+
+    def __init__(self) -> None:
+        self._work: deque[Callable[[], None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Do this later; to be called on the event loop."""
+        self._work.append(work)
+        self._schedule()
+
+    def finish(self) -> None:
+        """Do what is left now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._work:
+            self._work.popleft()()
+
+    def _schedule(self) -> None:
+        if self._timer is None and self._work:
+            self._timer = asyncio.get_running_loop().call_later(_DEFERRED, self._go_on)
+
+    def _go_on(self) -> None:
+        self._timer = None
+        pace = Pace()
+        try:
+            while self._work and not pace.is_due:
+                self._work.popleft()()
+        finally:
+            self._schedule()

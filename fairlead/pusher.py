@@ -14,7 +14,7 @@ import structlog
 from fairlead.blame import Blame
 from fairlead.ledger import Cause, Push, PushLedger
 from fairlead.memory import CollectorPause, spare_survivors
-from fairlead.pace import Pace, defer
+from fairlead.pace import Later, Pace
 from fairlead.proxies import Proxies
 from translator.engine import QueryFailedError
 from translator.fiber import Due
@@ -63,6 +63,7 @@ class Pusher:
         self._blame = blame
         self._log: Any = structlog.get_logger("fairlead.push")
         self._pause = pause
+        self._later = Later()
         self._due = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -151,7 +152,7 @@ class Pusher:
         if push is not None:
             push.queries = self._translator.db.runs.total() - runs
             self._ledger.finish(push)
-            defer(partial(self._conclude, push))
+            self._later.do(partial(self._conclude, push))
 
     async def _sweep(self) -> None:
         """Drop what is not needed any more, as long as there is nothing to push."""

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from fairlead.finding import Place
-from fairlead.pace import Pace, defer
+from fairlead.pace import Later, Pace
 from fairlead.sources.batch import Batch, Sink
 from fairlead.sources.catalog import Catalog
 from fairlead.sources.folder import DEFAULT_FILE_LIMIT, FolderReader, Identity, Reading
@@ -52,6 +52,7 @@ class DirectorySource:
         self._root = root.absolute()
         self._reader = FolderReader(self._root, file_limit)
         self._catalog = Catalog()
+        self._later = Later()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="folder")
         self._log: Any = structlog.get_logger("fairlead.source")
         self._hints: set[str] = set()
@@ -153,7 +154,7 @@ class DirectorySource:
             await asyncio.get_running_loop().run_in_executor(self._worker, import_module, "translator.secrets.pem")
         if writes or findings is not None:
             await sink(Batch(writes, received, findings))
-            defer(partial(self._report, counts, files))
+            self._later.do(partial(self._report, counts, files))
 
     async def _read(self, hints: frozenset[str] | None) -> Reading:
         """Look at the folder: in the worker thread, unless that would take longer than getting there and back."""
