@@ -77,7 +77,9 @@ class Stream:
         self._writings: dict[TypeUrl, _Writing] = {}
         self._record: _Writing
         self._ending: StreamRejected | None = None
-        self._is_over = False
+        self._is_over = self._is_closed = False
+        # Done when it has had a turn to close; None as long as it does not wait for one.
+        self._parting: asyncio.Future[None] | None = None
         # How urgent the most urgent thing is that the client has not been sent yet.
         self._urgency = Urgency.REST
         # As how urgent a turn has been asked for; None if none has.
@@ -167,7 +169,7 @@ class Stream:
             self.end(StreamRejected(Code.INTERNAL, "internal error"))
             raise
         finally:
-            self._close()
+            await self._part()
         if self._ending is not None:
             raise self._ending
 
@@ -189,13 +191,26 @@ class Stream:
         if not self._over.done():
             self._over.set_exception(error)
 
-    def _close(self) -> None:
+    async def _part(self) -> None:
+        """Close in a round that has room for it: a thousand may leave at once."""
         if self._timer is not None:
             self._timer.cancel()
         self._is_over, self._is_held, self._queued = True, False, None
-        self._gate.writes.end(self)
         # They wait for gRPC, which is about to be done with the call; there is nothing to resume then.
         self._reading = self._writing = None
+        self._gate.writes.end(self)
+        try:
+            if self._gate.turns.is_full():
+                self._parting = self._loop.create_future()
+                self._gate.turns.give(self)
+                await self._parting
+        finally:
+            # Unless it had its turn.
+            if not self._is_closed:
+                self._close()
+
+    def _close(self) -> None:
+        self._is_closed = True
         self._gate.streams.discard(self)
         self._hub.leave(self._client)
         self._gate.discovery.detach(self._client)
@@ -208,12 +223,16 @@ class Stream:
     @property
     def waits(self) -> bool:
         """See ``Turn``."""
-        return self._queued is not None
+        return self._queued is not None or not (self._parting is None or self._parting.done())
 
     def take(self) -> None:
-        """See ``Turn``: go on with what was read, and with what there is to write."""
+        """See ``Turn``: go on with what was read, and with what there is to write; or close."""
         self._queued = None
-        self._do(self._go_on)
+        if self._parting is None:
+            self._do(self._go_on)
+        elif not self._parting.done():
+            self._parting.set_result(None)
+            self._do(self._close)
 
     def _go_on(self) -> None:
         if self._has_read:
