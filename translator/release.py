@@ -51,8 +51,8 @@ class Releaser:
         self._put_off.append(self._walk(list(candidates)))
 
     def put_off_unwatching(self, nodes: Iterable[Node], watcher: Watcher) -> None:
-        """Have ``sweep`` undo one ``watch`` of each of these nodes, and drop them."""
-        self._put_off.append(self._unwatch(list(nodes), watcher))
+        """Have ``sweep`` undo one ``watch`` of each of these nodes, and drop them; they are asked for one by one."""
+        self._put_off.append(self._unwatch(nodes, watcher))
 
     def sweep(self, is_due: Callable[[], bool]) -> bool:
         """Go on with what was put off until ``is_due``; returns whether nothing is left of it."""
@@ -64,14 +64,13 @@ class Releaser:
             self._put_off.popleft()
         return True
 
-    def _unwatch(self, pending: list[Node], watcher: Watcher) -> Iterator[None]:
-        # Taken from the list one by one, here and below: else all would be freed in one step, the last.
-        while pending:
-            node = pending.pop()
+    def _unwatch(self, nodes: Iterable[Node], watcher: Watcher) -> Iterator[None]:
+        for node in nodes:
             node.unwatch(watcher)
             yield from self._walk([node])
 
     def _walk(self, pending: list[Input | Node]) -> Iterator[None]:
+        # Taken from the list one by one: else all would be freed in one step, the last.
         while pending:
             candidate = pending.pop()
             if isinstance(candidate, Input):

@@ -125,6 +125,18 @@ def _digest(resource: Resource | None) -> int:
     return 0 if resource is None else resource.digest
 
 
+def _empty(tables: list[_Table]) -> Iterator[Node]:
+    """All nodes of tables, taken out one by one: what is left in one step would be freed in one step."""
+    while tables:
+        table = tables.pop()
+        yield table.listing
+        while table.names:
+            node, name = table.names.popitem()
+            table.nodes.pop(name, None)
+            table.resources.pop(name, None)
+            yield node
+
+
 class View:
     """What one class of proxies sees. Made by ``Translator.acquire``; implements ``xds.view.View``.
 
@@ -267,9 +279,8 @@ class View:
             if fiber is not None:
                 self._db.abandon(fiber)
         self._fiber = self._search = None
-        watched = (node for table in self._tables.values() for node in (table.listing, *table.names))
-        self._db.put_off_unwatching(watched, self)
-        self._tables.clear()
+        tables, self._tables = list(self._tables.values()), {}
+        self._db.put_off_unwatching(_empty(tables), self)
         self._failures.clear()
         self._found.clear()
         self._suspects.clear()
