@@ -114,7 +114,8 @@ class _Table:
         staged, self.staged = self.staged, {}
         self.resources.digest += self._drift
         self._drift = 0
-        gone = [name for name, resource in staged.items() if resource is None]
+        # At first there are very many, of which none can be gone.
+        gone = [name for name, resource in staged.items() if resource is None] if self.resources else ()
         self.resources.update(cast("dict[str, Resource]", staged))
         for name in gone:
             del self.resources[name]
