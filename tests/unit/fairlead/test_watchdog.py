@@ -36,6 +36,16 @@ async def until_late(watchdog: LoopWatchdog) -> Block:
     return await wait_until(probe)
 
 
+async def until_calm(watchdog: LoopWatchdog) -> None:
+    """Wait until the loop is looked at less often."""
+
+    async def probe() -> None:
+        if not watchdog.is_calm:
+            raise NotYetError("the loop is busy")
+
+    await wait_until(probe)
+
+
 async def test_a_block_is_noticed_with_what_ran() -> None:
     metrics = Metrics()
     with LoopWatchdog(metrics) as watchdog:
@@ -51,12 +61,7 @@ async def test_a_block_is_noticed_with_what_ran() -> None:
 
 async def test_a_calm_loop_is_looked_at_less_often_and_a_block_is_noticed_all_the_same() -> None:
     with LoopWatchdog(Metrics()) as watchdog:
-
-        async def calm() -> None:
-            if not watchdog.is_calm:
-                raise NotYetError("the loop is busy")
-
-        await wait_until(calm)
+        await until_calm(watchdog)
         late = watchdog.late
         # Less than the time between two ticks.
         asyncio.get_running_loop().call_soon(compute, 0.012)
@@ -74,12 +79,7 @@ async def test_a_calm_loop_is_looked_at_less_often_and_a_block_is_noticed_all_th
 
 async def test_turns_are_no_block_however_many_a_calm_loop_takes_between_two_looks() -> None:
     with LoopWatchdog(Metrics()) as watchdog:
-
-        async def calm() -> None:
-            if not watchdog.is_calm:
-                raise NotYetError("the loop is busy")
-
-        await wait_until(calm)
+        await until_calm(watchdog)
         pace, end = Pace(), thread_time() + 0.012
         while thread_time() < end:
             await pace.rest_if_due()
