@@ -144,8 +144,9 @@ class Lane(ABC, Generic[RequestT]):
         point, before = self._point(context.supply), self._before()
         selection = None if self.subscription.is_empty else self._select(context)
         if selection is None:
+            cause = self.debt.cause
             self.debt.clear()
-            return None
+            return self.compose(context) if self._try_next(cause) else None
         if point is not None and not context.usage.was_asked:
             context.supply.encoder.steps.keep(point, selection, before)
         return self._send(selection, context.supply, context.now)
@@ -261,8 +262,7 @@ class Lane(ABC, Generic[RequestT]):
         record.acks += 1
         record.version_acked, record.nonce_acked, record.acked_at = answered.response.version, request.nonce, now
         record.error = None
-        if self.quarantine is not _NOTHING_REFUSED:
-            self._try_again(self.quarantine.next_trial(), answered.cause)
+        self._try_next(answered.cause)
         return Verdict(answered, None, request.nonce)
 
     def _refused(self, nonce: str, reason: str, now: float) -> Verdict:
@@ -282,7 +282,8 @@ class Lane(ABC, Generic[RequestT]):
             # Nothing in it is new to the client: its complaint leads nowhere, and the removals are not repeated.
             self._accept(sent)
         else:
-            self._try_again({*again, *(n for n, r in sent.changes.items() if r is None)}, sent.cause)
+            self.mark({*again, *(n for n, r in sent.changes.items() if r is None)}, sent.cause)
+        self._try_next(sent.cause)
         return Verdict(sent, reason, nonce, rejected)
 
     def _suspect(self, sent: Sent, reason: str, now: float) -> Collection[str] | None:
@@ -297,9 +298,19 @@ class Lane(ABC, Generic[RequestT]):
             self.quarantine = Quarantine()
         return self.quarantine.reject(fresh, complaint) or self.quarantine.next_trial()
 
-    def _try_again(self, names: Collection[str], cause: object) -> None:
-        if names:
+    def _try_next(self, cause: object) -> bool:
+        """Send the next suspects unless others are under way; True if some are due now.
+
+        What nobody wants any more, or has been replaced, leads to no response, and no answer would lead to the next.
+        """
+        while self.quarantine is not _NOTHING_REFUSED and not (self.in_flight or self.debt.dirty or self.debt.owed):
+            names = self.quarantine.next_trial()
+            if not names:
+                break
             self.mark(set(names), cause)
+            if self.debt.dirty:
+                return True
+        return False
 
     def _position(self, nonce: str) -> int | None:
         for position, sent in enumerate(self.in_flight):
@@ -399,6 +410,7 @@ class Lane(ABC, Generic[RequestT]):
         self.stood_in -= dropped
         self.debt.owed -= dropped
         self.debt.dirty -= dropped
+        self._try_next(self.debt.cause)
 
     def _is_plain(self, supply: Supply) -> bool:
         """Nothing is kept or withheld from the client: it gets the View's resources as they are."""

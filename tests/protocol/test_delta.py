@@ -358,3 +358,27 @@ def test_another_view_brings_what_differs(world: World, delta: Talk) -> None:
     delta.session.move(other.supply(delta=True))
     answer = delta.listen(CLUSTER)
     assert (answer.names, answer.removed) == (["c"], ["a"])
+
+
+def test_suspects_that_nobody_wants_any_more_keep_none_from_being_tried(world: World, delta: Talk) -> None:
+    world.put(*(made(ENDPOINT, name) for name in "abcd"))
+    delta.edit(ENDPOINT, subscribe=list("abcd"))
+    refused = delta.listen(ENDPOINT)
+    delta.nack(refused, "something is no good")
+    # The first half is due, and the client drops it.
+    delta.edit(ENDPOINT, unsubscribe=["a", "b"])
+    tried = delta.listen(ENDPOINT)
+    assert tried.names == ["c", "d"]
+    delta.ack(tried)
+    assert delta.quiet()
+
+
+def test_suspects_that_are_gone_keep_none_from_being_tried(world: World, delta: Talk) -> None:
+    world.put(*(made(ENDPOINT, name) for name in "abcd"))
+    delta.edit(ENDPOINT, subscribe=list("abcd"))
+    delta.nack(delta.listen(ENDPOINT), "something is no good")
+    world.drop(ENDPOINT, "a", "b")
+    tried = delta.listen(ENDPOINT)
+    assert tried.names == ["c", "d"]
+    delta.ack(tried)
+    assert delta.quiet()
