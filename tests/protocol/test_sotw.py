@@ -129,6 +129,22 @@ def test_a_name_that_a_stale_request_did_without_is_sent_again(world: World, sot
     assert sotw.quiet()
 
 
+def test_what_a_client_did_not_want_any_more_when_it_came_was_not_accepted(world: World, sotw: Talk) -> None:
+    world.put(made(CLUSTER, "a", "bad"))
+    sotw.ask(CLUSTER, ["a"])
+    first = sotw.listen(CLUSTER)
+    sotw.ask(CLUSTER, [])
+    sotw.ack(first, [])
+    sotw.ask(CLUSTER, ["*"], nonce=first.nonce)
+    second = sotw.listen(CLUSTER)
+    assert second.names == ["a"]
+    # Now it is looked at for the first time, and is new to the client: it must not come again.
+    sotw.nack(second, "no good", ["*"])
+    sotw.ask(CLUSTER, ["a", "*"], nonce=second.nonce)
+    answer = sotw.hear()
+    assert answer is None or answer.names == []
+
+
 def test_case_07_a_foreign_nonce_on_a_new_stream_asks_for_everything(world: World, sotw: Talk) -> None:
     world.put(made(ENDPOINT, "a"))
     sotw.ask(ENDPOINT, ["a"], nonce="of-another-stream")
