@@ -228,11 +228,16 @@ class Stream:
     def take(self) -> None:
         """See ``Turn``: go on with what was read, and with what there is to write; or close."""
         self._queued = None
-        if self._parting is None:
+        parting = self._parting
+        if parting is None:
             self._do(self._go_on)
-        elif not self._parting.done():
-            self._parting.set_result(None)
-            self._do(self._close)
+        elif not parting.done():
+            try:
+                self._close()
+            except Exception as error:  # noqa: BLE001 - told to whoever runs the call
+                parting.set_exception(error)
+            else:
+                parting.set_result(None)
 
     def _go_on(self) -> None:
         if self._has_read:

@@ -37,6 +37,7 @@ from xds.limits import Limits
 from xds.options import ServerOptions
 from xds.server import XdsServer
 from xds.session import Session
+from xds.turns import Turns
 from xds.types import (
     CLUSTER,
     ENDPOINT,
@@ -333,6 +334,40 @@ async def test_the_application_refuses_and_fails_without_harm() -> None:
         await client.leave()
         await rig.until(StreamClosed)
         assert [c.node_id for c in choosy.attached] == [c.node_id for c in choosy.detached] == ["fine"]
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+async def test_a_stream_that_leaves_while_there_is_much_to_do_closes_in_its_turn(
+    monkeypatch: pytest.MonkeyPatch, *, is_full: bool
+) -> None:
+    choosy = Choosy()
+    failures, failed = list[object](), asyncio.Event()
+
+    def note(_: object, context: dict[str, object]) -> None:
+        failures.append(context["exception"])
+        failed.set()
+
+    asyncio.get_running_loop().set_exception_handler(note)
+    async with serving(discovery=choosy) as rig, connected(rig) as channel:
+        client = WireClient(channel)
+        await client.ask(CLUSTER)
+        await client.ack(await client.hear())
+        await rig.until(Acked)
+        monkeypatch.setattr(Turns, "is_full", lambda _: is_full)
+        await client.leave()
+        await rig.until(StreamClosed)
+        assert len(choosy.detached) == 1
+        assert await client.end() == (grpc.StatusCode.OK, "")
+        # What goes wrong in it is told as well.
+        other = WireClient(channel)
+        await other.ask(CLUSTER)
+        await other.ack(await other.hear())
+        await rig.until(Acked, 2)
+        monkeypatch.setattr(Choosy, "detach", lambda *_: 1 / 0)
+        await other.leave()
+        async with asyncio.timeout(DEADLINE):
+            await failed.wait()
+        assert isinstance(failures[0], ZeroDivisionError)
 
 
 async def test_case_40_one_node_may_have_two_streams() -> None:
