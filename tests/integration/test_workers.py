@@ -95,6 +95,8 @@ async def test_a_worker_that_dies_is_replaced_and_the_others_go_on(
     for number, client in enumerate(clients):
         if serving[f"client-{number}.default"] == 2:
             await client.until(partial(reaches, client, "10.1.0.2"))
+    # Until it is really gone, the kernel may give it a connection that is reset then.
+    await plane.wait_record(event="worker.died", worker=1, reason="SIGKILL")
     async with DeltaClient(Address.parse(plane.xds)) as fresh:
         await fresh.introduce(identity("fresh"))
         await fresh.until(partial(has_web, fresh))
@@ -106,7 +108,6 @@ async def test_a_worker_that_dies_is_replaced_and_the_others_go_on(
         assert workers[2]["pid"] == pids[2]
 
     await wait_until(probe, context=plane.describe)
-    await plane.wait_record(event="worker.died", worker=1, reason="SIGKILL")
 
 
 async def test_workers_end_with_whoever_started_them(plane: ControlPlaneProcess) -> None:
