@@ -6,7 +6,7 @@ the engine knows which of its values are suspect, and takes in those alone.
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import suppress
-from typing import Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from translator.engine import Engine, Query, QueryFailedError
 from translator.node import Collected, Node
@@ -39,6 +39,17 @@ class Collector(Protocol[K_contra, V_contra, V_co]):
         """What the values make: immutable and comparable."""
 
 
+class Under(NamedTuple):
+    """The collection that another one lies over, and its arguments for those of the other.
+
+    What lies over has a say about its own keys, the one below about all others. Its collector is given what the one
+    below makes: ``lay_over``.
+    """
+
+    collection: Query[Any, Any, Any]
+    args: Callable[..., tuple[Hashable, ...]]
+
+
 class Collection(Query[E, P, V_co], Generic[E, P, V_co, K, V]):
     """A query whose result is put together from the values of keys, and kept up to date key by key.
 
@@ -53,10 +64,12 @@ class Collection(Query[E, P, V_co], Generic[E, P, V_co, K, V]):
         keys: Query[E, P, Iterable[K]],
         value: Query[E, Concatenate[K, P], V],
         collector: Callable[P, Collector[K, V, V_co]],
+        under: Under | None = None,
     ) -> None:
         self.keys = keys
         self.value = value
         self.collector = collector
+        self.under = under
         self.name = f"{value.name}[*]"
         self.__doc__ = collector.__doc__
 
@@ -66,6 +79,10 @@ class Collection(Query[E, P, V_co], Generic[E, P, V_co, K, V]):
         collector = make(*node.args)
         keys = tuple(engine.fetch(self.keys, node.args))
         collected = Collected.begin(collector, engine.node(self.keys, node.args), self.value)
+        if self.under is not None:
+            args = self.under.args(*node.args)
+            below = engine.fetch(self.under.collection, args)
+            collected = collected.lay_over(engine.node(self.under.collection, args), below)
         for key in keys:
             args = (key, *node.args)
             with suppress(QueryFailedError):

@@ -381,18 +381,18 @@ class Engine:
         items = cast("dict[Input | Node, Any]", node.dependencies)
         # Until this is through, the collector cannot be trusted.
         node.collected = None
-        current = collected
+        current, changed = collected, False
         try:
-            changed = False
             if keys in suspects and self._has_changed(keys, node, suspects[keys]):
                 current = self._collect_keys(node, collected)
                 changed = current.order != collected.order
-            for suspect, since in suspects.items():
-                # What is no key any more is no dependency either.
-                if suspect is keys or not isinstance(suspect, Node) or suspect not in items:
-                    continue
-                if self._has_changed(suspect, node, since):
-                    current.take(items[suspect], suspect)
+            below = collected.below
+            if below and below in suspects and self._has_changed(below, node, suspects[below]):
+                current.lay_over(below, value_of(below))
+                changed = True
+            for key, item, since in current.suspected(suspects, items):
+                if self._has_changed(item, node, since):
+                    current.take(key, item)
                     changed = True
             if changed:
                 self.runs[node.query.name] += 1

@@ -56,7 +56,8 @@ class Collected(NamedTuple):
     """What a collection has taken in: its collector, the node of its keys, and by key the nodes of the values.
 
     ``order`` holds the keys as they were given last; ``failed`` those whose value could not be had. Of these the
-    collector still has the value before, but for ``absent`` ones, which never had any.
+    collector still has the value before, but for ``absent`` ones, which never had any. ``below`` is the collection
+    that this one lies over, if it does.
     """
 
     collector: Collector
@@ -66,11 +67,18 @@ class Collected(NamedTuple):
     order: tuple[Any, ...]
     failed: "dict[Any, Node]"
     absent: set[Any]
+    below: "Node | None" = None
 
     @classmethod
     def begin(cls, collector: Collector, keys: "Node", value: Recipe) -> "Collected":
         """Nothing is taken in yet."""
         return cls(collector, keys, value, items={}, order=(), failed={}, absent=set())
+
+    def lay_over(self, below: "Node", value: Any) -> "Collected":  # noqa: ANN401 - typed by the collection
+        """The same over what another collection makes now."""
+        layer: Any = self.collector
+        layer.lay_over(value)
+        return self._replace(below=below)
 
     def take(self, key: Any, item: "Node") -> None:  # noqa: ANN401 - typed by the collection
         """Take in a value; one that cannot be had leaves the one before."""
@@ -83,6 +91,27 @@ class Collected(NamedTuple):
                 self.absent.add(key)
             self.failed[key] = item
         self.items[key] = item
+
+    def suspected(
+        self, suspects: "dict[Input | Node, int | None]", items: "dict[Input | Node, Any]"
+    ) -> "Iterator[tuple[Any, Node, int | None]]":
+        """Of suspects the values, with their keys. What is no key any more is no dependency either."""
+        for suspect, since in suspects.items():
+            if suspect is self.keys or suspect is self.below:
+                continue
+            if isinstance(suspect, Node) and suspect in items:
+                yield items[suspect], suspect, since
+
+    def covered(self) -> "Iterator[Node]":
+        """The values of the collection below that do not matter, because this one has its own."""
+        below = self.below.collected.items if self.below is not None and self.below.collected is not None else {}
+        return (below[key] for key in self.items if key in below)
+
+    def flaws(self) -> "Iterator[tuple[Any, Node]]":
+        """The keys whose values could not be had, with their nodes; of the collection below those that matter."""
+        yield from self.failed.items()
+        if self.below is not None and self.below.collected is not None:
+            yield from ((key, item) for key, item in self.below.collected.flaws() if key not in self.items)
 
     def forget(self, key: Any) -> "Node":  # noqa: ANN401 - typed by the collection
         """Let go of a key; returns the node of its value."""
@@ -282,7 +311,7 @@ def find_flaws(node: Node) -> Iterator[tuple[Any, Node]]:
     """Keys of collections that a result is directly made of whose values could not be had, with their nodes."""
     for each in node.dependencies:
         if isinstance(each, Node) and each.collected is not None:
-            yield from each.collected.failed.items()
+            yield from each.collected.flaws()
 
 
 def iter_origins(node: Node) -> Iterator[Token]:
@@ -296,8 +325,10 @@ def iter_origins(node: Node) -> Iterator[Token]:
         seen.add(id(current))
         if isinstance(current, Input):
             yield current.token
-        else:
-            pending.extend(reversed(current.dependencies))
+            continue
+        if current.collected is not None:
+            seen.update(map(id, current.collected.covered()))
+        pending.extend(reversed(current.dependencies))
 
 
 def iter_dependents(leaf: Input | None) -> Iterator[Node]:

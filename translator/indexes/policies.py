@@ -44,6 +44,11 @@ def _destination_rule_pattern(_key: ObjectKey, source: DestinationRule, suffix: 
         yield (namespace, last_label(host)), host
 
 
+def _ruled_destination(_key: ObjectKey, source: DestinationRule, suffix: str) -> Pairs:
+    namespace = source.metadata.namespace
+    yield namespace, resolve_short_name(source.spec.host, namespace, suffix)
+
+
 def _sidecar_labels(_key: ObjectKey, source: Sidecar, _suffix: str) -> Pairs:
     selector = source.spec.workload_selector
     for label in selector.labels if selector else ():
@@ -118,6 +123,11 @@ DESTINATION_RULES: Final[Index[tuple[str, str], ObjectKey]] = Index(
     "destination-rules", {Kind.DESTINATION_RULE: _destination_rule_host}
 )
 """(namespace of the rule, host or pattern) -> DestinationRules."""
+
+DESTINATION_RULE_HOSTS: Final[Index[str, str]] = Index(
+    "destination-rule-hosts", {Kind.DESTINATION_RULE: _ruled_destination}
+)
+"""Namespace -> the hosts and patterns that its DestinationRules are for."""
 
 DESTINATION_RULE_PATTERNS: Final[Index[tuple[str, str], str]] = Index(
     "destination-rule-patterns", {Kind.DESTINATION_RULE: _destination_rule_pattern}

@@ -1,6 +1,6 @@
 """DestinationRules: which one applies to a client and a host, merged from its parts, composed for a port and subset."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from enum import Enum, auto
 from typing import Final
 
@@ -104,6 +104,19 @@ def policy_namespace(db: Database, client_namespace: str, service_namespace: str
         if not _is_visible(rule.export, ""):
             return client_namespace
     return ""
+
+
+def named_by_policies(db: Database, service_namespace: str, hostname: str) -> Iterator[str]:
+    """The namespaces to which rules for a host are exported by name, where clients may get others than elsewhere.
+
+    Those of a client's own namespace are not looked at. Reads through the caller's query what ``effective_policy``
+    reads for a client of no namespace in particular.
+    """
+    foreign = _foreign_rules(db, service_namespace, hostname)
+    rules = foreign
+    if foreign and not _visible(foreign, ""):
+        rules += _most_specific(db, db.settings.mesh.root_namespace, hostname, _Audience.OTHERS)
+    return (name for rule in rules if not _is_visible(rule.export, "") for name in rule.export)
 
 
 @query

@@ -73,6 +73,11 @@ def candidate_hosts(db: Database, key: TableKey) -> tuple[str, ...]:
 @query
 def host_candidates(db: Database, host: str, key: TableKey) -> HostCandidates:
     """What a table would have for one host: a service under its rules or its default routes, or a rule's own host."""
+    return find_candidates(db, host, key)
+
+
+def find_candidates(db: Database, host: str, key: TableKey) -> HostCandidates:
+    """The same, read through the caller's query."""
     found = table_service(db, key.services, host)
     if found is not None:
         candidates = tuple(_service_candidates(db, key, found))
@@ -132,7 +137,8 @@ def _companions(db: Database, key: TableKey, rule: HostRule, port: int) -> Itera
 def _service_candidate(db: Database, key: TableKey, service: Service, port: int, rule: HostRule | None) -> Candidate:
     """A service under all of its names; the names of aliases that have no other use lead to it, too."""
     client = ClientNames(key.dns_domain, key.families, key.services.port)
-    bid = _service_bid(db, service, port, client.narrowed((service.hostname, *aliases(db, service.hostname))))
+    others = aliases(db, service.hostname)
+    bid = _service_bid(service, port, others, client.narrowed((service.hostname, *others)))
     if rule is not None:
         bid = bid._replace(rank=(0, rule.precedence, port, 1, 0, service.hostname))
     target = ((service.namespace, service.hostname), port)
@@ -140,19 +146,23 @@ def _service_candidate(db: Database, key: TableKey, service: Service, port: int,
 
 
 def _candidate(db: Database, key: TableKey, bid: Bid, routes: EncodedRoutes) -> Candidate:
-    return Candidate(bid, routes, _host_record(db, bid.name, bid.domains, routes, key.attempt_count))
+    """Namespaces with Sidecars have records in common; what others have alike is made once anyway (``common``)."""
+    record = shared_record if key.services.scope.sidecar else _encode_record
+    tail = encode_tail(attempt_count=key.attempt_count)
+    return Candidate(bid, routes, record(db, bid.name, bid.domains, routes, tail))
 
 
-@query
-def _host_record(_: Database, name: str, domains: tuple[str, ...], routes: EncodedRoutes, attempt_count: bool) -> bytes:  # noqa: FBT001 - queries have no names for arguments
-    """The record that the tables of most clients share: only those of its own namespace spell a service differently."""
-    return encode_host(name, domains, routes, encode_tail(attempt_count=attempt_count))
+def _encode_record(_: Database, name: str, domains: tuple[str, ...], routes: EncodedRoutes, tail: bytes) -> bytes:
+    return encode_host(name, domains, routes, tail)
 
 
-@query
-def _service_bid(db: Database, service: Service, port: int, client: ClientNames) -> Bid:
+shared_record = query(_encode_record)
+"""The record that the tables of most clients share: only those of its own namespace spell a service differently."""
+
+
+def _service_bid(service: Service, port: int, others: tuple[str, ...], client: ClientNames) -> Bid:
     """What a service without rules asks for."""
-    domains = service_domains(service, port, aliases(db, service.hostname), client)
+    domains = service_domains(service, port, others, client)
     rank: Rank = (1, service.age, port, 1, 0, service.hostname)
     return Bid(rank, f"{bracket(service.hostname)}:{port}", domains.every, domains.derived)
 

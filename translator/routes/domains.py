@@ -35,6 +35,11 @@ class ClientNames(msgspec.Struct, frozen=True, cache_hash=True):
         return msgspec.structs.replace(self, dns_domain=f"{_SERVICES}{domain}")
 
 
+def search_domain(namespace: str, dns_domain: str) -> str:
+    """What the search domain of some proxy would be in another namespace."""
+    return f"{namespace}{_SERVICES}{dns_domain.partition(_SERVICES)[2]}"
+
+
 class ServiceDomains(msgspec.Struct, frozen=True):
     """All domains of a service in order. ``derived`` are those that yield to a service that is really called so."""
 

@@ -72,7 +72,7 @@ def gateway_table(db: Database, key: GatewayKey, name: str) -> Resource | None:
     hosts = ruled_hosts(db, key)
     if not hosts.records:
         hosts = list_hosts([encode_head(f"blackhole:{key.servers[0].number}", ("*",))], ())
-    return join_table(name, hosts, http3_port=key.http3_port, paced=db.paced)
+    return join_table(name, hosts, http3_port=key.http3_port, breathe=db.breathe)
 
 
 @query

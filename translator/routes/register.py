@@ -16,6 +16,11 @@ _RANK: Final = attrgetter("rank")
 Rank = tuple[int, tuple[int | str, ...], int, int, int, str]
 
 
+def is_nobodys(domain: str) -> bool:
+    """Whether no bid gets a domain, whoever wants it."""
+    return domain == _ANY
+
+
 class Bid(NamedTuple):
     """A virtual host's wish for a name and domains; ``derived`` domains yield to a service that is called so."""
 
@@ -117,7 +122,7 @@ class DomainRegister:
                 self._changed[bid] = None
 
     def _owner(self, domain: str) -> Bid | None:
-        if domain == _ANY:
+        if is_nobodys(domain):
             return None
         bids = self._domains.get(domain, ())
         real = self._is_real(domain)

@@ -4,10 +4,12 @@ import msgspec
 
 from translator.database import Database
 from translator.engine import query
-from translator.model.destination_rule import policy_labels
+from translator.indexes import MESH
+from translator.model.destination_rule import policy_labels, policy_namespace
 from translator.model.proxy import Labels
 from translator.model.routing import routing_rule
 from translator.model.routing_rule import RoutingRule, destinations
+from translator.model.service import visible_service
 from translator.objects.registry import ObjectKey
 from translator.objects.virtual_service import HTTPRoute
 from translator.routes.action import ActionDefaults
@@ -65,12 +67,27 @@ def rule_routes(db: Database, context: RouteContext, key: ObjectKey) -> EncodedR
 def narrow_context(db: Database, context: RouteContext, key: ObjectKey) -> RouteContext:
     """The context with only those labels by which the rule, or a policy of its destinations, selects.
 
-    Mostly there are none, so that proxies with different labels share what the rule's routes are encoded to.
+    Mostly there are none, so that proxies with different labels share what the rule's routes are encoded to. And mostly
+    it is the same for sidecars of all namespaces, who share it then.
     """
-    if not context.labels:
+    rule = routing_rule(db, key) if context.labels or context.gateway == MESH else None
+    if context.labels:
+        context = msgspec.structs.replace(context, labels=_rule_labels(db, context, rule) if rule else ())
+    if rule is None or context.gateway != MESH or not context.namespace or _has_own_policies(db, context, rule):
         return context
-    rule = routing_rule(db, key)
-    return msgspec.structs.replace(context, labels=_rule_labels(db, context, rule) if rule else ())
+    common = msgspec.structs.replace(context, namespace="", labels=())
+    return common if rule_inputs(db, common, key) == rule_inputs(db, context, key) else context
+
+
+def _has_own_policies(db: Database, context: RouteContext, rule: RoutingRule) -> bool:
+    """Whether the client's namespace has policies for destinations in others."""
+    for host in dict.fromkeys(destination.host for route in rule.http for destination in destinations(route)):
+        found = visible_service(db, context.namespace, host)
+        if found is None or found.namespace == context.namespace:
+            continue
+        if policy_namespace(db, context.namespace, found.namespace, host):
+            return True
+    return False
 
 
 @query

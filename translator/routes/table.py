@@ -9,6 +9,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_pb2
 
 from translator import pb
+from translator.pages import Pages, Snapshot
 from translator.routes.virtual_host import EncodedRoutes, encode_head
 from xds.resource import Reference, Resource
 from xds.types import CLUSTER, ROUTE
@@ -16,6 +17,8 @@ from xds.types import CLUSTER, ROUTE
 _VIRTUAL_HOSTS = route_pb2.RouteConfiguration.VIRTUAL_HOSTS_FIELD_NUMBER
 # As much as validation lets a direct response have; Envoy's own limit is 4 KiB.
 _LARGEST_BODY = 1 << 20
+# So many virtual hosts are written between two looks at whether the turn is over.
+_AT_ONCE = 256
 # For how many seconds clients may remember it.
 _ALTERNATIVE_LIFETIME = 86_400
 
@@ -42,17 +45,32 @@ def list_hosts(virtual_hosts: Iterable[bytes], clusters: Iterable[str]) -> HostL
     return HostList(records, tuple(Reference(CLUSTER, cluster) for cluster in sorted(set(clusters))))
 
 
+class HostBlock(NamedTuple):
+    """Virtual hosts to be joined with others: their names, in order, and by name the clusters that each sends to.
+
+    ``users`` tells how many of them send to a cluster. As long as only routes change, it is the same ``names``.
+    """
+
+    names: tuple[str, ...]
+    hosts: HostList
+    clusters: Snapshot[tuple[str, ...]]
+    users: Snapshot[int]
+
+
 class HostCollector:
     """A list of virtual hosts in order of their names, of which some are replaced from time to time."""
 
     def __init__(self) -> None:
         self._records: dict[str, bytes] = {}
-        self._clusters: dict[str, tuple[str, ...]] = {}
-        self._users: dict[str, int] = {}
+        self._clusters: Pages[tuple[str, ...]] = Pages()
+        self._users: Pages[int] = Pages()
         # Sorted, once they have been asked for; from then on kept so.
         self._names: list[str] | None = None
         self._ordered: list[bytes] = []
         self._references: list[Reference] = []
+        # What was told last of these, if it is still true.
+        self._told_names: tuple[str, ...] | None = None
+        self._told_references: tuple[Reference, ...] | None = None
 
     def put(self, name: str, record: bytes, clusters: tuple[str, ...]) -> None:
         """Add the record of a virtual host, or replace the one of this name."""
@@ -63,10 +81,11 @@ class HostCollector:
             else:
                 self._names.insert(position, name)
                 self._ordered.insert(position, record)
+                self._told_names = None
         self._records[name] = record
-        before = self._clusters.get(name, ())
+        before = self._clusters.get(name) or ()
         if before != clusters:
-            self._clusters[name] = clusters
+            self._clusters.put(name, clusters)
             self._count(clusters, 1)
             self._count(before, -1)
 
@@ -78,7 +97,11 @@ class HostCollector:
             position = bisect_left(self._names, name)
             del self._names[position]
             del self._ordered[position]
-        self._count(self._clusters.pop(name, ()), -1)
+            self._told_names = None
+        clusters = self._clusters.get(name)
+        if clusters:
+            self._clusters.drop(name)
+            self._count(clusters, -1)
 
     def order(self) -> Iterator[None]:
         """Do the long part of the first ``hosts``, in steps between which nothing is put or dropped."""
@@ -98,19 +121,29 @@ class HostCollector:
         """What there is now."""
         for _ in self.order():
             pass
-        return HostList(tuple(self._ordered), tuple(self._references))
+        if self._told_references is None:
+            self._told_references = tuple(self._references)
+        return HostList(tuple(self._ordered), self._told_references)
+
+    def block(self) -> HostBlock:
+        """What there is now, to be joined with others."""
+        hosts = self.hosts()
+        if self._told_names is None:
+            self._told_names = tuple(self._names or ())
+        return HostBlock(self._told_names, hosts, self._clusters.snapshot(), self._users.snapshot())
 
     def _count(self, clusters: Iterable[str], change: int) -> None:
         for cluster in clusters:
-            count = self._users.get(cluster, 0) + change
+            count = (self._users.get(cluster) or 0) + change
             if count:
-                self._users[cluster] = count
+                self._users.put(cluster, count)
             else:
-                del self._users[cluster]
+                self._users.drop(cluster)
             if self._names is not None and count in (0, change):
                 position = bisect_left(self._references, Reference(CLUSTER, cluster))
                 found = [Reference(CLUSTER, cluster)] if count else []
                 self._references[position : position + (count == 0)] = found
+                self._told_references = None
 
 
 def join_table(
@@ -119,13 +152,13 @@ def join_table(
     *,
     ignore_port: bool = True,
     http3_port: int = 0,
-    paced: Callable[[Iterable[bytes]], Iterable[bytes]] = iter,
+    breathe: Callable[[], object] = bool,
 ) -> Resource:
     """The table of some virtual hosts; clients are told of a port at which they can have the same over HTTP/3.
 
     Clusters are not validated: a route to one that does not exist yet has to cost that route alone.
-    ``ignore_port``: domains have no ports, and a port in the request's authority is not compared. ``paced`` goes
-    through the virtual hosts with pauses: they may be megabytes.
+    ``ignore_port``: domains have no ports, and a port in the request's authority is not compared. ``breathe`` is called
+    on the way: they may be megabytes.
     """
     head = pb.encode(route_pb2.RouteConfiguration(name=name))
     tail = route_pb2.RouteConfiguration(
@@ -139,7 +172,9 @@ def join_table(
         )
     table = BytesIO()
     table.write(head)
-    table.writelines(paced(hosts.records))
+    for first in range(0, len(hosts.records), _AT_ONCE):
+        table.writelines(hosts.records[first : first + _AT_ONCE])
+        breathe()
     table.write(pb.encode(tail))
     # Without another copy: the value is what was written to.
     return Resource(ROUTE, name, table.getvalue(), hosts.references)
