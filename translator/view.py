@@ -94,7 +94,7 @@ class _Table:
     def stage(self, name: str, resource: Resource | None) -> None:
         """Note what there is under a name now. Compared and hashed here, for ``commit`` is one step."""
         before = self.resources.get(name)
-        if before != resource:
+        if before is not resource and before != resource:
             self._drift += _digest(resource) - _digest(self.staged.get(name, before))
             self.staged[name] = resource
         elif name in self.staged:
@@ -350,12 +350,23 @@ class View:
                 if replaced is not None:
                     self._forget(table, replaced)
                 table.names[node] = name
-                self._stale[node] = None
+                if replaced is not None or not self._take_over(table, name, node):
+                    self._stale[node] = None
         for name in [name for name in table.nodes if name not in references]:
             self._forget(table, table.nodes.pop(name))
             self._failures.pop((table.generator.type_url, name), None)
             self._stage(table, name, None)
             self._db.breathe()
+
+    def _take_over(self, table: _Table, name: str, node: Node) -> bool:
+        """Stage a new resource that another View has already; whether it is there, and whole."""
+        if node.is_stale or node.error is not None or next(find_flaws(node), None) is not None:
+            return False
+        resource: Resource | None = node.value
+        if resource is not None:
+            resource.prepare()
+        self._stage(table, name, resource)
+        return True
 
     def _rebuild(self, table: _Table, name: str, node: Node) -> None:
         key = (table.generator.type_url, name)

@@ -1,6 +1,6 @@
 """Which clusters the proxies of a View get."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -19,12 +19,18 @@ from translator.endpoints.destination import Destination, destination_spread, pa
 from translator.endpoints.locality import Place
 from translator.endpoints.spread import Spread
 from translator.engine import query
-from translator.indexes import POLICY_LABELS
-from translator.model.destination_rule import effective_policy, policy_for, policy_labels, policy_namespace
+from translator.indexes import DESTINATION_RULE_HOSTS, POLICY_LABELS
+from translator.model.destination_rule import (
+    effective_policy,
+    named_by_policies,
+    policy_for,
+    policy_labels,
+    policy_namespace,
+)
 from translator.model.gateway import passed_hosts
-from translator.model.host import covers
+from translator.model.host import covers, is_wildcard
 from translator.model.proxy import Labels, Role, ViewKey, failover_labels
-from translator.model.scope import ScopeKey, outbound_traffic_policy, scope_key, scope_services
+from translator.model.scope import ScopeKey, exported_services, outbound_traffic_policy, scope_key, scope_services
 from translator.model.service import service
 from translator.names import (
     BLACK_HOLE_CLUSTER,
@@ -55,6 +61,7 @@ class ClusterOffer(msgspec.Struct, frozen=True):
     """A cluster that a service offers to clients.
 
     ``anywhere`` is what those get for whom it does not matter where they are: mostly everybody, so that Views share it.
+    ``placed``: it does matter to some.
     """
 
     port: int
@@ -62,6 +69,7 @@ class ClusterOffer(msgspec.Struct, frozen=True):
     spread: Spread
     node_local: bool
     anywhere: OutboundCluster
+    placed: bool
 
 
 @query
@@ -134,16 +142,43 @@ def _scope_clusters(
 ) -> tuple[OutboundCluster, ...]:
     """Istio: where two services of a scope want the same name, the first one gets it."""
     found: dict[str, OutboundCluster] = {}
-    for owner in scope_services(db, scope):
-        ports = {port.number for port in owner.ports}
-        selecting = policy_labels(db, scope.namespace, labels, owner.hostname)
-        namespace = policy_namespace(db, scope.namespace, owner.namespace, owner.hostname)
-        for offer in cluster_offers(db, namespace, client, selecting, (owner.namespace, owner.hostname)):
-            if offer.port not in ports:
+    common, ruled = _common_offers(db, client), _ruled_hosts(db, scope.namespace)
+    is_somewhere = bool(place.cluster) or place.network is not None
+    for owner in db.paced(scope_services(db, scope)):
+        name = (owner.namespace, owner.hostname)
+        offers = common.get(name) if not ruled(owner.hostname) else None
+        if offers is None:
+            selecting = policy_labels(db, scope.namespace, labels, owner.hostname)
+            namespace = policy_namespace(db, scope.namespace, *name)
+            offers = cluster_offers(db, namespace, client, selecting, name)
+        for offer in offers:
+            if owner.port(offer.port) is None:
                 continue
-            where = relevant_place(db, place, owner.hostname, offer.spread, node_local=offer.node_local)
-            found.setdefault(offer.anywhere.name, _placed(offer.anywhere, where))
+            cluster = offer.anywhere
+            if offer.placed or is_somewhere:
+                where = relevant_place(db, place, owner.hostname, offer.spread, node_local=offer.node_local)
+                cluster = _placed(cluster, where)
+            found.setdefault(cluster.name, cluster)
     return tuple(found.values())
+
+
+@query
+def _common_offers(db: Database, client: Client) -> dict[tuple[str, str], tuple[ClusterOffer, ...]]:
+    """By namespace and host what public services offer to all who have no rules of their own, in whatever namespace."""
+    return {
+        name: cluster_offers(db, "", client, (), name)
+        for name in ((owner.namespace, owner.hostname) for owner in exported_services(db, ""))
+        if not any(named_by_policies(db, *name))
+    }
+
+
+def _ruled_hosts(db: Database, namespace: str) -> Callable[[str], bool]:
+    """Tells whether a namespace may have DestinationRules for a host. Reads through the caller's query."""
+    hosts = frozenset(db.members(DESTINATION_RULE_HOSTS, namespace))
+    patterns = tuple(filter(is_wildcard, hosts))
+    if not patterns:
+        return hosts.__contains__
+    return lambda host: host in hosts or any(covers(pattern, host) for pattern in patterns)
 
 
 def _placed(cluster: OutboundCluster, place: Place) -> OutboundCluster:
@@ -188,4 +223,5 @@ def _each_offer(
             )
             anywhere = _outbound_cluster(OutboundKey(destination, client), discovery)
             spread = destination_spread(db, owner, rules, port.number, subset)
-            yield ClusterOffer(port.number, subset, spread, owner.node_local, anywhere)
+            placed = spread.by_locality or bool(spread.label_names) or owner.node_local
+            yield ClusterOffer(port.number, subset, spread, owner.node_local, anywhere, placed)

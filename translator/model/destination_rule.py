@@ -96,9 +96,12 @@ def policy_namespace(db: Database, client_namespace: str, service_namespace: str
     """The client's namespace as far as it matters for the rules that apply to a host; empty where it does not.
 
     It stands in for the namespace with ``effective_policy``. Mostly a namespace has rules for few hosts beside its
-    own, so that the clients of all namespaces share what is made of the others. Reads through the caller's query.
+    own, and these are for everybody, so that the clients of all namespaces share what is made of them. Reads through
+    the caller's query.
     """
-    if _own_rules(db, client_namespace, hostname):
+    own = _own_rules(db, client_namespace, hostname)
+    is_shared = client_namespace == service_namespace and own == _foreign_rules(db, service_namespace, hostname)
+    if own and not is_shared:
         return client_namespace
     for rule in _foreign_rules(db, service_namespace, hostname):
         if not _is_visible(rule.export, ""):
