@@ -7,13 +7,13 @@ what changed and names what is gone.
 from collections.abc import Mapping
 from typing import Final
 
-from xds.exchange import LaneContext, Sent, Supply, Verdict
-from xds.lane import Lane, same
-from xds.ledger import Holding, Pools
+from xds.exchange import LaneContext, Sent, Verdict
+from xds.lane import NO_CLAIMS, Lane, same
+from xds.ledger import Holding, Ledger
 from xds.resource import Resource
-from xds.steps import Point, Selection
+from xds.steps import Selection
 from xds.subscription import WILDCARD
-from xds.types import ENDPOINT, TypeTraits
+from xds.types import ENDPOINT
 from xds.view import View
 from xds.wire import DeltaRequest
 
@@ -23,10 +23,6 @@ _MANY: Final = 2_000
 
 class DeltaLane(Lane[DeltaRequest]):
     """One type on a delta stream."""
-
-    def __init__(self, traits: TypeTraits, pools: Pools, most_names: int, private: Mapping[str, Resource]) -> None:
-        super().__init__(traits, pools, most_names, private)
-        self._claims: Mapping[str, str] = {}
 
     def target(self, view: View, name: str) -> Resource | None:
         """See ``Lane.target``. Delta can say that endpoints do not exist, so that nothing has to stand in for them."""
@@ -43,7 +39,8 @@ class DeltaLane(Lane[DeltaRequest]):
             verdict = self._settle(request, now)
             if verdict is None:
                 self.record.expired += 1
-        self._edit(request)
+        if request.subscribe or request.unsubscribe:
+            self._edit(request)
         return verdict
 
     def _open(self, request: DeltaRequest) -> None:
@@ -61,7 +58,7 @@ class DeltaLane(Lane[DeltaRequest]):
 
     def _redeem_claims(self, view: View) -> None:
         """Take over what the client brought from an earlier stream; old versions stand in without their content."""
-        claims, self._claims = self._claims, {}
+        claims, self._claims = self._claims, NO_CLAIMS
         if self.subscription.wildcard:
             self.debt.dirty = self.debt.dirty.union(view.resources(self.type_url))
         held = Holding()
@@ -70,11 +67,9 @@ class DeltaLane(Lane[DeltaRequest]):
             current = self.target(view, name)
             is_current = current is not None and current.version == version
             held[name] = current if current and is_current else Resource(self.type_url, name, b"", version=version)
-        self.held.replace(held)
+        self.held = Ledger(held)
 
     def _edit(self, request: DeltaRequest) -> None:
-        if not request.subscribe and not request.unsubscribe:
-            return
         before = self.subscription
         self._subscribe(before.edited(request.subscribe, request.unsubscribe))
         after = self.subscription
@@ -89,9 +84,6 @@ class DeltaLane(Lane[DeltaRequest]):
             # xDS protocol: the client cannot know whether the wildcard covers a name that it drops, so it is told.
             self.debt.owed |= dropped
         self._forget(dropped)
-
-    def _point(self, supply: Supply) -> Point | None:
-        return None if self._claims else super()._point(supply)
 
     def _select(self, context: LaneContext) -> Selection | None:
         debt = self.debt
@@ -140,10 +132,9 @@ class DeltaLane(Lane[DeltaRequest]):
             changes[name] = None
 
     def _accept(self, sent: Sent) -> None:
-        self.held.merge(sent.response.holding)
-        for name in sent.response.removed:
-            self.held.drop(name)
-        self._forget(sent.changes.keys())
+        self.held = sent.response.accepted(self.held, self._pools)
+        if not self.subscription.wildcard:
+            self._forget(sent.changes.keys())
 
 
 def _selection(changes: Mapping[str, Resource | None]) -> Selection:

@@ -19,10 +19,10 @@ import xxhash
 
 from xds import wire
 from xds.keepsakes import Keepsakes
-from xds.ledger import Holding, Pools
+from xds.ledger import Holding, Ledger, Pools
 from xds.resource import Resource
 from xds.room import make_room
-from xds.steps import Steps
+from xds.steps import Selection, Steps
 from xds.types import TypeUrl
 
 # Bytes: smaller ones are made again as quickly as they are found. Of the others a server keeps so much at the most.
@@ -64,8 +64,12 @@ class Response:
         self.resources = resources
         self.removed = removed
         self.holding = Holding()
+        # What clients hold when they have accepted it, by the identity of what they held before, which is kept with it.
+        self._outcomes: dict[int, tuple[Ledger, Ledger]] = {}
         self._payload = b""
         self._encoding: Iterator[None] | None = self._encode()
+        # Nothing is left to encode.
+        self.is_encoded = False
 
     @property
     def payload(self) -> bytes:
@@ -77,7 +81,7 @@ class Response:
         """Go on encoding until ``is_due``; returns whether nothing is left to do."""
         while self._encoding is not None:
             if next(self._encoding, _ENCODED) is _ENCODED:
-                self._encoding = None
+                self._encoding, self.is_encoded = None, True
             elif is_due():
                 return False
         return True
@@ -98,10 +102,25 @@ class Response:
         # Lists compare elements by identity first: this is one pass in C and ends at the first difference.
         return (self.resources is resources or self.resources == resources) and self.removed == removed
 
+    def accepted(self, held: Ledger, pools: Pools, *, in_full: bool = False) -> Ledger:
+        """What a client holds that held this and accepts the response; found once for all clients that held the same.
+
+        ``in_full``: nothing but what the response brings.
+        """
+        known = self._outcomes.get(id(held))
+        if known is not None:
+            return known[1]
+        if in_full or held.is_empty:
+            after = pools.ledger(self.holding)
+        else:
+            after = held.altered({**self.holding, **dict.fromkeys(self.removed)}, pools)
+        self._outcomes[id(held)] = held, after
+        return after
+
     def without_payload(self) -> "Response":
         """A copy for those who still wait for the ACK when nobody writes it any more."""
         made = copy.copy(self)
-        made._payload, made._encoding = b"", None  # noqa: SLF001 - of its own class
+        made._payload, made._encoding, made.is_encoded = b"", None, True  # noqa: SLF001 - of its own class
         return made
 
     def _encode(self) -> Iterator[None]:
@@ -197,14 +216,22 @@ class Encoder:
         self._library = library
         self._pools = pools
         self._delta = delta
-        # What was asked for last of each type: streams at the same point ask with the same list.
-        self._newest: dict[TypeUrl, tuple[list[Resource], weakref.ref[Response]]] = {}
         self.steps = Steps()
 
     def forget(self) -> None:
         """The View has changed: what was selected from it is not asked for any more."""
         self.steps.forget()
-        self._newest.clear()
+
+    def selected(self, type_url: TypeUrl, selection: Selection, after: int) -> Response:
+        """As ``response``, with what was selected: found at once for all streams but the first that need it."""
+        made = selection.response
+        found = made() if made is not None else None
+        if found is None or found.serial <= after:
+            found = self.response(type_url, selection.resources, selection.removed, after=after, whole=selection.whole)
+            selection.response = weakref.ref(found)
+        elif not after:
+            self._library.keep(found)
+        return found
 
     def response(
         self,
@@ -219,20 +246,16 @@ class Encoder:
 
         ``whole`` are the same by name, where that is known without going through them.
         """
-        newest = self._newest.get(type_url)
-        found = newest[1]() if newest is not None and newest[0] is resources else None
-        if found is None or found.serial <= after or found.removed != removed:
-            version = version_of(resources, removed) if whole is None else f"{whole.digest:016x}"
-            content = Content(type_url, version, self._delta)
-            found = self._library.find(content)
-            if found is None or found.serial <= after or not found.brings(resources, removed):
-                found = Response(content, self._library.next_serial(), resources, removed)
-                holding = Holding({each.name: each for each in resources}) if whole is None else whole
-                found.holding = self._pools.holdings.shared(holding)
-                if len(resources) <= _AT_ONCE and _size(resources) <= _BYTES_AT_ONCE:
-                    found.encode()
-                self._library.add(found)
-            self._newest[type_url] = resources, weakref.ref(found)
+        version = version_of(resources, removed) if whole is None else f"{whole.digest:016x}"
+        content = Content(type_url, version, self._delta)
+        found = self._library.find(content)
+        if found is None or found.serial <= after or not found.brings(resources, removed):
+            found = Response(content, self._library.next_serial(), resources, removed)
+            holding = Holding({each.name: each for each in resources}) if whole is None else whole
+            found.holding = self._pools.holdings.shared(holding)
+            if len(resources) <= _AT_ONCE and _size(resources) <= _BYTES_AT_ONCE:
+                found.encode()
+            self._library.add(found)
         if not after:
             # The first of its stream: whoever comes next begins in the same way.
             self._library.keep(found)

@@ -21,23 +21,24 @@ class Supply(msgspec.Struct, frozen=True, eq=False):
     last_good: LastGood
     scope: Hashable
 
-    @property
-    def is_plain(self) -> bool:
-        """True if nothing stands in for anything."""
-        return self.last_good.is_empty
-
     def stand_in(self, resource: Resource) -> Resource | None:
         """What a new client is given instead of a resource that nobody accepts; None for all others."""
         return self.last_good.stand_in(self.scope, resource)
 
 
-class Sent(msgspec.Struct, frozen=True):
-    """A response on its way: ``changes`` is what it alters at the client (None: removed), compared with before."""
+class Sent(msgspec.Struct, eq=False):
+    """A response on its way: ``changes`` is what it alters at the client (None: removed), compared with before.
+
+    ``started`` is when it was begun to be made, and then when it was handed to the transport; ``finished`` is when that
+    had taken it, 0.0: not yet. Both are of ``time.perf_counter``.
+    """
 
     response: Response
     changes: Mapping[str, Resource | None]
     at: float
     cause: object
+    started: float = 0.0
+    finished: float = 0.0
 
     def written(self) -> "Sent":
         """The same without the bytes, which only the transport needs."""

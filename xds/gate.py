@@ -48,7 +48,7 @@ class Gate:
         self.options = options
         self.streams: set[Endable] = set()
         self.restraint = Restraint()
-        self.turns = Turns(note=self.restraint.note)
+        self.turns = Turns(note=self.restraint.note, tell=hub.tell)
         self.writes = WriteWatch(options.write_timeout)
         self.arrivals = Arrivals(self.writes)
         self._authenticator = authenticator

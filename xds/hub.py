@@ -56,6 +56,9 @@ class Hub:
         self.rules = SessionRules(options.types, Pools(), options.patience, options.linger, options.limits.names)
         self.clients: dict[int, Client] = {}
         self._observers = _by_kind(observers)
+        # The kinds of events that somebody observes.
+        self.observed = frozenset(kind for kind, those in self._observers.items() if those)
+        self._deferred: list[Event | StreamRefused] = []
         self._audiences: dict[int, _Audience] = {}
         self._places: dict[int, _Audience] = {}
         self._numbers = itertools.count(1)
@@ -64,10 +67,6 @@ class Hub:
         self.rush.add(self._library.kept)
         self._last_good = LastGood()
         self._keeps_last_good = options.keep_last_good
-
-    def wants(self, kind: type[Event]) -> bool:
-        """Tell whether somebody observes events of this kind."""
-        return bool(self._observers[kind])
 
     def next_number(self) -> int:
         """A number for a new client."""
@@ -179,12 +178,24 @@ class Hub:
 
     def emit(self, event: Event | StreamRefused) -> None:
         """Show an event to all observers; one that fails is reported to the event loop and disturbs nobody."""
-        for observer in self._observers[type(event)]:
-            try:
-                observer(event)
-            except Exception as error:  # noqa: BLE001  # an observer is foreign code
-                context = {"message": f"xDS observer {observer!r} failed", "exception": error}
-                asyncio.get_running_loop().call_exception_handler(context)
+        self._deferred.append(event)
+        self.tell()
+
+    def defer(self, event: Event) -> None:
+        """As ``emit``, when ``tell`` is called or another event is emitted: many streams have events of one kind."""
+        self._deferred.append(event)
+
+    def tell(self) -> None:
+        """Show what was deferred, in the order in which it happened."""
+        while self._deferred:
+            events, self._deferred = self._deferred, []
+            for event in events:
+                for observer in self._observers[type(event)]:
+                    try:
+                        observer(event)
+                    except Exception as error:  # noqa: BLE001  # an observer is foreign code
+                        context = {"message": f"xDS observer {observer!r} failed", "exception": error}
+                        asyncio.get_running_loop().call_exception_handler(context)
 
 
 def _by_kind(observers: Iterable[Observer]) -> Mapping[type[Event | StreamRefused], tuple[Observer, ...]]:

@@ -14,7 +14,7 @@ from typing import Final, Generic, TypeVar
 
 from xds.errors import LimitExceeded
 from xds.exchange import Debt, LaneContext, LaneRecord, Sent, Supply, Verdict
-from xds.ledger import Holding, Ledger, Pools
+from xds.ledger import NOTHING_HELD, Holding, Pools
 from xds.quarantine import Complaint, Quarantine
 from xds.resource import Resource
 from xds.steps import Point, Selection
@@ -34,6 +34,7 @@ _MANY: Final = 256
 # What hardly any lane ever has is made when it gets some. Until then all have these, which nobody adds to.
 _NO_NAMES: Final[frozenset[str]] = frozenset()
 _NO_LEASES: Final[dict[str, float]] = {}
+NO_CLAIMS: Final[dict[str, str]] = {}
 _NOTHING_REFUSED: Final = Quarantine()
 
 RequestT = TypeVar("RequestT", bound=Request)
@@ -47,17 +48,19 @@ class Lane(ABC, Generic[RequestT]):
         self._private = private
         self._most_names = most_names
         self.subscription = Subscription(legacy=traits.wildcard)
-        self.held = Ledger(pools.holdings)
+        self.held = NOTHING_HELD
         self.in_flight: list[Sent] = []
         self.retained: Set[str] = _NO_NAMES
         # Until when these stay although nothing refers to them any more: the client has not let go of them.
         self.leases: dict[str, float] = _NO_LEASES
         self.stood_in: Set[str] = _NO_NAMES
         self.quarantine = _NOTHING_REFUSED
+        # Versions of what the client brought from an earlier stream, as long as they have not been looked at.
+        self._claims: Mapping[str, str] = NO_CLAIMS
         self.record = LaneRecord()
         self.opened = False
         self.debt = Debt()
-        self._names = pools.names
+        self._pools = pools
         self._serial = 0
 
     @property
@@ -141,68 +144,55 @@ class Lane(ABC, Generic[RequestT]):
     def compose(self, context: LaneContext) -> Sent | None:
         """Turn the debt into a response, from the View as it is now; None if the client needs nothing after all."""
         self.reconsider()
-        point, before = self._point(context.supply), self._before()
+        point = self._point(context.supply)
         selection = None if self.subscription.is_empty else self._select(context)
         if selection is None:
             cause = self.debt.cause
             self.debt.clear()
             return self.compose(context) if self._try_next(cause) else None
         if point is not None and not context.usage.was_asked:
-            context.supply.encoder.steps.keep(point, selection, before)
+            context.supply.encoder.steps.keep(point, selection, self.held)
         return self._send(selection, context.supply, context.now)
 
     def _send(self, selection: Selection, supply: Supply, now: float) -> Sent:
-        cause = self.debt.cause
-        self.debt.clear()
-        response = supply.encoder.response(
-            self.type_url, selection.resources, selection.removed, after=self._serial, whole=selection.whole
-        )
-        changes = response.holding if selection.changes is None else selection.changes
-        return self._dispatch(Sent(response, changes, now, cause))
+        debt, in_flight, record = self.debt, self.in_flight, self.record
+        cause = debt.cause
+        debt.clear()
+        response = supply.encoder.selected(self.traits.type_url, selection, self._serial)
+        self._serial = response.serial
+        sent = Sent(response, response.holding if selection.changes is None else selection.changes, now, cause)
+        in_flight.append(sent)
+        late = len(in_flight) - _WITH_PAYLOAD - 1
+        if late >= 0:
+            in_flight[late] = in_flight[late].written()
+            while len(in_flight) > _MOST_IN_FLIGHT:
+                self._accept(in_flight.pop(0))
+        record.responses += 1
+        record.resources += len(response.resources) + len(response.removed)
+        record.version_sent, record.nonce_sent, record.sent_at = response.version, response.nonce, now
+        return sent
 
     def _point(self, supply: Supply) -> Point | None:
         """Where the stream stands, if that says all; None for one that something is kept for or withheld from."""
         debt, subscription = self.debt, self.subscription
-        if self.in_flight or self.leases or self._private or not self._is_plain(supply):
+        if self.in_flight or self.leases or self._private or self._claims or not self._is_plain(supply):
             return None
         if debt.everything and not self.held.is_empty:
             return None
-        return Point(
-            self.type_url,
+        return (
+            self.traits.type_url,
+            id(self.held),
             subscription.names,
             subscription.wildcard,
             debt.owed,
             debt.dirty,
             debt.everything,
             debt.reply,
-            tuple(map(id, self._before())),
         )
-
-    def _before(self) -> tuple[Resource | None, ...]:
-        """What the client holds under the names that are due."""
-        if self.held.is_empty:
-            return ()
-        debt = self.debt
-        return tuple(map(self.held.get, debt.dirty | debt.owed if debt.owed else debt.dirty))
 
     @abstractmethod
     def _select(self, context: LaneContext) -> Selection | None:
         """What to send for the present debt."""
-
-    def _dispatch(self, sent: Sent) -> Sent:
-        response = sent.response
-        self._serial = response.serial
-        self.in_flight.append(sent)
-        if len(self.in_flight) > _WITH_PAYLOAD:
-            late = len(self.in_flight) - _WITH_PAYLOAD - 1
-            self.in_flight[late] = self.in_flight[late].written()
-        while len(self.in_flight) > _MOST_IN_FLIGHT:
-            self._accept(self.in_flight.pop(0))
-        record = self.record
-        record.responses += 1
-        record.resources += len(response.resources) + len(response.removed)
-        record.version_sent, record.nonce_sent, record.sent_at = response.version, response.nonce, sent.at
-        return sent
 
     # -- what the client was sent, and holds --------------------------------------------------------
 
@@ -250,19 +240,21 @@ class Lane(ABC, Generic[RequestT]):
         """Pair the request with the response it answers."""
         if request.error is not None:
             return self._refused(request.nonce, request.error, now)
+        in_flight, record = self.in_flight, self.record
         position = self._position(request.nonce)
         if position is None:
             return None
-        # Responses are answered in order, so earlier ones without an answer of their own were accepted too.
-        for _ in range(position):
-            self._accept(self.in_flight.pop(0))
-        answered = self.in_flight.pop(0)
+        if position:
+            # Responses are answered in order, so earlier ones without an answer of their own were accepted too.
+            for _ in range(position):
+                self._accept(in_flight.pop(0))
+        answered = in_flight.pop(0)
         self._accept(answered)
-        record = self.record
         record.acks += 1
         record.version_acked, record.nonce_acked, record.acked_at = answered.response.version, request.nonce, now
         record.error = None
-        self._try_next(answered.cause)
+        if self.quarantine is not _NOTHING_REFUSED:
+            self._try_next(answered.cause)
         return Verdict(answered, None, request.nonce)
 
     def _refused(self, nonce: str, reason: str, now: float) -> Verdict:
@@ -394,7 +386,7 @@ class Lane(ABC, Generic[RequestT]):
         if len(subscription.names) > self._most_names:
             raise LimitExceeded(f"more than {self._most_names} names of {self.type_url}")
         if subscription.names != self.subscription.names:
-            shared = self._names.shared(subscription.names)
+            shared = self._pools.names.shared(subscription.names)
             subscription = Subscription(shared, subscription.wildcard, subscription.legacy)
         self.subscription = subscription
 
@@ -403,8 +395,10 @@ class Lane(ABC, Generic[RequestT]):
         if self.subscription.wildcard or names <= self.subscription.names:
             return
         dropped = names - self.subscription.names
+        lost = {name: None for name in dropped if self.held.get(name) is not None}
+        if lost:
+            self.held = self.held.altered(lost, self._pools)
         for name in dropped:
-            self.held.drop(name)
             self.leases.pop(name, None)
         self.retained -= dropped
         self.stood_in -= dropped
@@ -414,8 +408,9 @@ class Lane(ABC, Generic[RequestT]):
 
     def _is_plain(self, supply: Supply) -> bool:
         """Nothing is kept or withheld from the client: it gets the View's resources as they are."""
-        refused_nothing = self.quarantine is _NOTHING_REFUSED or self.quarantine.is_empty
-        return refused_nothing and not (self.retained or self.stood_in) and supply.is_plain
+        if self.retained or self.stood_in or not supply.last_good.is_empty:
+            return False
+        return self.quarantine is _NOTHING_REFUSED or self.quarantine.is_empty
 
     def _is_new(self) -> bool:
         """The client has nothing yet, as far as is known."""

@@ -1,8 +1,8 @@
 """What a client holds of one type, in little memory.
 
-A thousand streams of one View hold the same thousand resources. Each stream's ledger is therefore a
-shared base that nobody alters plus a small overlay of its own; when the overlay has grown, both are
-folded into a new base, and bases with equal content are one object again.
+A thousand streams of one View hold the same thousand resources, and accept the same responses one after the other. So
+what a stream holds is a ledger that nobody alters: a shared base, and the few changes since. Ledgers of equal
+content are one object, however the streams came to it; when many changes have gathered, they become a new base.
 """
 
 import weakref
@@ -12,8 +12,11 @@ from typing import Final, Generic, TypeVar
 from xds.resource import Resource
 from xds.view import Catalogue
 
-_FOLD_AT_LEAST: Final = 32
-_FOLD_FRACTION: Final = 4
+# So many changes are kept apart from the base at least and at the most, else a fourth of the base: they are copied for
+# every response that is accepted, and the base when they are folded into it.
+_FEWEST_APART: Final = 32
+_MOST_APART: Final = 1024
+_FRACTION_APART: Final = 4
 # Digests are of 64 bits.
 _DIGEST: Final = (1 << 64) - 1
 
@@ -60,7 +63,7 @@ class Holding(dict[str, Resource]):
 
 # What ledgers have to begin with; nobody adds to these.
 _NOTHING: Final = Holding()
-_NO_OVERLAY: Final[dict[str, Resource | None]] = {}
+_NO_CHANGES: Final[dict[str, Resource | None]] = {}
 
 
 class Pool(Generic[Shared]):
@@ -82,68 +85,93 @@ class Pool(Generic[Shared]):
         return len(self._known)
 
 
-class Pools:
-    """The pools that all streams of one server share."""
-
-    def __init__(self) -> None:
-        self.holdings: Pool[Holding] = Pool()
-        self.names: Pool[frozenset[str]] = Pool()
-
-
 class Ledger:
-    """Resources by name: a shared base and an overlay in which None marks what the client no longer holds."""
+    """Resources by name, never altered: a shared base and changes in which None marks what is not held any more.
 
-    __slots__ = ("_base", "_overlay", "_pool")
+    Ledgers of equal content compare and hash equal.
+    """
 
-    def __init__(self, pool: Pool[Holding]) -> None:
-        self._base = _NOTHING
-        self._overlay: dict[str, Resource | None] = _NO_OVERLAY
-        self._pool = pool
+    __slots__ = ("__weakref__", "_base", "_changes", "_digest")
+
+    def __init__(self, base: Holding = _NOTHING, changes: dict[str, Resource | None] = _NO_CHANGES) -> None:
+        self._base = base
+        self._changes = changes
+        self._digest: int | None = None
 
     def get(self, name: str) -> Resource | None:
         """The resource that the client holds under ``name``."""
-        if name in self._overlay:
-            return self._overlay[name]
+        if name in self._changes:
+            return self._changes[name]
         return self._base.get(name)
 
     @property
     def is_empty(self) -> bool:
         """The client holds nothing (or nothing is known of it)."""
-        return not self._base and not self._overlay
+        return not self._base and not self._changes
 
     def names(self) -> Iterator[str]:
         """The names of all resources that the client holds."""
-        yield from (name for name in self._base if name not in self._overlay)
-        yield from (name for name, resource in self._overlay.items() if resource is not None)
+        yield from (name for name in self._base if name not in self._changes)
+        yield from (name for name, resource in self._changes.items() if resource is not None)
 
-    def replace(self, holding: Holding) -> None:
-        """The client holds exactly these from now on."""
-        self._base = holding
-        self._overlay = _NO_OVERLAY
-
-    def merge(self, holding: Holding) -> None:
-        """The client holds these as well."""
-        if not self._base and not self._overlay:
-            self._base = holding
-            return
-        self._overlay = self._overlay or {}
-        self._overlay.update(holding)
-        self._fold()
-
-    def drop(self, name: str) -> None:
-        """The client holds nothing under ``name`` any more."""
-        if name in self._base:
-            self._overlay = self._overlay or {}
-            self._overlay[name] = None
-            self._fold()
-        else:
-            self._overlay.pop(name, None)
-
-    def content(self) -> Mapping[str, Resource]:
+    def content(self) -> Holding:
         """Everything the client holds."""
-        return self._base.altered(self._overlay) if self._overlay else self._base
+        return self._base.altered(self._changes) if self._changes else self._base
 
-    def _fold(self) -> None:
-        size = len(self._overlay)
-        if size > _FOLD_AT_LEAST and size * _FOLD_FRACTION > len(self._base):
-            self.replace(self._pool.shared(self._base.altered(self._overlay)))
+    @property
+    def digest(self) -> int:
+        """That of the content."""
+        if self._digest is None:
+            base, digest = self._base, self._base.digest
+            for name, resource in self._changes.items():
+                digest += _digest_of(resource) - _digest_of(base.get(name))
+            self._digest = digest & _DIGEST
+        return self._digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ledger):
+            return NotImplemented
+        if self._base is other._base:
+            return self._changes == other._changes
+        return self.digest == other.digest and self.content() == other.content()
+
+    def altered(self, changes: Mapping[str, Resource | None], pools: "Pools") -> "Ledger":
+        """With these in place of what has their names (None: without it)."""
+        base, gathered, digest = self._base, dict(self._changes), self.digest
+        for name, resource in changes.items():
+            before = gathered[name] if name in gathered else base.get(name)
+            digest += _digest_of(resource) - _digest_of(before)
+            # What is as in the base is no change, so that equal content on one base is written in one way.
+            if resource is base.get(name):
+                gathered.pop(name, None)
+            else:
+                gathered[name] = resource
+        made = Ledger(base, gathered)
+        made._digest = digest & _DIGEST
+        if len(gathered) > max(_FEWEST_APART, min(_MOST_APART, len(base) // _FRACTION_APART)):
+            return pools.ledger(base.altered(gathered))
+        return pools.ledgers.shared(made)
+
+
+def _digest_of(resource: Resource | None) -> int:
+    return 0 if resource is None else resource.digest
+
+
+NOTHING_HELD: Final = Ledger()
+"""What a new client holds."""
+
+
+class Pools:
+    """The pools that all streams of one server share."""
+
+    def __init__(self) -> None:
+        self.holdings: Pool[Holding] = Pool()
+        self.ledgers: Pool[Ledger] = Pool()
+        self.names: Pool[frozenset[str]] = Pool()
+
+    def ledger(self, holding: Holding) -> Ledger:
+        """The ledger of exactly these."""
+        return self.ledgers.shared(Ledger(self.holdings.shared(holding)))

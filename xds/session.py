@@ -77,7 +77,7 @@ class Session:
     ``private`` are the client's own resources, beside those that the supply has for all.
     """
 
-    __slots__ = ("__weakref__", "_is_settled", "_lanes", "_only", "_private", "_rules", "_supply", "_unserved", "delta")
+    __slots__ = ("__weakref__", "_lanes", "_only", "_private", "_rules", "_supply", "_unserved", "delta", "is_settled")
 
     def __init__(
         self, supply: Supply, rules: SessionRules, *, delta: bool, private: PrivateResources | None = None
@@ -88,15 +88,10 @@ class Session:
         self._rules = rules
         self._lanes: dict[TypeUrl, Lane[SotwRequest] | Lane[DeltaRequest]] = {}
         self._unserved: frozenset[str] = frozenset()
-        # Nothing is due, and no acknowledgement will change that: as most streams are most of the time.
-        self._is_settled = True
+        # Nothing is to be sent, now or when something is acknowledged: as with most streams most of the time.
+        self.is_settled = True
         # The one lane that is not settled, if it is known that all others are: as after most changes.
         self._only: Lane[SotwRequest] | Lane[DeltaRequest] | None = None
-
-    @property
-    def is_settled(self) -> bool:
-        """Nothing is to be sent, now or when something is acknowledged."""
-        return self._is_settled
 
     @property
     def owes_only_endpoints(self) -> bool:
@@ -123,8 +118,8 @@ class Session:
         lane = self._lanes.get(request.type_url) or self._open(traits)
         is_first, expired = not lane.opened, lane.record.expired
         verdict = lane.receive(request, now)  # type: ignore[arg-type]  # a stream speaks one protocol
-        if self._is_settled:
-            self._is_settled = lane.is_settled
+        if self.is_settled:
+            self.is_settled = lane.is_settled
         elif self._only is None:
             # What was acknowledged or dropped may be the last that referred to something kept for its sake.
             for other in self._lanes.values():
@@ -143,8 +138,8 @@ class Session:
             lane = self._lanes.get(type_url)
             if lane is not None and lane.mark(names, cause):
                 is_news = True
-                self._only = lane if self._is_settled else None
-                self._is_settled = False
+                self._only = lane if self.is_settled else None
+                self.is_settled = False
         return is_news
 
     def concerns(self, change: ViewChange) -> bool:
@@ -155,7 +150,7 @@ class Session:
     def move(self, supply: Supply, cause: object = None) -> None:
         """The client belongs to another View from now on: it gets what differs."""
         self._supply = supply
-        self._is_settled, self._only = False, None
+        self.is_settled, self._only = False, None
         for lane in self._lanes.values():
             lane.compare(supply.view, cause)
 
@@ -168,7 +163,7 @@ class Session:
 
     def next_response(self, now: float) -> Sent | None:
         """The next response to write, from the View as it is now; None when nothing is due."""
-        if self._is_settled:
+        if self.is_settled:
             return None
         if (only := self._only) is not None and only.type_url in _UNORDERED:
             if only.in_flight and self._waits(only, now) and not only.must_reply:
@@ -176,20 +171,20 @@ class Session:
             sent = only.follow(self._supply, now)
             if sent is not None:
                 # Nothing was kept or withheld, or there would have been nobody to follow.
-                self._is_settled, self._only = True, None
+                self.is_settled, self._only = True, None
                 return sent
         self._only = None
         sent = self._compose(now)
         for lane in self._lanes.values():
             if not lane.is_settled:
                 return sent
-        self._is_settled = True
+        self.is_settled = True
         return sent
 
     def wake_at(self, now: float) -> float | None:
         """When to call ``expire`` and ask for a response again if nothing happens before; None: not needed."""
         lanes = self._lanes.values()
-        if self._is_settled:
+        if self.is_settled:
             return None
         ends = [sent.at + self._rules.patience for lane in lanes for sent in lane.in_flight]
         ends += (end for lane in lanes for end in lane.leases.values())

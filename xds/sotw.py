@@ -118,9 +118,9 @@ class SotwLane(Lane[SotwRequest]):
 
     def _accept(self, sent: Sent) -> None:
         if self.traits.full_state:
-            self.held.replace(sent.response.holding)
+            self.held = sent.response.accepted(self.held, self._pools, in_full=True)
             # What it did not want any more when the response came, it has not taken.
             self._forget(sent.response.holding.keys())
         else:
-            self.held.merge(sent.response.holding)
+            self.held = sent.response.accepted(self.held, self._pools)
             self._forget(sent.changes.keys())

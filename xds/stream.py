@@ -10,12 +10,11 @@ task for each would resume them later, in a round that nobody can keep short, an
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from time import perf_counter
 from typing import Any
 
 import grpc.aio
-import msgspec
 
 from xds.client import Client
 from xds.errors import Code, ProtocolViolation, StreamRejected
@@ -34,22 +33,12 @@ from xds.gate import Gate
 from xds.methods import Form, Method
 from xds.requests import RequestReader
 from xds.session import Session
-from xds.types import ENDPOINT, TypeUrl
+from xds.types import ENDPOINT
 from xds.urgency import Urgency
 from xds.view import View, ViewChange
 from xds.wire import DeltaRequest, SotwRequest
 
 Call = grpc.aio.ServicerContext[Any, Any]
-
-
-class _Writing(msgspec.Struct, gc=False):
-    """When a response was handed to the transport, and when that had taken it (0.0: not yet).
-
-    Of ``time.perf_counter``.
-    """
-
-    started: float
-    finished: float = 0.0
 
 
 class Stream:
@@ -65,17 +54,17 @@ class Stream:
         self._came = self._loop.time()
         # Done when nothing is to be read or written any more.
         self._over: asyncio.Future[None] = self._loop.create_future()
-        # What gRPC is about to read, and whether it has.
+        # What gRPC is about to read, and what it has read that has not been looked at yet.
         self._reading: Coroutine[Any, Any, Any] | None = None
-        self._has_read = False
-        # What gRPC is writing.
+        self._raw: Any = None
+        # Nothing is read any more.
+        self._is_deaf = False
+        # What is written next or now, and how gRPC gets on with it.
+        self._sent: Sent | None = None
         self._writing: Coroutine[Any, Any, None] | None = None
-        # A response that is not encoded completely yet, and when that began.
-        self._unfinished: tuple[Sent, float] | None = None
+        # A response that is not encoded completely yet.
+        self._unfinished: Sent | None = None
         self._timer: asyncio.TimerHandle | None = None
-        # Of the newest response of each type, for observers.
-        self._writings: dict[TypeUrl, _Writing] = {}
-        self._record: _Writing
         self._ending: StreamRejected | None = None
         self._is_over = self._is_closed = False
         # Done when it has had a turn to close; None as long as it does not wait for one.
@@ -87,6 +76,7 @@ class Stream:
         # Whether the stream gives way to others with what there is to write, and whether it just did.
         self._is_held = self._is_released = False
         self._is_new = True
+        self._is_answered = False
         # Whether it waits because the server has its hands full, and when it was sent something, and a loss.
         self._is_paused = False
         self._sent_at = self._lost_at = 0.0
@@ -130,7 +120,7 @@ class Stream:
         if not self._is_over:
             self._is_over = True
             self._ending = reason
-            if self._writing is None:
+            if self._sent is None:
                 self._finish()
 
     # -- life -----------------------------------------------------------------------------------------
@@ -160,8 +150,7 @@ class Stream:
             self._open(view)
             self._take(request, size)
             self._wake()
-            self._reading = self._call.read()
-            self._read()
+            self.listen()
             await self._over
         except StreamRejected as rejection:
             self.end(rejection)
@@ -185,11 +174,18 @@ class Stream:
         if not self._over.done():
             self._over.set_result(None)
 
-    def _fail(self, error: Exception) -> None:
-        """Something is wrong with the server itself: the call ends with it."""
-        self._is_over = True
-        if not self._over.done():
-            self._over.set_exception(error)
+    def _fail(self, error: BaseException) -> None:
+        """What the event loop called went wrong."""
+        if isinstance(error, StreamRejected):
+            self.end(error)
+        elif isinstance(error, asyncio.CancelledError):
+            # gRPC gives up the call.
+            self.end(None)
+        else:
+            # Something is wrong with the server itself: the call ends with it.
+            self._is_over = True
+            if not self._over.done():
+                self._over.set_exception(error)
 
     async def _part(self) -> None:
         """Close in a round that has room for it: a thousand may leave at once."""
@@ -197,7 +193,7 @@ class Stream:
             self._timer.cancel()
         self._is_over, self._is_held, self._queued = True, False, None
         # They wait for gRPC, which is about to be done with the call; there is nothing to resume then.
-        self._reading = self._writing = None
+        self._reading = self._writing = self._sent = self._raw = None
         self._gate.writes.end(self)
         try:
             if self._gate.turns.is_full():
@@ -226,11 +222,15 @@ class Stream:
         return self._queued is not None or not (self._parting is None or self._parting.done())
 
     def take(self) -> None:
-        """See ``Turn``: go on with what was read, and with what there is to write; or close."""
+        """See ``Turn``: choose what to write next; or close."""
         self._queued = None
         parting = self._parting
         if parting is None:
-            self._do(self._go_on)
+            if self._sent is None and not self._is_over:
+                try:
+                    self._advance()
+                except Exception as error:  # noqa: BLE001 - nothing may disturb the other streams
+                    self._fail(error)
         elif not parting.done():
             try:
                 self._close()
@@ -238,24 +238,6 @@ class Stream:
                 parting.set_exception(error)
             else:
                 parting.set_result(None)
-
-    def _go_on(self) -> None:
-        if self._has_read:
-            self._read()
-        if self._writing is None and not self._is_over:
-            self._advance()
-
-    def _do(self, act: Callable[[], None]) -> None:
-        """What the event loop calls; nothing that goes wrong in it may disturb others."""
-        try:
-            act()
-        except StreamRejected as rejection:
-            self.end(rejection)
-        except asyncio.CancelledError:
-            # gRPC gives up the call.
-            self.end(None)
-        except Exception as error:  # noqa: BLE001 - told to whoever runs the call
-            self._fail(error)
 
     @property
     def is_held(self) -> bool:
@@ -272,7 +254,7 @@ class Stream:
         urgency, queued = self._urgency, self._queued
         if self._is_over or (queued is not None and queued <= urgency):
             return
-        if not self._has_read and (self._writing is not None or (self._is_held and urgency is not Urgency.LOSS)):
+        if self._sent is not None or (self._is_held and urgency is not Urgency.LOSS):
             # When the write is over it looks anyway; when the crowd has been answered it is released.
             return
         self._queued = urgency
@@ -282,43 +264,59 @@ class Stream:
 
     def _note_read(self, _: object) -> None:
         """Runs when gRPC has read something, or has found that the client is gone."""
-        if self._reading is None:
+        if self._reading is not None:
+            self._gate.turns.read(self)
+
+    def collect(self) -> bool:
+        """See ``Reader``."""
+        if self._raw is None and self._reading is not None:
+            self._resume_reading()
+        return self._raw is not None
+
+    def _resume_reading(self) -> None:
+        try:
+            self._reading.send(None).add_done_callback(self._note_read)  # type: ignore[union-attr]
+        except StopIteration as finished:
+            self._reading, self._raw = None, finished.value
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see ``_fail``
+            self._reading = None
+            self._fail(error)
+
+    def digest(self) -> None:
+        """See ``Reader``."""
+        raw, self._raw = self._raw, None
+        if raw is grpc.aio.EOF:
+            self._is_deaf = True
+            self.end(None)
             return
-        self._has_read = True
-        if self._gate.turns.is_full():
-            self._wake()
+        try:
+            self._take(self._reader.read(raw), len(raw))
+        except Exception as error:  # noqa: BLE001 - see ``_fail``
+            self._is_deaf = True
+            self._fail(error)
             return
-        self._do(self._read)
         if not self._session.is_settled:
             self._wake()
 
-    def _read(self) -> None:
-        """Resume what reads until it waits again, and take what it has read."""
-        self._has_read = False
-        while self._reading is not None:
-            try:
-                self._reading.send(None).add_done_callback(self._note_read)
-                return
-            except StopIteration as finished:
-                raw = finished.value
-            self._reading = None
-            if raw is grpc.aio.EOF:
-                self.end(None)
-            else:
-                self._take(self._reader.read(raw), len(raw))
-                self._reading = self._call.read()
+    def listen(self) -> None:
+        """See ``Reader``."""
+        if not self._is_deaf:
+            self._reading = self._call.read()
+            self._resume_reading()
+            if self._raw is not None:
+                self._gate.turns.read(self)
 
     def _take(self, request: SotwRequest | DeltaRequest, size: int) -> None:
         hub, client, now = self._hub, self._client, self._loop.time()
-        if hub.wants(RequestReceived):
-            hub.emit(RequestReceived(client, now, request, size))
+        if RequestReceived in hub.observed:
+            hub.defer(RequestReceived(client, now, request, size))
         received = self._session.receive(request, now)
         verdict = received.verdict
         if verdict is not None:
             hub.judge(client, verdict)
             kind = Acked if verdict.error is None else Nacked
-            if hub.wants(kind):
-                hub.emit(_judged(client, now, request, verdict, self._writings.get(request.type_url)))
+            if kind in hub.observed:
+                hub.defer(_judged(client, now, request, verdict))
         elif received.is_first and not received.is_known:
             hub.emit(UnknownType(client, now, request.type_url))
         if received.is_expired:
@@ -327,43 +325,44 @@ class Stream:
     # -- writing --------------------------------------------------------------------------------------
 
     def _advance(self) -> None:
-        """Write the next response, if one is due."""
-        chosen, self._unfinished = self._unfinished or self._choose(), None
-        if chosen is None:
+        """Choose what to write next, if anything is due."""
+        sent, self._unfinished = self._unfinished or self._choose(), None
+        if sent is None:
             return
-        sent, started = chosen
-        response = sent.response
-        if not response.encode(self._gate.turns.is_full):
+        response, session, gate = sent.response, self._session, self._gate
+        if not (response.is_encoded or response.encode(gate.turns.is_full)):
             # It goes on with it; changes of the View go out after it.
-            self._unfinished = chosen
+            self._unfinished = sent
             self._wake(again=True)
             return
-        composed, now = perf_counter(), self._loop.time()
-        self._sent_at = now
+        now = self._sent_at = self._loop.time()
         if response.type_url == ENDPOINT:
             if self._urgency is Urgency.LOSS:
                 self._lost_at = now
-            if self._session.is_settled or not self._owes_endpoints():
+            if session.is_settled or not self._owes_endpoints():
                 self._urgency = Urgency.REST
-        if self._hub.wants(ResponseSent):
-            self._hub.emit(ResponseSent(self._client, now, response.label, sent.cause, sent.at, composed - started))
-        self._writings[response.type_url] = self._record = _Writing(composed)
-        self._gate.writes.begin(self, now)
-        self._writing = self._call.write(response.payload)
-        self._write()
+        self._sent, self._is_answered = sent, True
+        started, sent.started = sent.started, perf_counter()
+        if ResponseSent in self._hub.observed:
+            composing = sent.started - started
+            self._hub.defer(ResponseSent(self._client, now, response.label, sent.cause, sent.at, composing))
+        gate.writes.begin(self, now)
+        gate.turns.write(self)
 
-    def _choose(self) -> tuple[Sent, float] | None:
-        """The next response, and when its choice began; None if it is not its time."""
-        if self._session.is_settled:
+    def _choose(self) -> Sent | None:
+        """The next response; None if it is not its time."""
+        session = self._session
+        if session.is_settled:
             return None
         now, started = self._loop.time(), perf_counter()
         if (self._is_new and self._must_give_way(now)) or (self._gate.restraint.pause and self._must_pause(now)):
             return None
-        sent = self._session.next_response(now)
+        sent = session.next_response(now)
         if sent is None:
             self._rest()
-            return None
-        return sent, started
+        else:
+            sent.started = started
+        return sent
 
     def _rest(self) -> None:
         """Nothing can be sent before something happens."""
@@ -381,7 +380,7 @@ class Stream:
         """Let those have their first response who have none yet, unless this client sends requests into the void."""
         arrivals = self._gate.arrivals
         self._is_new = now < self._came + arrivals.patience
-        if self._is_released or not self._writings or self._urgency is Urgency.LOSS:
+        if self._is_released or not self._is_answered or self._urgency is Urgency.LOSS:
             self._is_held = self._is_released = False
         elif not self._is_held and arrivals.must_wait(self._came, now):
             self._is_held = True
@@ -407,36 +406,36 @@ class Stream:
         self._is_paused = False
         self._wake()
 
+    def write(self) -> None:
+        """See ``Writer``."""
+        if self._sent is not None:
+            self._writing = self._call.write(self._sent.response.payload)
+            self._resume_writing()
+
     def _note_written(self, _: object) -> None:
         """Runs when gRPC has written, or cannot."""
         if self._writing is not None:
-            self._do(self._write)
+            self._resume_writing()
 
-    def _write(self) -> None:
-        """Resume what writes until it waits again, and go on with what is due next when it has written."""
-        if self._writing is None:
-            return
+    def _resume_writing(self) -> None:
         try:
-            self._writing.send(None).add_done_callback(self._note_written)
+            self._writing.send(None).add_done_callback(self._note_written)  # type: ignore[union-attr]
             return
         except StopIteration:
-            is_broken = False
+            self._sent.finished = perf_counter()  # type: ignore[union-attr]
         except (grpc.aio.InternalError, asyncio.CancelledError):
             # gRPC: the connection broke under the write. The client is gone, and has nobody to blame.
-            is_broken = True
-        self._writing = None
-        self._gate.writes.end(self)
-        self._record.finished = perf_counter()
-        if is_broken:
             self.end(None)
+        except Exception as error:  # noqa: BLE001 - see ``_fail``
+            self._fail(error)
+        self._sent = self._writing = None
+        self._gate.writes.end(self)
         if self._is_over:
             self._finish()
         elif self._session.is_settled:
             self._urgency = Urgency.REST
-        elif self._gate.turns.is_full():
-            self._wake()
         else:
-            self._advance()
+            self._wake()
 
     def interrupt(self) -> None:
         """See ``Writer.interrupt``."""
@@ -459,18 +458,13 @@ class Stream:
         self._wake()
 
 
-def _judged(
-    client: Client, now: float, request: SotwRequest | DeltaRequest, verdict: Verdict, writing: _Writing | None
-) -> Acked | Nacked:
+def _judged(client: Client, now: float, request: SotwRequest | DeltaRequest, verdict: Verdict) -> Acked | Nacked:
     sent = verdict.sent
     if verdict.error is not None or sent is None:
         names = sent.response.names if sent is not None else ()
         cause = sent.cause if sent is not None else None
         return Nacked(client, now, request.type_url, verdict.nonce, verdict.error or "", names, verdict.rejected, cause)
-    label, cause = sent.response.label, sent.cause
-    if writing is None:
-        return Acked(client, now, label, cause, sent.at)
     read = perf_counter()
     # The answer may be read before the transport says that it has sent everything.
-    finished = writing.finished or read
-    return Acked(client, now, label, cause, sent.at, finished - writing.started, read - finished)
+    finished = sent.finished or read
+    return Acked(client, now, sent.response.label, sent.cause, sent.at, finished - sent.started, read - finished)

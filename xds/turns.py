@@ -9,6 +9,7 @@ many of them come.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from sys import maxsize
 from time import perf_counter
 from typing import Final, Protocol
 
@@ -18,6 +19,8 @@ from xds.urgency import Urgency
 _FULL: Final = 0.0015
 # So many may overtake in a row whoever waits the longest for something less urgent.
 _MOST_OVERTAKING: Final = 7
+# So many streams go through a stage before the first of them goes on to the next one.
+_AT_ONCE: Final = 16
 
 
 class Turn(Protocol):
@@ -59,18 +62,49 @@ class _Line:
         self.overtaken = 0
 
 
+class Reader(Protocol):
+    """A stream that gRPC has read something of."""
+
+    def collect(self) -> bool:
+        """Take what was read from gRPC, or was before; returns whether there is anything to digest. Raises nothing."""
+
+    def digest(self) -> None:
+        """Do what it asks for. Raises nothing."""
+
+    def listen(self) -> None:
+        """Have gRPC read what comes next. Raises nothing."""
+
+
+class Writer(Protocol):
+    """A stream that has chosen what to write."""
+
+    def write(self) -> None:
+        """Hand it to gRPC. Raises nothing."""
+
+
 class Turns:
     """Has waiting ones take their turns, so many in each round of the event loop that it stays responsive.
 
-    ``most``: not more than so many in a round, whose turns only begin something; None: as many as there is time for.
-    ``note`` is called in every round in which anything is done.
+    Streams go through a round in stages, some of them at a time: what has been read is taken in, what to write is
+    chosen, and then it is written. So neither those that acknowledge nor those that are due keep the others waiting.
+
+    ``most``: not more than so many turns in a round, which only begin something; None: as many as there is time for.
+    ``note`` is called in every round in which anything is done, ``tell`` after every stage in which events arise.
     """
 
-    def __init__(self, most: int | None = None, note: Callable[[], None] = lambda: None) -> None:
-        self._most = most
+    def __init__(
+        self,
+        most: int | None = None,
+        note: Callable[[], None] = lambda: None,
+        tell: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._most = maxsize if most is None else most
         self._note = note
+        self._tell = tell
         # The most urgent ones first.
         self._lines = tuple(_Line() for _ in Urgency)
+        self._readers: deque[Reader] = deque()
+        self._writers: deque[Writer] = deque()
         # When the first of those who take turns began in this round; None: nobody has.
         self._began: float | None = None
         # Whether the next round is looked out for, and anybody has done something since this one began.
@@ -95,14 +129,25 @@ class Turns:
         Equally urgent ones come in the order in which they were given; who waits can be given a turn again, as more
         urgent. ``again``: for somebody whose turn it is and who has to go on with it in a later round; he comes first.
         """
-        if not turn.waits:
-            return
         turns = self._lines[urgency].turns
         if again:
             turns.appendleft(turn)
         else:
             turns.append(turn)
-        self._use()
+        self._is_used = True
+        if not self._is_looking:
+            self._use()
+
+    def read(self, reader: Reader) -> None:
+        """Take in what was read of a stream, in the next round or a later one, in the order of these calls."""
+        self._readers.append(reader)
+        self._is_used = True
+        if not self._is_looking:
+            self._use()
+
+    def write(self, writer: Writer) -> None:
+        """Write what a stream has chosen in its turn, when others have chosen as well. Only to be called in a turn."""
+        self._writers.append(writer)
 
     def _use(self) -> None:
         self._is_used = True
@@ -115,35 +160,68 @@ class Turns:
         self._began = perf_counter()
         is_used, self._is_used = self._is_used, False
         self._note()
-        is_left = self._take_turns(self._began + _FULL)
+        is_left = self._go_on(self._began + _FULL)
         if is_left or is_used:
             asyncio.get_running_loop().call_soon(self._open_round)
         else:
             self._is_looking, self._began = False, None
 
-    def _take_turns(self, until: float) -> bool:
-        """As many as there is room for; returns whether anybody is left."""
-        count = 0
-        while (turn := self._next_turn()) is not None:
-            turn.take()
-            count += 1
-            if count == self._most or perf_counter() > until:
+    def _go_on(self, until: float) -> bool:
+        """Some streams after the others, as many as there is room for; returns whether anybody is left."""
+        room = self._most
+        while True:
+            if self._readers:
+                self._take_in(until)
+            # Who has chosen in an earlier round is written to before others choose.
+            if not self._writers:
+                room -= self._take_turns(min(room, _AT_ONCE), until)
+            self._tell()
+            while self._writers:
+                self._writers.popleft().write()
+                if perf_counter() > until:
+                    break
+            if not (self._readers or self._writers or any(line.turns for line in self._lines)):
+                return False
+            if room == 0 or perf_counter() > until:
                 return True
-        return False
 
-    def _next_turn(self) -> Turn | None:
-        """Whose turn it is: the first of the most urgent ones, but for somebody whom too many have overtaken."""
+    def _take_in(self, until: float) -> None:
+        """What was read of some streams."""
+        readers = self._readers
+        some = [readers.popleft() for _ in range(min(len(readers), _AT_ONCE))]
+        some = [reader for reader in some if reader.collect()]
+        done = 0
+        for reader in some:
+            reader.digest()
+            done += 1
+            if perf_counter() > until:
+                # The others are asked again, and have it already.
+                readers.extendleft(reversed(some[done:]))
+                break
+        for reader in some[:done]:
+            reader.listen()
+
+    def _take_turns(self, most: int, until: float) -> int:
+        """Not more than so many; returns how many have had their turn."""
+        count = 0
+        while count < most and (line := self._next_line()) is not None:
+            turn = line.turns.popleft()
+            if turn.waits:
+                turn.take()
+                count += 1
+                if perf_counter() > until:
+                    break
+        return count
+
+    def _next_line(self) -> _Line | None:
+        """Whose turn it is: that of the most urgent ones, but for those whom too many have overtaken."""
         chosen: _Line | None = None
         for line in self._lines:
-            turns = line.turns
-            # Whoever has given up, or was in two lines, waits no more.
-            while turns and not turns[0].waits:
-                turns.popleft()
-            if turns and (chosen is None or line.overtaken >= _MOST_OVERTAKING):
-                chosen = line
-            elif turns:
-                line.overtaken += 1
-        if chosen is None:
-            return None
-        chosen.overtaken = 0
-        return chosen.turns.popleft()
+            if line.turns:
+                if chosen is None or line.overtaken >= _MOST_OVERTAKING:
+                    chosen = line
+                else:
+                    line.overtaken += 1
+        if chosen is not None:
+            chosen.overtaken = 0
+        return chosen

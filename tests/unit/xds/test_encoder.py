@@ -6,7 +6,7 @@ import pytest
 
 from xds import wire
 from xds.encoder import Encoder, Library, version_of
-from xds.ledger import Pools
+from xds.ledger import NOTHING_HELD, Holding, Pools
 from xds.resource import Resource
 from xds.types import CLUSTER
 
@@ -99,3 +99,22 @@ def test_what_is_encoded_in_steps_is_what_protobuf_writes(sizes: tuple[int, ...]
     stamp = (CLUSTER, response.version, response.nonce)
     pieces = wire.delta_pieces(stamp, resources, ()) if delta else wire.sotw_pieces(stamp, resources)
     assert response.payload == wire.join(pieces)
+
+
+def test_what_clients_hold_that_accept_a_response_is_found_once(encoder: Encoder) -> None:
+    pools = Pools()
+    held = pools.ledger(Holding({"a": resource("a", 0), "b": resource("b")}))
+    response = encoder.response(CLUSTER, [resource("a")], ("b",))
+    after = response.accepted(held, pools)
+    assert after.content() == {"a": resource("a")}
+    assert response.accepted(held, pools) is after
+    # Who held other things comes to the same.
+    assert response.accepted(pools.ledger(Holding({"b": resource("b")})), pools) is after
+    assert response.accepted(NOTHING_HELD, pools) is after
+
+
+def test_a_response_may_be_all_that_a_client_holds(encoder: Encoder) -> None:
+    pools = Pools()
+    held = pools.ledger(Holding({"b": resource("b")}))
+    response = encoder.response(CLUSTER, [resource("a")])
+    assert response.accepted(held, pools, in_full=True).content() == {"a": resource("a")}

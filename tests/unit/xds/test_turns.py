@@ -6,6 +6,7 @@ from itertools import pairwise
 from time import perf_counter
 from typing import Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -203,3 +204,73 @@ async def test_what_was_done_before_a_round_counts_in_it() -> None:
     assert queue.turns.is_full()
     assert queue.order == []
     await queue.until(3)
+
+
+class Talker:
+    """A stream that has been sent something, digests it, and has something to write; ``log`` has what it did."""
+
+    waits = True
+
+    def __init__(self, turns: Turns, name: int, log: list[tuple[str, int]], busy: float = 0.0) -> None:
+        self._turns = turns
+        self._name = name
+        self._log = log
+        self._busy = busy
+        self.has_more = True
+
+    def collect(self) -> bool:
+        return self.has_more
+
+    def digest(self) -> None:
+        self._log.append(("digest", self._name))
+        busy_for(self._busy)
+        self.has_more = False
+        self._turns.give(self)
+
+    def listen(self) -> None:
+        self._log.append(("listen", self._name))
+
+    def take(self) -> None:
+        self._log.append(("choose", self._name))
+        self.waits = False
+        self._turns.write(self)
+
+    def write(self) -> None:
+        self._log.append(("write", self._name))
+
+
+async def test_streams_go_through_the_stages_of_a_round_together() -> None:
+    told: list[int] = []
+    log: list[tuple[str, int]] = []
+    turns = Turns(tell=lambda: told.append(len(log)))
+    for number in range(3):
+        turns.read(Talker(turns, number, log))
+    assert log == []
+    await asyncio.sleep(0)
+    stages = ("digest", "listen", "choose", "write")
+    assert log == [(stage, number) for stage in stages for number in range(3)]
+    # What happened is told before anything is written, to which there could be an answer.
+    assert told == [9]
+
+
+@pytest.mark.parametrize("busy", [0.0, 0.0004])
+async def test_each_stream_is_heard_once_and_written_to_once_however_many_there_are(busy: float) -> None:
+    log: list[tuple[str, int]] = []
+    queue = Queue()
+    talkers = [Talker(queue.turns, number, log, busy) for number in range(60)]
+    for talker in talkers:
+        queue.turns.read(talker)
+    await queue.round_until(lambda: len(log) == 4 * len(talkers))
+    for stage in ("digest", "listen", "choose", "write"):
+        assert [number for each, number in log if each == stage] == list(range(60))
+
+
+async def test_who_has_nothing_to_digest_is_not_listened_to() -> None:
+    log: list[tuple[str, int]] = []
+    turns = Turns()
+    gone, here = Talker(turns, 0, log), Talker(turns, 1, log)
+    gone.has_more = False
+    turns.read(gone)
+    turns.read(here)
+    await asyncio.sleep(0)
+    assert log == [("digest", 1), ("listen", 1), ("choose", 1), ("write", 1)]
