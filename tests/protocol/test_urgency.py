@@ -180,6 +180,8 @@ async def test_a_loss_is_urgent_also_when_it_comes_while_a_response_is_encoded(
                 rig.cache.update("all", [assignment("a", 1)])
             return encode(response, *is_due)
 
+        # It is large enough to be encoded in steps.
+        monkeypatch.setattr("xds.encoder._BYTES_AT_ONCE", 1)
         monkeypatch.setattr(Response, "encode", lose)
         client = WireClient(channel, method)
         await client.ask(ENDPOINT, ["a"])
