@@ -139,7 +139,7 @@ class Engine:
             return
         leaf = self._inputs.get(token)
         if leaf is None:
-            leaf = self._inputs[token] = Input(token)
+            self._inputs.add(token, leaf := Input(token))
         frame.reads[leaf] = None
 
     def is_read(self, token: Token) -> bool:
@@ -172,7 +172,7 @@ class Engine:
             frame.reads[node] = None
         if node.suspects is not None:
             self._refresh(node)
-            if node.is_stale and frame is not None:
+            if frame is not None and node.suspects is not None:
                 frame.outdated.setdefault(node, node.changed_at)
         if node.error is not None:
             raise node.error

@@ -61,23 +61,30 @@ class Pages(Generic[V]):
         return chain.from_iterable(self._pages)
 
     def _own_page(self, key: str) -> dict[str, V]:
-        self._snapshot = None
         number = crc32(key.encode()) % _PAGES
+        self._snapshot = None
         if number in self._shared:
             self._shared.discard(number)
             self._pages[number] = self._pages[number].copy()
         return self._pages[number]
 
 
-def enlist(pages: Pages[tuple[str, ...]], key: str, member: str) -> None:
-    """Add one to the members of a key."""
-    pages.put(key, (*(pages.get(key) or ()), member))
+class Members(Pages[tuple[str, ...]]):
+    """Several members under each key, in the order in which they came."""
 
+    __slots__ = ()
 
-def strike(pages: Pages[tuple[str, ...]], key: str, member: str) -> None:
-    """Undo ``enlist``."""
-    rest = tuple(each for each in pages.get(key) or () if each != member)
-    if rest:
-        pages.put(key, rest)
-    else:
-        pages.drop(key)
+    def enlist(self, key: str, member: str) -> tuple[str, ...]:
+        """Add one to the members of a key; returns those before."""
+        page = self._own_page(key)
+        before = page.get(key, ())
+        page[key] = (*before, member)
+        return before
+
+    def strike(self, key: str, member: str) -> tuple[str, ...]:
+        """Undo ``enlist``; returns those that are left."""
+        page = self._own_page(key)
+        rest = tuple(each for each in page.pop(key) if each != member)
+        if rest:
+            page[key] = rest
+        return rest

@@ -39,8 +39,14 @@ class WideDict(MutableMapping[K, V]):
     def __setitem__(self, key: K, value: V) -> None:
         part = self._part_of(key)
         if part is None:
-            part = self._part_with_room()
-        part[key] = value
+            self.add(key, value)
+        else:
+            part[key] = value
+
+    def add(self, key: K, value: V) -> None:
+        """Set the value of a key that is not there yet: nothing is looked for."""
+        first = self._first
+        (first if len(first) < MANY else self._part_with_room())[key] = value
 
     def __delitem__(self, key: K) -> None:
         del (self._part_of(key) or self._first)[key]

@@ -16,7 +16,7 @@ from translator.engine import query
 from translator.indexes import MESH, SERVICE_NAMESPACES, VIRTUAL_SERVICE_HOSTS
 from translator.model.scope import ScopeKey
 from translator.model.service import namespace_services
-from translator.pages import Pages, Snapshot, enlist, strike
+from translator.pages import Members, Pages, Snapshot
 from translator.routes.audience import Audience, find_audience
 from translator.routes.candidate import HostCandidates, TableKey, find_candidates
 from translator.routes.claim import UNREGISTERED_HOSTS_PORT, TableScope
@@ -125,9 +125,9 @@ class CommonHosts:
 
     def __init__(self, key: TableKey) -> None:  # noqa: ARG002 - a collector is given what its collection is
         self._values: Pages[CommonCandidates] = Pages()
-        self._claims: Pages[tuple[str, ...]] = Pages()
-        self._asking: Pages[tuple[str, ...]] = Pages()
-        self._named: Pages[tuple[str, ...]] = Pages()
+        self._claims = Members()
+        self._asking = Members()
+        self._named = Members()
         self._everyone: dict[str, None] = {}
         # Of how many of its claims a host is not the only one to have them.
         self._rivalries: dict[str, int] = {}
@@ -203,13 +203,11 @@ class CommonHosts:
         self._changed.add(host)
         for claim in claims_of(host, value.found):
             self._changed.add(claim)
-            rivals = self._claims.get(claim) or ()
-            self._note_rivals((host, *rivals) if len(rivals) == 1 else (host,) if rivals else (), 1)
-            enlist(self._claims, claim, host)
+            self._note_rivals(host, self._claims.enlist(claim, host), 1)
         for asked in (host, *value.audience.asked):
-            enlist(self._asking, asked, host)
+            self._asking.enlist(asked, host)
         for namespace in value.audience.named:
-            enlist(self._named, namespace, host)
+            self._named.enlist(namespace, host)
         if value.audience.everyone:
             self._everyone[host] = None
 
@@ -217,23 +215,23 @@ class CommonHosts:
         self._changed.add(host)
         for claim in claims_of(host, value.found):
             self._changed.add(claim)
-            strike(self._claims, claim, host)
-            rivals = self._claims.get(claim) or ()
-            self._note_rivals((host, *rivals) if len(rivals) == 1 else (host,) if rivals else (), -1)
+            self._note_rivals(host, self._claims.strike(claim, host), -1)
         for asked in (host, *value.audience.asked):
-            strike(self._asking, asked, host)
+            self._asking.strike(asked, host)
         for namespace in value.audience.named:
-            strike(self._named, namespace, host)
+            self._named.strike(namespace, host)
         self._everyone.pop(host, None)
 
-    def _note_rivals(self, hosts: tuple[str, ...], change: int) -> None:
-        """These want what others want as well, or do not any more."""
-        for host in hosts:
-            self._changed.add(host)
-            self._dirty[host] = None
-            count = self._rivalries.pop(host, 0) + change
+    def _note_rivals(self, host: str, rivals: tuple[str, ...], change: int) -> None:
+        """A host wants what others want as well, or does not any more; a single other one has no rival but this."""
+        if not rivals:
+            return
+        for each in (host, *rivals) if len(rivals) == 1 else (host,):
+            self._changed.add(each)
+            self._dirty[each] = None
+            count = self._rivalries.pop(each, 0) + change
             if count:
-                self._rivalries[host] = count
+                self._rivalries[each] = count
 
 
 def _wants_the_same(one: CommonCandidates, other: CommonCandidates) -> bool:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from translator.pages import Pages, Snapshot, enlist, strike
+from translator.pages import Members, Pages, Snapshot
 
 KEYS = st.sampled_from([f"key-{number}" for number in range(40)])
 
@@ -37,10 +37,12 @@ def test_a_snapshot_is_the_same_until_something_is_different() -> None:
 
 
 def test_members_come_and_go() -> None:
-    pages: Pages[tuple[str, ...]] = Pages()
-    enlist(pages, "host", "a")
-    enlist(pages, "host", "b")
-    assert pages.get("host") == ("a", "b")
-    strike(pages, "host", "a")
-    strike(pages, "host", "b")
-    assert list(pages) == []
+    members = Members()
+    assert members.enlist("host", "a") == ()
+    before = members.snapshot()
+    assert members.enlist("host", "b") == ("a",)
+    assert members.get("host") == ("a", "b")
+    assert members.strike("host", "a") == ("b",)
+    assert members.strike("host", "b") == ()
+    assert list(members) == []
+    assert before.get("host") == ("a",)
