@@ -17,6 +17,10 @@ from xds.urgency import Urgency
 
 # Seconds after which whoever begins something in a round leaves it to a later one.
 _FULL: Final = 0.0015
+# Where much else was done since the round before, it is less: so that both together take no longer than this, but never
+# less than that.
+_WHOLE: Final = 0.0025
+_LEAST: Final = 0.0005
 # So many may overtake in a row whoever waits the longest for something less urgent.
 _MOST_OVERTAKING: Final = 7
 # So many streams go through a stage before the first of them goes on to the next one.
@@ -105,8 +109,10 @@ class Turns:
         self._lines = tuple(_Line() for _ in Urgency)
         self._readers: deque[Reader] = deque()
         self._writers: deque[Writer] = deque()
-        # When the first of those who take turns began in this round; None: nobody has.
-        self._began: float | None = None
+        # Until when somebody may begin something in this round; None: nobody has.
+        self._until: float | None = None
+        # When the round before was over; None: the loop had nothing to do since.
+        self._ended: float | None = None
         # Whether the next round is looked out for, and anybody has done something since this one began.
         self._is_looking = False
         self._is_used = False
@@ -118,10 +124,10 @@ class Turns:
         """
         self._use()
         now = perf_counter()
-        if self._began is None:
+        if self._until is None:
             # Whatever else goes on in a round, somebody has to get on.
-            self._began = now
-        return now - self._began > _FULL
+            self._until = now + _FULL
+        return now > self._until
 
     def give(self, turn: Turn, urgency: Urgency = Urgency.REST, *, again: bool = False) -> None:
         """Let somebody have a turn, in the next round or a later one; nothing happens before this returns.
@@ -157,14 +163,17 @@ class Turns:
 
     def _open_round(self) -> None:
         """Runs once in every round, as long as anything was done in the one before."""
-        self._began = perf_counter()
+        now = perf_counter()
+        others = 0.0 if self._ended is None else now - self._ended
+        self._until = now + max(_LEAST, min(_FULL, _WHOLE - others))
         is_used, self._is_used = self._is_used, False
         self._note()
-        is_left = self._go_on(self._began + _FULL)
+        is_left = self._go_on(self._until)
         if is_left or is_used:
+            self._ended = perf_counter()
             asyncio.get_running_loop().call_soon(self._open_round)
         else:
-            self._is_looking, self._began = False, None
+            self._is_looking, self._until, self._ended = False, None, None
 
     def _go_on(self, until: float) -> bool:
         """Some streams after the others, as many as there is room for; returns whether anybody is left."""
