@@ -73,8 +73,10 @@ class Pusher:
         self._waiting: WeakKeyDictionary[View, list[asyncio.Future[None]]] = WeakKeyDictionary()
         # Whoever waits for a View is served in the round in which its wait ends.
         self._turns = Turns(most=_SERVED_AT_ONCE)
-        # For how many slices others may have overtaken the View that has been stale for longest.
+        # In how many slices others have overtaken the View that has been stale for longest, and how many slices there
+        # were since losses were last looked for.
         self._overtaken = 0
+        self._slices = 0
         # Views that had a turn in this slice, and those of which losses went ahead of the rest in this push.
         self._advanced: dict[View, None] = {}
         self._ahead: set[View] = set()
@@ -144,6 +146,7 @@ class Pusher:
             if pace.is_due:
                 self._commit_losses(publisher, push)
                 self._overtaken += 1
+                self._slices += 1
                 await pace.rest()
         self._advanced.clear()
         self._ahead.clear()
@@ -195,6 +198,9 @@ class Pusher:
             view = next(iter(losing))
             return view, view.hasten
         view = next((view for view in chain(self._translator.urgent_views, stale) if view in self._warm), oldest)
+        if view is oldest:
+            # Who comes later waits until it is done, or all would be done as late as the last one.
+            self._overtaken = 0
         return view, view.refresh
 
     def _advance(self, view: View, work: _Work, pace: Pace) -> bool:
@@ -215,8 +221,11 @@ class Pusher:
 
         All that a change takes away is one response; but where losses come without end, what is known is not kept back.
         """
+        is_long = self._slices >= _MOST_OVERTAKING
+        if is_long:
+            self._slices = 0
         for view in tuple(self._advanced):
-            if view.may_lose and self._overtaken < _MOST_OVERTAKING:
+            if view.may_lose and not is_long:
                 continue
             del self._advanced[view]
             losses = view.commit_losses()

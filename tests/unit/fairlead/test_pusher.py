@@ -1,10 +1,10 @@
 """Views are refreshed and published at once; what gathers meanwhile goes out together; proxies move when ready."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from collections.abc import Set as AbstractSet
 from functools import partial
-from itertools import cycle
+from itertools import cycle, groupby
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +25,7 @@ from translator.model.proxy import Proxy, Role
 from translator.settings import Settings
 from translator.store import Write
 from translator.translator import Binding, Translator
+from translator.view import View as OwnView
 from xds.client import Client
 from xds.types import CLUSTER, ENDPOINT, ROUTE
 from xds.view import View, ViewChange
@@ -271,6 +272,26 @@ async def test_losses_without_end_do_not_keep_other_views_from_their_change(rig:
     rig.recorder.observer = None
     assert losses > 10
     await rig.pusher.idle()
+
+
+@pytest.mark.usefixtures("short_slices")
+async def test_who_came_first_is_served_first_however_many_slices_that_takes(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.write(*(SERVICE.format(f"s{number}", number) for number in range(1, 100)))
+    slices: list[OwnView] = []
+    refresh = OwnView.refresh
+
+    def note(view: OwnView, is_due: Callable[[], bool]) -> Iterator[None]:
+        slices.append(view)
+        return refresh(view, is_due)
+
+    monkeypatch.setattr(OwnView, "refresh", note)
+    comers = (rig.connect(name, number, namespace=name) for number, name in enumerate(("one", "two", "three"), 1))
+    bindings = await asyncio.gather(*comers)
+    # Each was ready when it was its turn, not all of them at last.
+    assert len(slices) > 100
+    assert [view for view, _ in groupby(slices)] == [binding.view for binding in bindings]
 
 
 async def test_a_change_is_published_with_its_cause(rig: Rig) -> None:
