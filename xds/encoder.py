@@ -110,7 +110,7 @@ class Response:
         known = self._outcomes.get(id(held))
         if known is not None:
             return known[1]
-        if in_full or held.is_empty:
+        if in_full or held.is_covered(self.holding):
             after = pools.ledger(self.holding)
         else:
             after = held.altered({**self.holding, **dict.fromkeys(self.removed)}, pools)

@@ -109,6 +109,11 @@ class Ledger:
         """The client holds nothing (or nothing is known of it)."""
         return not self._base and not self._changes
 
+    def is_covered(self, holding: Holding) -> bool:
+        """Whether there is something else under every name, so that nothing stays when the client takes that over."""
+        names = holding.keys()
+        return self._base.keys() <= names and self._changes.keys() <= names
+
     def names(self) -> Iterator[str]:
         """The names of all resources that the client holds."""
         yield from (name for name in self._base if name not in self._changes)
@@ -145,7 +150,7 @@ class Ledger:
             before = gathered[name] if name in gathered else base.get(name)
             digest += _digest_of(resource) - _digest_of(before)
             # What is as in the base is no change, so that equal content on one base is written in one way.
-            if resource is base.get(name):
+            if resource == base.get(name):
                 gathered.pop(name, None)
             else:
                 gathered[name] = resource

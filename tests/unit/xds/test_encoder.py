@@ -113,6 +113,15 @@ def test_what_clients_hold_that_accept_a_response_is_found_once(encoder: Encoder
     assert response.accepted(NOTHING_HELD, pools) is after
 
 
+def test_what_is_replaced_as_a_whole_is_not_gone_through(encoder: Encoder) -> None:
+    pools = Pools()
+    held = pools.ledger(Holding({"a": resource("a", 0), "b": resource("b")}))
+    response = encoder.response(CLUSTER, [resource("a"), resource("b"), resource("c")])
+    after = response.accepted(held, pools)
+    assert after.content() is response.holding
+    assert encoder.response(CLUSTER, [resource("a")]).accepted(after, pools) is after
+
+
 def test_a_response_may_be_all_that_a_client_holds(encoder: Encoder) -> None:
     pools = Pools()
     held = pools.ledger(Holding({"b": resource("b")}))
