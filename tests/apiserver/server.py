@@ -207,12 +207,13 @@ class ApiServer:
         runner, self._runner = self._runner, None
         if runner is None:
             return
-        server = runner.server
-        await runner.cleanup()
-        # A connection that was being accepted is made some turns of the loop later, when nobody would close it.
+        for site in list(runner.sites):
+            await site.stop()
+        # A connection that was being accepted is made some turns of the loop later. aiohttp closes those that there are
+        # when it begins with that, and forgets those that come meanwhile.
         for _ in range(_ACCEPTING):
             await asyncio.sleep(0)
-            _cut(server)
+        await runner.cleanup()
 
     def _target(self, api_version: str, kind: str, name: str, namespace: str) -> Target:
         served = self.objects.kinds.by_kind(api_version, kind)
