@@ -64,6 +64,7 @@ class ApiServer:
         self._pace = pace or Pace()
         self._streaming_lists = True
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server
         self._authentication = authentication or authorization
         self._authorization = authorization
         self._load()
@@ -94,10 +95,11 @@ class ApiServer:
         application.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        context = self.tls.context if self.tls else None
-        site = web.TCPSite(self._runner, self.host, self.port, ssl_context=context, reuse_address=True)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        context, loop = self.tls.context if self.tls else None, asyncio.get_running_loop()
+        server = self._runner.server
+        assert server is not None
+        self._listener = await loop.create_server(server, self.host, self.port, ssl=context, reuse_address=True)
+        self.port = self._listener.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """End in an orderly way: watches end, answers are finished."""
@@ -207,12 +209,14 @@ class ApiServer:
         runner, self._runner = self._runner, None
         if runner is None:
             return
-        for site in list(runner.sites):
-            await site.stop()
-        # A connection that was being accepted is made some turns of the loop later. aiohttp closes those that there are
-        # when it begins with that, and forgets those that come meanwhile.
+        loop = asyncio.get_running_loop()
+        for listening in self._listener.sockets:
+            loop.remove_reader(listening)
+        # Nobody is accepted any more. Who was is connected some turns of the loop later, and would never be closed by
+        # asyncio, if it has closed the listener by then, nor by aiohttp, if it has begun to close the others.
         for _ in range(_ACCEPTING):
             await asyncio.sleep(0)
+        self._listener.close()
         await runner.cleanup()
 
     def _target(self, api_version: str, kind: str, name: str, namespace: str) -> Target:
