@@ -9,12 +9,12 @@ from typing import Final
 
 from xds.exchange import LaneContext, Sent, Verdict
 from xds.lane import NO_CLAIMS, Lane, same
-from xds.ledger import Holding, Ledger
+from xds.ledger import Holding
 from xds.resource import Resource
 from xds.steps import Selection
 from xds.subscription import WILDCARD
 from xds.types import ENDPOINT
-from xds.view import View
+from xds.view import Catalogue, View
 from xds.wire import DeltaRequest
 
 # From so many names on, order takes longer than choosing.
@@ -67,7 +67,11 @@ class DeltaLane(Lane[DeltaRequest]):
             current = self.target(view, name)
             is_current = current is not None and current.version == version
             held[name] = current if current and is_current else Resource(self.type_url, name, b"", version=version)
-        self.held = Ledger(held)
+        everything = view.resources(self.type_url)
+        if isinstance(everything, Catalogue) and held == everything:
+            # As a rule nothing has changed meanwhile, and what all of them hold is known without a look at each.
+            held = Holding.of(everything)
+        self.held = self._pools.ledger(held)
 
     def _edit(self, request: DeltaRequest) -> None:
         before = self.subscription

@@ -68,8 +68,6 @@ class Response:
         self._outcomes: dict[int, tuple[Ledger, Ledger]] = {}
         self._payload = b""
         self._encoding: Iterator[None] | None = self._encode()
-        # Nothing is left to encode.
-        self.is_encoded = False
 
     @property
     def payload(self) -> bytes:
@@ -77,11 +75,16 @@ class Response:
         self.encode()
         return self._payload
 
+    @property
+    def is_encoded(self) -> bool:
+        """Nothing is left to encode."""
+        return self._encoding is None
+
     def encode(self, is_due: Callable[[], bool] = lambda: False) -> bool:
         """Go on encoding until ``is_due``; returns whether nothing is left to do."""
         while self._encoding is not None:
             if next(self._encoding, _ENCODED) is _ENCODED:
-                self._encoding, self.is_encoded = None, True
+                self._encoding = None
             elif is_due():
                 return False
         return True
@@ -120,7 +123,7 @@ class Response:
     def without_payload(self) -> "Response":
         """A copy for those who still wait for the ACK when nobody writes it any more."""
         made = copy.copy(self)
-        made._payload, made._encoding, made.is_encoded = b"", None, True  # noqa: SLF001 - of its own class
+        made._payload, made._encoding = b"", None  # noqa: SLF001 - of its own class
         return made
 
     def _encode(self) -> Iterator[None]:

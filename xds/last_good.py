@@ -31,21 +31,21 @@ class LastGood:
 
     def __init__(self) -> None:
         self._cases: dict[_Case, Resource] = {}
-        # Nothing is refused by everybody.
-        self.is_empty = True
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing is refused by everybody."""
+        return not self._cases
 
     def condemn(self, scope: Hashable, refused: Resource, last_good: Resource) -> None:
         """Everybody who got this refused it; give the other until somebody accepts it."""
         self._cases[_case(scope, refused)] = last_good
         while len(self._cases) > _MOST_REMEMBERED:
             self._cases.pop(next(iter(self._cases)))
-        self.is_empty = False
 
     def acquit(self, scope: Hashable, accepted: Resource) -> bool:
         """Somebody accepted this; True if it was condemned."""
-        known = self._cases.pop(_case(scope, accepted), None)
-        self.is_empty = not self._cases
-        return known is not None
+        return self._cases.pop(_case(scope, accepted), None) is not None
 
     def stand_in(self, scope: Hashable, resource: Resource) -> Resource | None:
         """What to give a new client instead of this; None if there is nothing against it."""

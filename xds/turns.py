@@ -140,16 +140,12 @@ class Turns:
             turns.appendleft(turn)
         else:
             turns.append(turn)
-        self._is_used = True
-        if not self._is_looking:
-            self._use()
+        self._use()
 
     def read(self, reader: Reader) -> None:
         """Take in what was read of a stream, in the next round or a later one, in the order of these calls."""
         self._readers.append(reader)
-        self._is_used = True
-        if not self._is_looking:
-            self._use()
+        self._use()
 
     def write(self, writer: Writer) -> None:
         """Write what a stream has chosen in its turn, when others have chosen as well. Only to be called in a turn."""

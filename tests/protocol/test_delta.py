@@ -349,6 +349,20 @@ def test_equal_ledgers_are_one_object(world: World) -> None:
     assert one.held._base is other.held._base
 
 
+def test_streams_that_come_back_with_what_there_is_hold_one_object(world: World) -> None:
+    resources = {f"c{number}": made(CLUSTER, f"c{number}") for number in range(10)}
+    world.put(*resources.values())
+    talks = [Talk(world, delta=True) for _ in range(3)]
+    for talk, outdated in zip(talks, ("", "", "c3"), strict=True):
+        versions = {name: "old" if name == outdated else each.version for name, each in resources.items()}
+        talk.edit(CLUSTER, versions=versions)
+        talk.settle()
+    ledgers = [lane.held for talk in talks for lane in talk.session.lanes()]
+    assert len(ledgers) == len(talks)
+    assert len(set(map(id, ledgers))) == 1
+    assert ledgers[0].content() == resources
+
+
 def test_another_view_brings_what_differs(world: World, delta: Talk) -> None:
     world.put(made(CLUSTER, "a"), made(CLUSTER, "b"))
     delta.edit(CLUSTER)
